@@ -1,0 +1,20 @@
+/* Failing with a message, and the one macro that hides a jump. */
+#ifndef LSQ_BASE_STATUS_H
+#define LSQ_BASE_STATUS_H
+
+#include <lsqnet/status.h>
+
+/* Sets the calling thread's message, printf style, and returns `status`. */
+lsqnet_status lsq_fail(lsqnet_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Puts "place: " before the calling thread's message and returns `status`; nothing for LSQNET_OK. */
+lsqnet_status lsq_within(lsqnet_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Evaluates a call; on failure keeps its status in `st` and goes to `done`. */
+#define LSQ_TRY(call)                 \
+  do {                                \
+    st = (call);                      \
+    if (st != LSQNET_OK) goto done;   \
+  } while (0)
+
+#endif
