@@ -21,7 +21,7 @@ LSQNET_API lsqnet_status lsqnet_prompt_shape(const char *name, int64_t rows, int
 
 /** Lays a problem out as one prompt.
  *  Shapes   a (L,D) with `lda` >= D values from row to row, b (L), x (D); out (T,W), written whole.
- *  Errors   as prompt_shape; E_ARGUMENT if a pointer is NULL. */
+ *  Errors   as prompt_shape; E_ARGUMENT if a pointer is NULL; E_SHAPE if lda < D. */
 LSQNET_API lsqnet_status lsqnet_prompt_fill_f64(const char *name, int64_t rows, int64_t dim, const double *a, int64_t lda,
                                                 const double *b, const double *x, double *out);
 LSQNET_API lsqnet_status lsqnet_prompt_fill_f32(const char *name, int64_t rows, int64_t dim, const float *a, int64_t lda,
