@@ -22,19 +22,45 @@ struct lsqnet_model {
   lsqnet_model_options options; /* texts are the model's own */
   lsqnet_model_step step;       /* texts are the model's own */
   const lsqnet_mixer *mixer;
-  lsq_block *blocks; /* (options.layers) */
+  lsq_block *blocks;      /* (options.layers) */
+  int64_t blocks_created; /* blocks whose mixer_state is to be destroyed */
   int64_t read_in_weight, read_in_bias, positions, final_norm_weight, final_norm_bias, read_out_weight, read_out_bias;
   lsqnet_parameter *parameters; /* names are the model's own */
   int64_t parameter_count, weight_count;
+  int64_t *slots; /* (slot_count, a power of two) hash table of names: index + 1 of a parameter, 0 for an empty slot */
+  int64_t slot_count;
   double *weights_f64; /* (weight_count) in the model's precision; the other is NULL */
   float *weights_f32;
 };
+
+enum { LSQ_LAYERS_MOST = 65536 };
+#define LSQ_WEIGHTS_MOST (INT64_C(1) << 40)
 
 /* A model whose weights are all zero: what create, load and construct start from. `options` has been copied from the
  * caller's with lsq_sized_read; it is checked here. */
 lsqnet_status lsq_model_create_zero(lsqnet_model **out, lsqnet_context *context, const lsqnet_model_options *options);
 
+/* The two halves of create_zero, for callers that want to compare the list of parameters with a file before memory is
+ * taken for the weights: a model without weights, and its weights, zero. Before the second only the list, the options
+ * and the step may be used. */
+lsqnet_status lsq_model_create_structure(lsqnet_model **out, lsqnet_context *context,
+                                         const lsqnet_model_options *options);
+lsqnet_status lsq_model_create_weights(lsqnet_model *model);
+
 /* Draws initial weights from options.seed. */
 lsqnet_status lsq_model_initialize(lsqnet_model *model);
+
+/* A copy in precision `dtype`; E_NOT_FINITE if a weight overflows it. */
+lsqnet_status lsq_model_copy(lsqnet_model **out, const lsqnet_model *model, int32_t dtype);
+
+/* Index of the parameter called `name`, or -1. */
+int64_t lsq_model_find(const lsqnet_model *model, const char *name);
+
+/* Stores a copy of `step`, which is taken to be right: lsqnet_model_set_step checks it first. */
+lsqnet_status lsq_model_set_step(lsqnet_model *model, const lsqnet_model_step *step);
+
+/* Stores `values` in parameter `index`, converted; E_NOT_FINITE, and nothing stored, if one is not finite in the
+ * model's precision. */
+lsqnet_status lsq_model_store(lsqnet_model *model, int64_t index, const double *values);
 
 #endif
