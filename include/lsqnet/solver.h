@@ -30,7 +30,8 @@ enum {
   LSQNET_STOP_RANK = 4,        /**< the columns depend on each other */
   LSQNET_STOP_MODEL = 5,       /**< the model's answers contradict A: no correction can be had from them */
   LSQNET_STOP_UNREFINED = 6,   /**< refinement was switched off: the first answer is returned as it is */
-  LSQNET_STOP_DATA = 7         /**< the data cannot be solved (NaN, infinity) */
+  LSQNET_STOP_DATA = 7,        /**< the data cannot be solved (NaN, infinity, an answer beyond the largest number) */
+  LSQNET_STOP_FALLBACK = 8     /**< the model did not get there; LAPACK's answer has a small backward error */
 };
 
 typedef struct lsqnet_solver_options {

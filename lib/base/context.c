@@ -98,7 +98,8 @@ void lsq_free(const lsqnet_context *context, void *memory) {
   context->options.release(context->options.allocator_user, block, block->bytes);
 }
 
-lsqnet_status lsq_reserve(const lsqnet_context *context, void *buffer, int64_t *capacity, int64_t count, uint64_t size) {
+lsqnet_status lsq_reserve(const lsqnet_context *context, void *buffer, int64_t *capacity, int64_t count,
+                          uint64_t size) {
   lsqnet_status st = LSQNET_OK;
   void *old = NULL;
   if (count <= *capacity) return LSQNET_OK;

@@ -9,8 +9,8 @@
 
 #include "base/status.h"
 
-struct lsq_pool;           /* base/pool.h */
-struct lsq_kernels_f64;    /* kernels/kernels.h */
+struct lsq_pool;        /* base/pool.h */
+struct lsq_kernels_f64; /* kernels/kernels.h */
 struct lsq_kernels_f32;
 struct lsq_mixer_registry; /* layers/registry.h */
 
@@ -36,10 +36,11 @@ int lsq_context_drop(lsqnet_context *context);
 void lsq_context_free(lsqnet_context *context);
 
 /* Sends one line to the host's log if it wants that level. */
-void lsq_log(const lsqnet_context *context, int32_t level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void lsq_log(const lsqnet_context *context, int32_t level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
-/* `count` zeroed elements of `size` bytes, 64-byte aligned, into *out (a pointer to the caller's pointer); count 0 gives
- * NULL. E_SHAPE if the product overflows or is negative, E_MEMORY if the allocator says no; *out is NULL then. */
+/* `count` zeroed elements of `size` bytes, 64-byte aligned, into *out (a pointer to the caller's pointer); count 0
+ * gives NULL. E_SHAPE if the product overflows or is negative, E_MEMORY if the allocator says no; *out is NULL then. */
 lsqnet_status lsq_alloc(const lsqnet_context *context, void *out, int64_t count, uint64_t size);
 
 /* Frees what lsq_alloc returned; NULL is fine. */

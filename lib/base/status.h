@@ -11,10 +11,10 @@ lsqnet_status lsq_fail(lsqnet_status status, const char *format, ...) __attribut
 lsqnet_status lsq_within(lsqnet_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Evaluates a call; on failure keeps its status in `st` and goes to `done`. */
-#define LSQ_TRY(call)                 \
-  do {                                \
-    st = (call);                      \
-    if (st != LSQNET_OK) goto done;   \
+#define LSQ_TRY(call)               \
+  do {                              \
+    st = (call);                    \
+    if (st != LSQNET_OK) goto done; \
   } while (0)
 
 #endif

@@ -1,0 +1,107 @@
+#include <math.h>
+
+#include "kernels/lapack.h"
+#include "solve/solver.h"
+
+enum { DEFAULT_ROWS = 64, DEFAULT_DIM = 16 }; /* of the exact model used when the caller names none */
+enum { BATCH_ROWS = 8000 };                   /* rows of prompts that go through the model together */
+
+static lsqnet_status take_model(lsqnet_solver *solver, const lsqnet_model *model) {
+  if (model != NULL) return lsqnet_model_convert(&solver->model, model, LSQNET_F64);
+  lsqnet_status st = LSQNET_OK;
+  lsqnet_construct_options options;
+  LSQ_TRY(lsqnet_construct_options_init(&options, sizeof options));
+  options.rows = DEFAULT_ROWS;
+  options.dim = DEFAULT_DIM;
+  LSQ_TRY(lsqnet_model_construct_gradient(&solver->model, solver->context, &options));
+done:
+  return st;
+}
+
+static lsqnet_status check_step(lsqnet_solver *solver) {
+  const lsqnet_model_step *step = &solver->step;
+  if (step->output == LSQNET_OUTPUT_NONE || step->prompt == NULL)
+    return lsq_fail(LSQNET_E_ARGUMENT,
+                    "the model says neither what it computes nor on which prompt: set its step first");
+  if (step->output != LSQNET_OUTPUT_GRADIENT && step->output != LSQNET_OUTPUT_ITERATE)
+    return lsq_fail(LSQNET_E_UNSUPPORTED, "the model's output is number %ld: the solver needs a gradient or an iterate",
+                    (long)step->output);
+  if (step->output == LSQNET_OUTPUT_GRADIENT) solver->step.iterates = 1;
+  if (step->output == LSQNET_OUTPUT_ITERATE && !(step->step > 0.0))
+    return lsq_fail(LSQNET_E_ARGUMENT, "the model's step=%g: an iterate needs a positive one", step->step);
+  if (step->iterates > 16)
+    return lsq_fail(LSQNET_E_UNSUPPORTED, "the model's iterates=%lld: the solver takes at most 16",
+                    (long long)step->iterates);
+  return LSQNET_OK;
+}
+
+/* Weights of the scales t_j = 4^-j in the linear coefficient of x - x_k, over k s (respond.c). */
+static void set_node_weights(lsqnet_solver *solver) {
+  const int64_t k = solver->step.iterates;
+  for (int64_t j = 0; j < k; j++) {
+    const double t = ldexp(1.0, -2 * (int)j);
+    double weight = 1.0 / t;
+    for (int64_t i = 0; i < k; i++)
+      if (i != j) weight *= ldexp(1.0, -2 * (int)i) / (ldexp(1.0, -2 * (int)i) - t);
+    solver->node_weights[j] = weight / ((double)k * solver->step.step);
+  }
+}
+
+static lsqnet_status reserve_batch(lsqnet_solver *solver) {
+  lsqnet_status st = LSQNET_OK;
+  const int64_t L = solver->step.rows, D = solver->step.dim;
+  LSQ_TRY(lsq_prompt_shape(solver->prompt, L, D, &solver->prompt_rows, &solver->prompt_width, &solver->read_row));
+  solver->batch = BATCH_ROWS / solver->prompt_rows > 0 ? BATCH_ROWS / solver->prompt_rows : 1;
+  const int64_t prompt_size = solver->prompt_rows * solver->prompt_width;
+  LSQ_TRY(lsq_alloc(solver->context, &solver->prompts, solver->batch * prompt_size, sizeof(double)));
+  LSQ_TRY(lsq_alloc(solver->context, &solver->answers, solver->batch * D, sizeof(double)));
+  LSQ_TRY(lsq_alloc(solver->context, &solver->block, L * D, sizeof(double)));
+  LSQ_TRY(lsq_alloc(solver->context, &solver->block_rhs, L, sizeof(double)));
+done:
+  return st;
+}
+
+lsqnet_status lsq_solver_create(lsqnet_solver **out, lsqnet_context *context, const lsqnet_model *model,
+                                const lsqnet_solver_options *options) {
+  lsqnet_status st = LSQNET_OK;
+  lsqnet_solver *solver = NULL;
+  if (options->lapack_fallback && !lsq_have_lapack())
+    return lsq_fail(LSQNET_E_UNSUPPORTED, "lapack_fallback=1: this build of the library has no LAPACK");
+  LSQ_TRY(lsq_alloc(context, &solver, 1, sizeof *solver));
+  solver->context = lsq_context_hold(context);
+  solver->options = *options;
+  LSQ_TRY(take_model(solver, model));
+  LSQ_TRY(lsqnet_workspace_create(&solver->workspace, solver->model));
+  LSQ_TRY(lsqnet_model_get_step(solver->model, &solver->step, sizeof solver->step));
+  LSQ_TRY(check_step(solver));
+  LSQ_TRY(lsq_prompt_find(solver->step.prompt, &solver->prompt));
+  LSQ_TRY(lsq_alloc(context, &solver->node_weights, solver->step.iterates, sizeof(double)));
+  set_node_weights(solver);
+  LSQ_TRY(reserve_batch(solver));
+  *out = solver;
+  solver = NULL;
+done:
+  lsq_solver_destroy(solver);
+  return st;
+}
+
+void lsq_solver_destroy(lsqnet_solver *solver) {
+  if (solver == NULL) return;
+  lsqnet_context *context = solver->context;
+  lsqnet_workspace_destroy(solver->workspace);
+  lsqnet_model_destroy(solver->model);
+  lsq_free(context, solver->memory);
+  lsq_free(context, solver->block_rhs);
+  lsq_free(context, solver->block);
+  lsq_free(context, solver->answers);
+  lsq_free(context, solver->prompts);
+  lsq_free(context, solver->node_weights);
+  lsq_free(context, solver);
+  lsqnet_context_destroy(context);
+}
+
+const char *lsqnet_stop_name(int32_t stopped) {
+  static const char *const names[] = {"none",  "converged", "stagnated", "iterations", "rank",
+                                      "model", "unrefined", "data",      "fallback"};
+  return stopped >= 0 && stopped <= LSQNET_STOP_FALLBACK ? names[stopped] : NULL;
+}

@@ -1,0 +1,292 @@
+/* A P = Q R by repeated Cholesky-QR. One pass takes the Gram matrix of the columns as they are now (from the model),
+ * factors it by Cholesky with pivoting, stops at the first pivot that is too small to trust, and applies the inverse
+ * factor: the columns before the stop come out orthonormal, those behind it have the others' share removed and are
+ * brought back to unit size, so that the next pass sees what is left of them. Each pass resolves a factor of
+ * 1/sqrt(TRUSTED_PIVOT) of the condition number; stopping does what a shift does in shifted Cholesky-QR (Fukaya et al.
+ * 2020, SIAM J. Sci. Comput. 42), and shows the rank as well: a column of which nothing but roundings is left depends
+ * on the others. Float64 is enough because R only decides how fast refinement converges. */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "solve/solver.h"
+
+enum { MOST_PASSES = 16 };
+static const double TRUSTED_PIVOT = 1e-6; /* leaves the columns orthogonal to about DBL_EPSILON / 1e-6 */
+
+/* Progress of one factorisation. */
+typedef struct {
+  lsqnet_solver *solver;
+  int64_t m;
+  lsq_factor *f;
+  double *original; /* norms of the columns of A, by place */
+  double *left;     /* diagonal of the Cholesky factorisation under way, over that at its start */
+  int64_t accepted; /* places 0 .. accepted-1 are orthonormal */
+  int64_t live;     /* places live .. n-1 were found dependent */
+} state;
+
+static double column_norm(const state *s, int64_t j) {
+  double sum = 0.0;
+  for (int64_t i = 0; i < s->m; i++) {
+    const double value = s->f->Q[i * s->f->n + j];
+    sum += value * value;
+  }
+  return sqrt(sum);
+}
+
+static void swap_doubles(double *a, double *b) {
+  const double old = *a;
+  *a = *b;
+  *b = old;
+}
+
+static void swap_matrix_columns(int64_t rows, int64_t ld, double *M, int64_t i, int64_t j) {
+  for (int64_t row = 0; row < rows; row++) swap_doubles(&M[row * ld + i], &M[row * ld + j]);
+}
+
+/* Exchanges places i and j, both not accepted, where R is still diagonal. */
+static void exchange(state *s, int64_t i, int64_t j) {
+  lsq_factor *f = s->f;
+  const int64_t n = f->n, column = f->order[i];
+  if (i == j) return;
+  f->order[i] = f->order[j];
+  f->order[j] = column;
+  swap_matrix_columns(s->m, n, f->Q, i, j);
+  swap_matrix_columns(n, n, f->R, i, j);
+  for (int64_t c = 0; c < n; c++) swap_doubles(&f->R[i * n + c], &f->R[j * n + c]);
+  swap_matrix_columns(n, n, f->G, i, j);
+  for (int64_t c = 0; c < n; c++) swap_doubles(&f->G[i * n + c], &f->G[j * n + c]);
+  swap_doubles(&s->original[i], &s->original[j]);
+  swap_doubles(&s->left[i], &s->left[j]);
+  swap_doubles(&f->norms[i], &f->norms[j]);
+}
+
+/* Compares the diagonal of G with the columns' own norms: the model's relative error, or more than 0.75 if it
+ * contradicts the data. */
+static double model_error(const state *s) {
+  double worst = 0.0;
+  for (int64_t j = 0; j < s->live; j++) {
+    const double square = s->f->norms[j] * s->f->norms[j];
+    const double error = fabs(s->f->G[j * s->f->n + j] - square) / square;
+    if (!(error <= worst)) worst = error; /* NaN counts as an error too */
+  }
+  return worst;
+}
+
+/* Cholesky of the first `live` places of G, upper factor in place; returns how many places it could take. */
+static int64_t cholesky(state *s, double trusted) {
+  lsq_factor *f = s->f;
+  const int64_t n = f->n;
+  int64_t i = 0;
+  for (int64_t j = 0; j < s->live; j++) s->left[j] = f->G[j * n + j];
+  for (; i < s->live; i++) {
+    int64_t best = i;
+    for (int64_t j = i + 1; i >= s->accepted && j < s->live; j++)
+      if (f->G[j * n + j] * s->left[best] > f->G[best * n + best] * s->left[j]) best = j;
+    exchange(s, i, best);
+    if (!(f->G[i * n + i] > trusted * s->left[i])) break;
+    const double root = sqrt(f->G[i * n + i]);
+    f->G[i * n + i] = root;
+    for (int64_t j = i + 1; j < s->live; j++) f->G[i * n + j] /= root;
+    for (int64_t j = i + 1; j < s->live; j++)
+      for (int64_t l = j; l < s->live; l++) {
+        f->G[j * n + l] -= f->G[i * n + j] * f->G[i * n + l];
+        f->G[l * n + j] = f->G[j * n + l];
+      }
+  }
+  return i;
+}
+
+/* Q <- Q S^-1 and R <- S R, where S has the rows of the Cholesky factor for the first `taken` places and is the
+ * identity below. */
+static void apply(state *s, int64_t taken) {
+  lsq_factor *f = s->f;
+  const int64_t n = f->n;
+  for (int64_t row = 0; row < s->m; row++) {
+    double *q = f->Q + row * n;
+    for (int64_t i = 0; i < taken; i++) {
+      q[i] /= f->G[i * n + i];
+      for (int64_t j = i + 1; j < s->live; j++) q[j] -= q[i] * f->G[i * n + j];
+    }
+  }
+  for (int64_t i = 0; i < taken; i++)
+    for (int64_t c = 0; c < n; c++) {
+      double sum = 0.0;
+      for (int64_t l = i; l < s->live; l++) sum += f->G[i * n + l] * f->R[l * n + c];
+      f->R[i * n + c] = sum;
+    }
+}
+
+/* Puts aside the columns of which only roundings are left, and brings the others back to unit size. */
+static void renew_rest(state *s) {
+  lsq_factor *f = s->f;
+  const int64_t n = f->n;
+  const double negligible = 4.0 * (double)n * DBL_EPSILON;
+  for (int64_t j = s->accepted; j < s->live;) {
+    const double norm = column_norm(s, j);
+    if (!(norm * f->R[j * n + j] > negligible * s->original[j])) {
+      exchange(s, j, --s->live);
+      continue;
+    }
+    const int exponent = lsq_scale_exponent(s->m, f->Q + j, n);
+    lsq_scale_copy(s->m, f->Q + j, n, -exponent, f->Q + j, n);
+    f->R[j * n + j] = ldexp(f->R[j * n + j], exponent);
+    f->norms[j] = ldexp(norm, -exponent);
+    j++;
+  }
+}
+
+static void solve_upper(const lsq_factor *f, int64_t rank, double *y) {
+  for (int64_t i = rank - 1; i >= 0; i--) {
+    for (int64_t j = i + 1; j < rank; j++) y[i] -= f->R[i * f->n + j] * y[j];
+    y[i] /= f->R[i * f->n + i];
+  }
+}
+
+static void solve_upper_transposed(const lsq_factor *f, int64_t rank, double *y) {
+  for (int64_t i = 0; i < rank; i++) {
+    y[i] /= f->R[i * f->n + i];
+    for (int64_t j = i + 1; j < rank; j++) y[j] -= f->R[i * f->n + j] * y[i];
+  }
+}
+
+static double normalise(int64_t n, double *v) {
+  double sum = 0.0;
+  for (int64_t i = 0; i < n; i++) sum += v[i] * v[i];
+  const double norm = sqrt(sum);
+  for (int64_t i = 0; i < n && norm > 0.0; i++) v[i] /= norm;
+  return norm;
+}
+
+/* v <- R' R v or (R'R)^-1 v with columns of R at unit norm; `original` has their norms by place. */
+static void power_step(const lsq_factor *f, const double *original, int inverse, double *v, double *w) {
+  const int64_t n = f->n, r = f->rank;
+  if (inverse) {
+    for (int64_t i = 0; i < r; i++) v[i] *= original[i];
+    solve_upper_transposed(f, r, v);
+    solve_upper(f, r, v);
+    for (int64_t i = 0; i < r; i++) v[i] *= original[i];
+    return;
+  }
+  for (int64_t i = 0; i < r; i++) {
+    w[i] = 0.0;
+    for (int64_t j = i; j < r; j++) w[i] += f->R[i * n + j] * (v[j] / original[j]);
+  }
+  for (int64_t j = 0; j < r; j++) {
+    v[j] = 0.0;
+    for (int64_t i = 0; i <= j; i++) v[j] += f->R[i * n + j] * w[i];
+    v[j] /= original[j];
+  }
+}
+
+/* Largest (or smallest) singular value of R with unit columns, by power iteration (on the inverse). */
+static double extreme_singular_value(const lsq_factor *f, const double *original, int inverse, double *work) {
+  double *v = work, value = 0.0;
+  for (int64_t i = 0; i < f->rank; i++) v[i] = 1.0 + 0.1 * (double)(i % 7);
+  (void)normalise(f->rank, v);
+  for (int step = 0; step < 100; step++) {
+    const double last = value;
+    power_step(f, original, inverse, v, work + f->n);
+    value = normalise(f->rank, v);
+    if (fabs(value - last) <= 1e-6 * value) break;
+  }
+  return inverse ? 1.0 / sqrt(value) : sqrt(value);
+}
+
+static lsqnet_status start(state *s) {
+  lsq_factor *f = s->f;
+  const int64_t n = f->n;
+  memset(f->R, 0, (size_t)(n * n) * sizeof(double));
+  f->passes = 0;
+  s->live = n;
+  for (int64_t j = 0; j < n; j++) {
+    f->order[j] = j;
+    f->R[j * n + j] = 1.0;
+    f->norms[j] = s->original[j] = column_norm(s, j);
+  }
+  for (int64_t j = 0; j < s->live;) {
+    if (s->original[j] > 0.0)
+      j++;
+    else
+      exchange(s, j, --s->live);
+  }
+  return LSQNET_OK;
+}
+
+lsqnet_status lsq_factor_compute(lsqnet_solver *solver, int64_t m, lsq_factor *f, int *contradiction) {
+  lsqnet_status st = LSQNET_OK;
+  state s = {.solver = solver, .m = m, .f = f, .original = f->work, .left = f->work + f->n};
+  *contradiction = 0;
+  LSQ_TRY(start(&s));
+  while (s.accepted < s.live && !*contradiction) {
+    LSQ_TRY(lsq_gram(solver, m, s.live, f->Q, f->n, f->G, f->n));
+    const double error = model_error(&s);
+    const int64_t before = s.accepted;
+    const int64_t taken = cholesky(&s, fmax(TRUSTED_PIVOT, 10.0 * error));
+    *contradiction = !(error <= 0.75) || taken <= before || f->passes == MOST_PASSES;
+    if (*contradiction) break;
+    apply(&s, taken);
+    s.accepted = taken;
+    for (int64_t j = 0; j < taken; j++) f->norms[j] = 1.0;
+    renew_rest(&s);
+    f->passes++;
+  }
+  f->rank = s.live;
+  if (*contradiction || f->rank == 0) goto done;
+  f->sigma_max = extreme_singular_value(f, s.original, 0, f->work + 2 * f->n);
+  f->sigma_min = extreme_singular_value(f, s.original, 1, f->work + 2 * f->n);
+done:
+  return st;
+}
+
+void lsq_factor_solve_transposed(const lsq_factor *f, const double *g, double *y) {
+  for (int64_t i = 0; i < f->rank; i++) y[i] = g[f->order[i]];
+  solve_upper_transposed(f, f->rank, y);
+}
+
+void lsq_factor_solve_plain(const lsq_factor *f, const double *y, double *d) {
+  double *work = f->work + 2 * f->n;
+  memcpy(work, y, (size_t)f->rank * sizeof(double));
+  solve_upper(f, f->rank, work);
+  for (int64_t i = 0; i < f->n; i++) d[f->order[i]] = i < f->rank ? work[i] : 0.0;
+}
+
+void lsq_factor_solve(const lsq_factor *f, const double *g, double *d) {
+  double *y = f->work + 3 * f->n;
+  lsq_factor_solve_transposed(f, g, y);
+  lsq_factor_solve_plain(f, y, d);
+}
+
+/* With T = R[0..rank) P', unscaled so that A_caller = Q T: T' = V C by Gram-Schmidt, done twice. The answer of least
+ * norm to T x = y is x = V C^-T y. V (n,rank) is kept by columns, as rows of f->V. */
+void lsq_factor_min_norm(lsq_factor *f, const double *unscale) {
+  const int64_t n = f->n, r = f->rank;
+  memset(f->C, 0, (size_t)(n * n) * sizeof(double));
+  for (int64_t i = 0; i < r; i++) {
+    double *v = f->V + i * n;
+    for (int64_t j = 0; j < n; j++) v[f->order[j]] = j >= i ? f->R[i * n + j] / unscale[f->order[j]] : 0.0;
+    for (int round = 0; round < 2; round++)
+      for (int64_t l = 0; l < i; l++) {
+        const double *u = f->V + l * n;
+        double product = 0.0;
+        for (int64_t j = 0; j < n; j++) product += u[j] * v[j];
+        for (int64_t j = 0; j < n; j++) v[j] -= product * u[j];
+        f->C[l * n + i] += product;
+      }
+    f->C[i * n + i] = normalise(n, v);
+  }
+}
+
+void lsq_factor_solve_min_norm(const lsq_factor *f, const double *unscale, const double *g, double *d) {
+  const int64_t n = f->n, r = f->rank;
+  double *y = f->work + 3 * n;
+  lsq_factor_solve_transposed(f, g, y);
+  for (int64_t i = 0; i < r; i++) {
+    for (int64_t l = 0; l < i; l++) y[i] -= f->C[l * n + i] * y[l];
+    y[i] /= f->C[i * n + i];
+  }
+  memset(d, 0, (size_t)n * sizeof(double));
+  for (int64_t i = 0; i < r; i++)
+    for (int64_t j = 0; j < n; j++) d[j] += y[i] * f->V[i * n + j];
+  for (int64_t j = 0; j < n; j++) d[j] /= unscale[j];
+}

@@ -1,0 +1,279 @@
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "kernels/lapack.h"
+#include "solve/solver.h"
+
+/* All arrays of one call of lsq_solve, cut from solver->memory. */
+typedef struct {
+  double *A, *A_low, *b, *b_low, *r, *r_low, *x, *scale, *unscale, *vectors, *work, *lanczos;
+  double *zero_answer, *unit, *G;
+  int64_t *columns;
+  lsq_factor factor;
+} arrays;
+
+/* Hands out pieces of `base`; with base NULL it only counts. */
+typedef struct {
+  double *base;
+  int64_t used;
+} cutter;
+
+static double *cut(cutter *c, int64_t count) {
+  const int64_t begin = c->used;
+  c->used += (count + 7) / 8 * 8;
+  return c->base != NULL ? c->base + begin : NULL;
+}
+
+static void lay_out(const lsq_data *data, cutter *c, arrays *a) {
+  const int64_t m = data->m, n = data->n;
+  *a = (arrays){.factor = {.n = n}};
+  a->A = cut(c, m * n);
+  a->A_low = data->A_low != NULL ? cut(c, m * n) : NULL;
+  a->factor.Q = cut(c, m * n);
+  a->b = cut(c, m);
+  a->b_low = data->B_low != NULL ? cut(c, m) : NULL;
+  a->r = cut(c, m);
+  a->r_low = cut(c, m);
+  a->factor.R = cut(c, n * n);
+  a->factor.G = cut(c, n * n);
+  a->factor.V = cut(c, n * n);
+  a->factor.C = cut(c, n * n);
+  a->G = cut(c, n * n);
+  a->factor.norms = cut(c, n);
+  a->factor.work = cut(c, 4 * n);
+  a->x = cut(c, n);
+  a->scale = cut(c, n);
+  a->unscale = cut(c, n);
+  a->zero_answer = cut(c, n);
+  a->unit = cut(c, n);
+  a->vectors = cut(c, 4 * n);
+  a->work = cut(c, 8 * n);
+  a->lanczos = cut(c, 35 * n + 100);
+  a->columns = (int64_t *)(void *)cut(c, n);
+  a->factor.order = (int64_t *)(void *)cut(c, n);
+}
+
+static lsqnet_status reserve(lsqnet_solver *solver, const lsq_data *data, arrays *a) {
+  lsqnet_status st = LSQNET_OK;
+  const int64_t wide = data->m > data->n ? data->m : data->n;
+  int64_t whole = 0;
+  cutter count = {0}, pieces = {0};
+  LSQ_TRY(lsq_size_product(&whole, (const int64_t[]){wide + 8, data->n + 8, 16}, 3, "a problem of m x n"));
+  lay_out(data, &count, a);
+  LSQ_TRY(lsq_reserve(solver->context, &solver->memory, &solver->memory_capacity, count.used, sizeof(double)));
+  pieces.base = solver->memory;
+  lay_out(data, &pieces, a);
+done:
+  return st;
+}
+
+/* Columns at unit size: A_scaled = A 2^-e_j, so that x_j = z_j 2^-e_j; scale and unscale hold 2^-e_j and its inverse.
+ */
+static void scale_matrix(const lsq_data *data, arrays *a) {
+  for (int64_t j = 0; j < data->n; j++) {
+    const int exponent = lsq_scale_exponent(data->m, data->A + j, data->lda);
+    lsq_scale_copy(data->m, data->A + j, data->lda, -exponent, a->A + j, data->n);
+    if (a->A_low != NULL) lsq_scale_copy(data->m, data->A_low + j, data->lda, -exponent, a->A_low + j, data->n);
+    a->scale[j] = -exponent;
+    a->unscale[j] = ldexp(1.0, exponent < 1000 ? (exponent > -1000 ? exponent : -1000) : 1000);
+    a->columns[j] = j;
+  }
+}
+
+static double frobenius(int64_t count, const double *A) {
+  double sum = 0.0;
+  for (int64_t i = 0; i < count; i++) sum += A[i] * A[i];
+  return sqrt(sum);
+}
+
+/* The model's answer to zero, which lsq_operator_apply subtracts, and the spectrum. */
+static lsqnet_status make_operator(lsqnet_solver *solver, const double *A, const lsq_data *data, arrays *a,
+                                   lsq_operator *op) {
+  lsqnet_status st = LSQNET_OK;
+  const int64_t n = data->n;
+  *op = (lsq_operator){.solver = solver,
+                       .m = data->m,
+                       .n = n,
+                       .A = A,
+                       .lda = n,
+                       .columns = a->columns,
+                       .zero_answer = a->zero_answer,
+                       .unit = a->unit};
+  if (n > solver->step.dim) {
+    LSQ_TRY(lsq_gram(solver, data->m, n, A, n, a->G, n));
+    op->G = a->G;
+  } else {
+    memset(a->unit, 0, (size_t)n * sizeof(double));
+    LSQ_TRY(lsq_respond(solver, data->m, A, n, NULL, n, a->columns, 1, a->unit, a->zero_answer));
+  }
+  LSQ_TRY(lsq_operator_spectrum(op, a->lanczos));
+done:
+  return st;
+}
+
+/* Decides how corrections are made: problem->factor and problem->op. *contradiction is 1 if the model's answers cannot
+ * be those of A. */
+static lsqnet_status prepare(lsq_problem *p, const lsq_data *data, arrays *a, lsq_operator *op, int *contradiction) {
+  lsqnet_status st = LSQNET_OK;
+  lsqnet_solver *solver = p->solver;
+  const int iterative = p->method != LSQNET_METHOD_DIRECT;
+  *contradiction = 0;
+  if (iterative) {
+    LSQ_TRY(make_operator(solver, a->A, data, a, op));
+    p->op = op;
+    *contradiction = !(op->largest > 0.0);
+    if (solver->options.corrections == 0 || *contradiction ||
+        lsq_iterations_needed(op, p->method, 1e-8) <= (double)solver->options.iterations)
+      goto done;
+  }
+  memcpy(a->factor.Q, a->A, (size_t)(data->m * data->n) * sizeof(double));
+  p->factor = &a->factor;
+  LSQ_TRY(lsq_factor_compute(solver, data->m, p->factor, contradiction));
+  if (*contradiction) goto done;
+  if (p->factor->rank < data->n && p->min_norm) lsq_factor_min_norm(p->factor, a->unscale);
+  if (iterative && p->factor->rank == data->n) LSQ_TRY(make_operator(solver, p->factor->Q, data, a, op));
+done:
+  return st;
+}
+
+/* The model's own answer, as it is. */
+static lsqnet_status answer_unrefined(const lsq_problem *p, arrays *a, lsqnet_report *report) {
+  lsqnet_status st = LSQNET_OK;
+  double *c = a->vectors;
+  if (p->method == LSQNET_METHOD_GD && p->n <= p->solver->step.dim) {
+    LSQ_TRY(lsq_plain_descent(p->op, a->b, p->solver->options.step, p->solver->options.iterations, 1e-16, a->x, a->work,
+                              &report->iterations));
+  } else {
+    LSQ_TRY(lsq_gram_rhs(p->solver, p->m, p->n, p->A, p->n, a->b, c));
+    LSQ_TRY(lsq_correct(p, c, a->x, &report->iterations));
+  }
+  lsq_certify(p, a->b, a->b_low, a->x, a->r, a->r_low, a->vectors, report);
+  report->stopped = LSQNET_STOP_UNREFINED;
+  report->status = LSQNET_E_NOT_CONVERGED;
+done:
+  return st;
+}
+
+/* LAPACK's answer to the caller's own numbers, certified like the model's. */
+static lsqnet_status fall_back(const lsq_problem *p, const lsq_data *data, int64_t column, int exponent, arrays *a,
+                               lsqnet_report *report) {
+  lsqnet_status st = LSQNET_OK;
+  LSQ_TRY(lsq_lapack_least_squares(p->solver->context, data->m, data->n, 1, data->A, data->lda, data->B + column,
+                                   data->ldb, a->x, 1, &report->rank));
+  for (int64_t j = 0; j < data->n; j++) a->x[j] = ldexp(a->x[j], -exponent - (int)a->scale[j]);
+  lsq_certify(p, a->b, a->b_low, a->x, a->r, a->r_low, a->vectors, report);
+  report->method = LSQNET_METHOD_LAPACK;
+  report->digits = 0.0;
+  if (!(report->backward_error <= 10.0 * (double)data->n * DBL_EPSILON)) goto done;
+  report->status = LSQNET_OK;
+  report->stopped = LSQNET_STOP_FALLBACK;
+done:
+  return st;
+}
+
+/* One right-hand side, from the caller's column of B to its column of X. */
+static lsqnet_status solve_column(const lsq_problem *p, const lsq_data *data, int64_t column, arrays *a,
+                                  int contradiction, double *X, int64_t ldx, lsqnet_report *report) {
+  lsqnet_status st = LSQNET_OK;
+  const int exponent = lsq_scale_exponent(data->m, data->B + column, data->ldb);
+  lsq_scale_copy(data->m, data->B + column, data->ldb, -exponent, a->b, 1);
+  if (a->b_low != NULL) lsq_scale_copy(data->m, data->B_low + column, data->ldb, -exponent, a->b_low, 1);
+  memset(a->x, 0, (size_t)data->n * sizeof(double));
+  report->method = p->method;
+  report->rank = p->factor != NULL ? p->factor->rank : -1;
+  if (contradiction) {
+    lsq_certify(p, a->b, a->b_low, a->x, a->r, a->r_low, a->vectors, report);
+    report->status = LSQNET_E_NOT_CONVERGED;
+    report->stopped = LSQNET_STOP_MODEL;
+  } else if (p->solver->options.corrections == 0) {
+    LSQ_TRY(answer_unrefined(p, a, report));
+  } else {
+    LSQ_TRY(lsq_refine(p, a->b, a->b_low, a->x, a->r, a->r_low, a->vectors, report));
+  }
+  if (report->status != LSQNET_OK && p->solver->options.lapack_fallback)
+    LSQ_TRY(fall_back(p, data, column, exponent, a, report));
+  report->residual_norm = ldexp(report->residual_norm, exponent);
+  for (int64_t j = 0; j < data->n; j++) {
+    X[j * ldx + column] = ldexp(a->x[j], exponent + (int)a->scale[j]);
+    if (!isfinite(X[j * ldx + column])) {
+      report->status = LSQNET_E_NOT_FINITE;
+      report->stopped = LSQNET_STOP_DATA;
+    }
+  }
+done:
+  return st;
+}
+
+static void report_condition(const lsq_problem *p, lsqnet_report *report) {
+  if (p->factor != NULL && p->factor->rank > 0) {
+    report->condition = p->factor->sigma_max / p->factor->sigma_min;
+    report->orthogonalised = p->factor->passes - 1;
+  } else if (p->factor == NULL && p->op->smallest > 0.0) {
+    report->condition = sqrt(p->op->largest / p->op->smallest);
+  }
+}
+
+static lsqnet_status fail_rank(const lsq_data *data, int64_t rank, lsqnet_report *reports) {
+  for (int64_t i = 0; i < data->k; i++) {
+    reports[i].status = LSQNET_E_RANK;
+    reports[i].stopped = LSQNET_STOP_RANK;
+    reports[i].rank = rank;
+  }
+  if (rank < 0)
+    return lsq_fail(LSQNET_E_RANK,
+                    "m=%lld rows for n=%lld unknowns: no unique answer (min_norm=1 asks for the least one)",
+                    (long long)data->m, (long long)data->n);
+  return lsq_fail(LSQNET_E_RANK, "rank %lld of n=%lld columns: no unique answer (min_norm=1 asks for the least one)",
+                  (long long)rank, (long long)data->n);
+}
+
+/* The message and status of the first right-hand side that has no certified answer. */
+static lsqnet_status first_failure(const lsq_data *data, const lsqnet_report *reports) {
+  for (int64_t i = 0; i < data->k; i++) {
+    if (reports[i].status == LSQNET_E_NOT_FINITE)
+      return lsq_fail(LSQNET_E_NOT_FINITE, "right-hand side %lld: the answer exceeds the largest number",
+                      (long long)i + 1);
+    if (reports[i].status != LSQNET_OK)
+      return lsq_fail(reports[i].status,
+                      "right-hand side %lld: stopped (%s) after %lld corrections, backward error %.1e",
+                      (long long)i + 1, lsqnet_stop_name(reports[i].stopped), (long long)reports[i].corrections,
+                      reports[i].backward_error);
+  }
+  return LSQNET_OK;
+}
+
+lsqnet_status lsq_solve(lsqnet_solver *solver, const lsq_data *data, double *X, int64_t ldx, lsqnet_report *reports) {
+  lsqnet_status st = LSQNET_OK;
+  arrays a;
+  lsq_operator op;
+  int contradiction = 0;
+  for (int64_t i = 0; i < data->k; i++) reports[i] = (lsqnet_report){.size = sizeof *reports, .rank = -1};
+  if (data->m < data->n && !solver->options.min_norm) return fail_rank(data, -1, reports);
+  LSQ_TRY(reserve(solver, data, &a));
+  scale_matrix(data, &a);
+  lsq_problem problem = {.solver = solver,
+                         .m = data->m,
+                         .n = data->n,
+                         .A = a.A,
+                         .A_low = a.A_low,
+                         .norm_A = frobenius(data->m * data->n, a.A),
+                         .method = solver->options.method,
+                         .unscale = a.unscale,
+                         .min_norm = solver->options.min_norm,
+                         .work = a.work};
+  if (problem.method == LSQNET_METHOD_AUTO) problem.method = LSQNET_METHOD_DIRECT;
+  solver->model_calls = 0;
+  LSQ_TRY(prepare(&problem, data, &a, &op, &contradiction));
+  if (!contradiction && problem.factor != NULL && problem.factor->rank < data->n && !problem.min_norm)
+    return fail_rank(data, problem.factor->rank, reports);
+  for (int64_t i = 0; i < data->k; i++) {
+    LSQ_TRY(solve_column(&problem, data, i, &a, contradiction, X, ldx, &reports[i]));
+    if (!contradiction) report_condition(&problem, &reports[i]);
+    reports[i].model_calls = solver->model_calls;
+    solver->model_calls = 0;
+  }
+  st = first_failure(data, reports);
+done:
+  return st;
+}

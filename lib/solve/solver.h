@@ -1,0 +1,165 @@
+/* The solver's inside. A problem goes through it in this order:
+ *
+ *   scaling.c      columns and right-hand side to unit size by powers of two
+ *   respond.c      the model's answers, summed over blocks of rows, for any pair of column blocks
+ *   factor.c       repeated Cholesky-QR: R with A = Q R from the Gram matrices that the answers reveal
+ *   iterations.c   gradient descent, Chebyshev, conjugate gradients on the model's products
+ *   refine.c       outer refinement: compensated residuals decide what x is, the model only how fast it is reached
+ *   solve.c        all of it for k right-hand sides, and the report */
+#ifndef LSQ_SOLVE_SOLVER_H
+#define LSQ_SOLVE_SOLVER_H
+
+#include <lsqnet/solver.h>
+
+#include "base/context.h"
+#include "kernels/kernels.h"
+#include "prompts/prompt.h"
+
+struct lsqnet_solver {
+  lsqnet_context *context;
+  lsqnet_model *model; /* float64, ours; its step is checked */
+  lsqnet_workspace *workspace;
+  lsqnet_solver_options options;
+  lsqnet_model_step step;
+  const lsq_prompt *prompt;
+  int64_t prompt_rows, prompt_width, read_row;
+  double *node_weights;                          /* (step.iterates), see respond.c */
+  double *prompts, *answers, *block, *block_rhs; /* a batch of prompts on its way through the model */
+  int64_t batch;                                 /* sequences that `prompts` holds */
+  double *memory;                                /* of the problem at hand */
+  int64_t memory_capacity;
+  int64_t model_calls; /* sequences, since the solve began */
+  double precision;    /* unit of the answer's number type: DBL_EPSILON or FLT_EPSILON */
+};
+
+lsqnet_status lsq_solver_create(lsqnet_solver **out, lsqnet_context *context, const lsqnet_model *model,
+                                const lsqnet_solver_options *options);
+void lsq_solver_destroy(lsqnet_solver *solver);
+
+/* The data as the caller gave it; checked. */
+typedef struct {
+  int64_t m, n, k;
+  const double *A, *A_low; /* (m,n), A_low may be NULL */
+  int64_t lda;
+  const double *B, *B_low; /* (m,k), B_low may be NULL */
+  int64_t ldb;
+} lsq_data;
+
+/* Solves all right-hand sides: X (n,k), reports (k), both ours to write. See lsqnet_solver_solve_f64. */
+lsqnet_status lsq_solve(lsqnet_solver *solver, const lsq_data *data, double *X, int64_t ldx, lsqnet_report *reports);
+
+/* ---- scaling.c ---- */
+
+/* Exponent e with 2^(e-1) <= root mean square of the `count` values at distance `stride` < 2^e; 0 if all are zero. */
+int lsq_scale_exponent(int64_t count, const double *values, int64_t stride);
+
+/* out_i = values_i 2^exponent, exact unless it over- or underflows. */
+void lsq_scale_copy(int64_t count, const double *values, int64_t stride, int exponent, double *out, int64_t out_stride);
+
+/* ---- respond.c ---- */
+
+/* The model as an operator: for each of `queries` vectors x (in X, row by row, `count` values each), the sum over
+ * blocks of rows of L times the gradient that the model answers for the columns `columns` of A and right-hand side b:
+ * nearly A_c'(A_c x - b).  b NULL means zero.  count <= D; out (queries,count). */
+lsqnet_status lsq_respond(lsqnet_solver *solver, int64_t m, const double *A, int64_t lda, const double *b,
+                          int64_t count, const int64_t *columns, int64_t queries, const double *X, double *out);
+
+/* G = A'A (n,n), symmetric, as differences of answers: probes of unit vectors, in pairs of column blocks when n > D. */
+lsqnet_status lsq_gram(lsqnet_solver *solver, int64_t m, int64_t n, const double *A, int64_t lda, double *G,
+                       int64_t ldg);
+
+/* c = A'b as differences of answers. */
+lsqnet_status lsq_gram_rhs(lsqnet_solver *solver, int64_t m, int64_t n, const double *A, int64_t lda, const double *b,
+                           double *c);
+
+/* ---- factor.c ---- */
+
+/* A P = Q R, columns of A at unit scale; with rank < n only the first `rank` rows of R are meant. */
+typedef struct {
+  int64_t n, rank;
+  double *Q;      /* (m,n) */
+  double *R;      /* (n,n), upper triangle, in the order below */
+  int64_t *order; /* order[i]: the column of A at place i */
+  int64_t passes;
+  double sigma_max, sigma_min; /* of R with columns at unit norm: condition = sigma_max / sigma_min */
+  double *G, *V, *C;           /* (n,n) each: Gram matrix; V, C: see lsq_factor_min_norm */
+  double *norms, *work;        /* (n), (4 n) */
+} lsq_factor;
+
+/* Repeats Cholesky-QR until all columns are orthogonalised or found dependent; factor->Q must hold A on entry.
+ * *contradiction is 1, and the factor worth nothing, if the model's answers cannot be A'A. */
+lsqnet_status lsq_factor_compute(lsqnet_solver *solver, int64_t m, lsq_factor *factor, int *contradiction);
+
+/* d = (A'A)^-1 g for full rank. */
+void lsq_factor_solve(const lsq_factor *factor, const double *g, double *d);
+
+/* y = R^-T P' g and d = P R^-1 y: the two halves of the above. */
+void lsq_factor_solve_transposed(const lsq_factor *factor, const double *g, double *y);
+void lsq_factor_solve_plain(const lsq_factor *factor, const double *y, double *d);
+
+/* For rank <= n: prepares, and applies, d = the correction of least norm of `unscale` d; unscale_j are the powers of
+ * two that bring column-scaled unknowns back to the caller's. */
+void lsq_factor_min_norm(lsq_factor *factor, const double *unscale);
+void lsq_factor_solve_min_norm(const lsq_factor *factor, const double *unscale, const double *g, double *d);
+
+/* ---- iterations.c ---- */
+
+/* x -> A'A x through the model, or through a Gram matrix when the model cannot hold all columns. */
+typedef struct {
+  lsqnet_solver *solver;
+  int64_t m, n;
+  const double *A;
+  int64_t lda;
+  const double *G;          /* (n,n) or NULL: ask the model */
+  const int64_t *columns;   /* 0 .. n-1 */
+  double *zero_answer;      /* (n): the model's answer to x = 0 */
+  double *unit;             /* (n): x as the model sees it */
+  double largest, smallest; /* estimates of the extreme eigenvalues */
+} lsq_operator;
+
+lsqnet_status lsq_operator_apply(const lsq_operator *op, const double *x, double *y);
+
+/* Estimates op->largest and op->smallest by at most 30 Lanczos steps; work (35 n + 100). Both 0 if op is zero. */
+lsqnet_status lsq_operator_spectrum(lsq_operator *op, double *work);
+
+/* Solves A'A x = c from x = 0 until the residual has fallen by `reduction` or `limit` iterations; adds to *iterations.
+ * work (4 n). */
+lsqnet_status lsq_iterate(const lsq_operator *op, int32_t method, double step, int64_t limit, double reduction,
+                          const double *c, double *x, double *work, int64_t *iterations);
+
+/* Iterations after which the theory of `method` promises the residual to have fallen by `reduction`. */
+double lsq_iterations_needed(const lsq_operator *op, int32_t method, double reduction);
+
+/* The paper's own iterate: x <- x - step g(x), g straight from the model with b in its prompt. work (2 n). */
+lsqnet_status lsq_plain_descent(const lsq_operator *op, const double *b, double step, int64_t limit, double reduction,
+                                double *x, double *work, int64_t *iterations);
+
+/* ---- refine.c ---- */
+
+/* One problem at unit scale, and the way in which its corrections are made. */
+typedef struct {
+  lsqnet_solver *solver;
+  int64_t m, n;
+  const double *A, *A_low; /* (m,n), lda n */
+  double norm_A;           /* Frobenius */
+  int32_t method;
+  lsq_factor *factor;     /* NULL: iterate on `op` as it is */
+  const lsq_operator *op; /* on A, or on factor->Q */
+  const double *unscale;  /* (n) */
+  int min_norm;
+  double *work; /* (8 n) */
+} lsq_problem;
+
+/* d = a correction from g = A'r: about (A'A)^-1 g. */
+lsqnet_status lsq_correct(const lsq_problem *problem, const double *g, double *d, int64_t *iterations);
+
+/* Refines x (n), from zero, for right-hand side b + b_low at unit scale; r, r_low (m), g, g_low, d, last (n) are for
+ * its use. Fills the report but for model_calls, condition and rank. */
+lsqnet_status lsq_refine(const lsq_problem *problem, const double *b, const double *b_low, double *x, double *r,
+                         double *r_low, double *vectors, lsqnet_report *report);
+
+/* Backward error and residual norm of x at unit scale, compensated. vectors (2 n). */
+void lsq_certify(const lsq_problem *problem, const double *b, const double *b_low, const double *x, double *r,
+                 double *r_low, double *vectors, lsqnet_report *report);
+
+#endif
