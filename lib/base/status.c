@@ -5,12 +5,14 @@
 #include <string.h>
 
 static _Thread_local char message[512];
+static _Thread_local uint64_t message_number;
 
 lsqnet_status lsq_fail(lsqnet_status status, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
   (void)vsnprintf(message, sizeof message, format, arguments);
   va_end(arguments);
+  message_number++;
   return status;
 }
 
@@ -26,6 +28,8 @@ lsqnet_status lsq_within(lsqnet_status status, const char *format, ...) {
   (void)snprintf(message + used, sizeof message - used, ": %s", old);
   return status;
 }
+
+uint64_t lsq_message_number(void) { return message_number; }
 
 const char *lsqnet_last_message(void) { return message; }
 

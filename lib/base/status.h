@@ -10,6 +10,9 @@ lsqnet_status lsq_fail(lsqnet_status status, const char *format, ...) __attribut
 /* Puts "place: " before the calling thread's message and returns `status`; nothing for LSQNET_OK. */
 lsqnet_status lsq_within(lsqnet_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* How many messages the calling thread has had: tells whether a host's callback that failed left one. */
+uint64_t lsq_message_number(void);
+
 /* Evaluates a call; on failure keeps its status in `st` and goes to `done`. */
 #define LSQ_TRY(call)               \
   do {                              \
