@@ -1,16 +1,22 @@
-/* Residuals in twice the working precision: pairs hi + lo with |lo| <= ulp(hi)/2, products made exact by fma where the
- * level has it and by Dekker's splitting where not. Error of each result: about n 2^-104 of the sum of magnitudes. */
+/* Residuals in twice the working precision: pairs high + low with |low| <= ulp(high)/2, products made exact by fma
+ * where the level has it and by Dekker's splitting where not. Error of each result: about n 2^-104 of the sum of
+ * magnitudes (m 2^-104 for the transposed product). Sums are taken in the order of the indices and the same bits come
+ * out on every level, unless something over- or underflows. */
 #ifndef LSQ_KERNELS_COMPENSATED_H
 #define LSQ_KERNELS_COMPENSATED_H
 
 #include <stdint.h>
 
-/* r = (b + b_low) - (A + A_low) (x + x_low).  A (m,n); A_low, b_low, x_low may be NULL for zero; r, r_low (m). */
-void lsq_residual(int64_t m, int64_t n, const double *A, const double *A_low, int64_t lda, const double *x,
-                  const double *x_low, const double *b, const double *b_low, double *r, double *r_low);
+struct lsq_kernels_f64;
 
-/* g = (A + A_low)' (r + r_low).  g, g_low (n). */
-void lsq_transposed_product(int64_t m, int64_t n, const double *A, const double *A_low, int64_t lda, const double *r,
-                            const double *r_low, double *g, double *g_low);
+/* r = (b + b_low) - (A + A_low) (x + x_low).  A (m,n); A_low, b_low, x_low may be NULL for zero; r, r_low (m). */
+void lsq_residual(const struct lsq_kernels_f64 *kernels, int64_t m, int64_t n, const double *A, const double *A_low,
+                  int64_t lda, const double *x, const double *x_low, const double *b, const double *b_low, double *r,
+                  double *r_low);
+
+/* g = (A + A_low)' (r + r_low).  A_low, r_low may be NULL for zero; g, g_low (n). */
+void lsq_transposed_product(const struct lsq_kernels_f64 *kernels, int64_t m, int64_t n, const double *A,
+                            const double *A_low, int64_t lda, const double *r, const double *r_low, double *g,
+                            double *g_low);
 
 #endif

@@ -55,4 +55,12 @@ void LEVEL(scale)(int64_t n, real alpha, const real *x, real *y);
 real LEVEL(dot)(int64_t n, const real *a, const real *b);
 void LEVEL(column_sums)(int64_t M, int64_t N, const real *A, int64_t lda, real *s);
 
+#if LSQ_PRECISION == 64
+/* residual.c */
+void LEVEL(residual)(int64_t m, int64_t n, const double *A, const double *A_low, int64_t lda, const double *x,
+                     const double *x_low, const double *b, const double *b_low, double *r, double *r_low);
+void LEVEL(transposed_product)(int64_t m, int64_t n, const double *A, const double *A_low, int64_t lda, const double *r,
+                               const double *r_low, double *g, double *g_low);
+#endif
+
 #endif

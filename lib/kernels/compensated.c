@@ -1,0 +1,40 @@
+#include "kernels/compensated.h"
+
+#include "kernels/kernels.h"
+
+typedef void residual_fn(int64_t m, int64_t n, const double *A, const double *A_low, int64_t lda, const double *x,
+                         const double *x_low, const double *b, const double *b_low, double *r, double *r_low);
+typedef void transposed_product_fn(int64_t m, int64_t n, const double *A, const double *A_low, int64_t lda,
+                                   const double *r, const double *r_low, double *g, double *g_low);
+
+/* residual.c on each level */
+residual_fn lsq_residual_generic_f64;
+transposed_product_fn lsq_transposed_product_generic_f64;
+#ifdef LSQ_HAVE_X86_64_LEVELS
+residual_fn lsq_residual_v2_f64, lsq_residual_v3_f64, lsq_residual_v4_f64;
+transposed_product_fn lsq_transposed_product_v2_f64, lsq_transposed_product_v3_f64, lsq_transposed_product_v4_f64;
+#endif
+
+static const struct {
+  residual_fn *residual;
+  transposed_product_fn *transposed_product;
+} levels[] = {
+    [LSQNET_KERNEL_GENERIC] = {lsq_residual_generic_f64, lsq_transposed_product_generic_f64},
+#ifdef LSQ_HAVE_X86_64_LEVELS
+    [LSQNET_KERNEL_X86_64_V2] = {lsq_residual_v2_f64, lsq_transposed_product_v2_f64},
+    [LSQNET_KERNEL_X86_64_V3] = {lsq_residual_v3_f64, lsq_transposed_product_v3_f64},
+    [LSQNET_KERNEL_X86_64_V4] = {lsq_residual_v4_f64, lsq_transposed_product_v4_f64},
+#endif
+};
+
+void lsq_residual(const struct lsq_kernels_f64 *kernels, int64_t m, int64_t n, const double *A, const double *A_low,
+                  int64_t lda, const double *x, const double *x_low, const double *b, const double *b_low, double *r,
+                  double *r_low) {
+  levels[kernels->level].residual(m, n, A, A_low, lda, x, x_low, b, b_low, r, r_low);
+}
+
+void lsq_transposed_product(const struct lsq_kernels_f64 *kernels, int64_t m, int64_t n, const double *A,
+                            const double *A_low, int64_t lda, const double *r, const double *r_low, double *g,
+                            double *g_low) {
+  levels[kernels->level].transposed_product(m, n, A, A_low, lda, r, r_low, g, g_low);
+}
