@@ -44,8 +44,8 @@ static void fill_prompt(const request *q, sequence s, double *prompt) {
     lsq_scale_copy(rows * q->count, solver->block, 1, -(int)s.node, solver->block, 1);
     if (q->b != NULL) lsq_scale_copy(rows, solver->block_rhs, 1, -(int)s.node, solver->block_rhs, 1);
   }
-  solver->prompt->fill_f64(L, solver->step.dim, rows, q->count, solver->block, q->count,
-                           q->b != NULL ? solver->block_rhs : NULL, q->X + s.query * q->count, prompt);
+  lsq_prompt_fill_f64(solver->prompt, L, solver->step.dim, rows, q->count, solver->block, q->count,
+                      q->b != NULL ? solver->block_rhs : NULL, q->X + s.query * q->count, prompt);
 }
 
 static void add_answer(const request *q, sequence s, const double *answer) {

@@ -47,7 +47,7 @@ static void lay_out(const lsq_data *data, cutter *c, arrays *a) {
   a->unscale = cut(c, n);
   a->zero_answer = cut(c, n);
   a->unit = cut(c, n);
-  a->vectors = cut(c, 4 * n);
+  a->vectors = cut(c, 5 * n);
   a->work = cut(c, 8 * n);
   a->lanczos = cut(c, 35 * n + 100);
   a->columns = (int64_t *)(void *)cut(c, n);
