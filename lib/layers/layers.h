@@ -1,5 +1,5 @@
-/* The layers of a model other than mixers, on M rows: for files compiled once for each precision (base/real.h). In all of
- * them an output array is written whole unless it says "added to", and
+/* The layers of a model other than mixers, on M rows: for files compiled once for each precision (base/real.h).
+ * An output array is written whole unless it says "added to", and
  *   backward   dx may be NULL; weight gradients are added to, NULL where frozen
  *   jvp        dx and weight directions may be NULL: they stay */
 #ifndef LSQ_LAYERS_LAYERS_H
@@ -20,15 +20,18 @@ void REAL(lsq_linear_backward)(const REAL(lsq_kernel_table) *kernels, int64_t M,
 void REAL(lsq_linear_jvp)(const REAL(lsq_kernel_table) *kernels, int64_t M, int64_t in, int64_t out, const real *x,
                           const real *W, const real *dx, const real *dW, const real *db, real *dy);
 
-/* y = (x - mean) / sqrt(variance + 1e-5) * w + b over the D channels of each row.  cache (M,2): mean, 1/sqrt. b may be NULL. */
-void REAL(lsq_layer_norm_forward)(int64_t M, int64_t D, const real *x, const real *w, const real *b, real *y, real *cache);
-void REAL(lsq_layer_norm_backward)(int64_t M, int64_t D, const real *x, const real *w, const real *dy, real *dx, real *dw,
-                                   real *db, const real *cache);
+/* y = (x - mean) / sqrt(variance + 1e-5) * w + b over the D channels of each row.  cache (M,2): mean, 1/sqrt; b may be
+ * NULL. */
+void REAL(lsq_layer_norm_forward)(int64_t M, int64_t D, const real *x, const real *w, const real *b, real *y,
+                                  real *cache);
+void REAL(lsq_layer_norm_backward)(int64_t M, int64_t D, const real *x, const real *w, const real *dy, real *dx,
+                                   real *dw, real *db, const real *cache);
 void REAL(lsq_layer_norm_jvp)(int64_t M, int64_t D, const real *x, const real *w, const real *dx, const real *dw,
                               const real *db, real *dy, const real *cache);
 
-/* y = down(activation(up(x))): ReLU, exact GELU, or GLU sigmoid(gate h) . (value h). Weights, their gradients and their
- * directions come in the same struct; gate and value (H,H) are NULL unless the activation is GLU, biases may be NULL. */
+/* y = down(activation(up(x))): ReLU, exact GELU, or GLU sigmoid(gate h) . (value h). Weights and their directions come
+ * in one struct, gradients in its like; gate and value (H,H) are NULL unless the activation is GLU, biases may be NULL.
+ */
 typedef struct {
   const real *up, *up_bias, *gate, *value, *down, *down_bias; /* up (H,D), down (D,H) */
 } REAL(lsq_mlp_weights);
