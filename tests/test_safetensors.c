@@ -130,7 +130,7 @@ static const struct {
 } HOSTILE[] = {
     {"[]", 0, "does not begin with {"},
     {" {}", 0, "does not begin with {"},
-    {"{", 0, "not JSON"},
+    {"{ ", 0, "not JSON"},
     {"{}x", 0, "not JSON"},
     {"{}{}", 0, "not JSON"},
     {"{\"a\":\xff}", 0, "not JSON"},
