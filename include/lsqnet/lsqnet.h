@@ -8,5 +8,6 @@
 #include <lsqnet/solver.h>
 #include <lsqnet/status.h>
 #include <lsqnet/task.h>
+#include <lsqnet/train.h>
 
 #endif
