@@ -51,7 +51,7 @@ START_TEST(each_format_gives_the_same_answer) {
        "4 1 2\n4 2 -1\n4 3 4\n",
        "solve a"},
       {"1,0,1\n0,1,-2\n1,1,-1\n2,-1,4\n", "solve a --model exact:20x5"},
-      {"1,0,1\n0,1,-2\n1,1,-1\n2,-1,4\n", "solve a --model exact:3x1:base_conv:split"},
+      {"1,0,1\n0,1,-2\n1,1,-1\n2,-1,4\n", "solve a --model exact:3x2:base_conv:split"},
       {"1,0,1\n0,1,-2\n1,1,-1\n2,-1,4\n", "solve a --method cg --threads 2"},
       {"1,0,1\n0,1,-2\n1,1,-1\n2,-1,4\n", "solve a --method chebyshev"},
       {"1,0,1\n0,1,-2\n1,1,-1\n2,-1,4\n", "solve a --method gd"}};
