@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/context.h"
-#include "mixer_conformance.h"
+#include "lsqnet/mixer_conformance.h"
 
 /* Kinds of layers: an MLP's is its activation. */
 enum { LINEAR = 100, LAYER_NORM = 101 };

@@ -8,7 +8,7 @@
 
 #include "base/context.h"
 #include "layers/registry.h"
-#include "mixer_conformance.h"
+#include "lsqnet/mixer_conformance.h"
 
 static lsqnet_context *context;
 
