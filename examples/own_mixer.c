@@ -3,13 +3,12 @@
  *
  *   y_t = (W x_t) . (V mean_s x_s)         elementwise product; W, V (D,D)
  *
- *   cc -I../tests own_mixer.c $(pkg-config --cflags --libs lsqnet) -lm -o own_mixer */
+ *   cc own_mixer.c $(pkg-config --cflags --libs lsqnet) -lm -o own_mixer */
 #include <lsqnet/lsqnet.h>
+#include <lsqnet/mixer_conformance.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "mixer_conformance.h"
 
 /* ---- the mixer ---- */
 

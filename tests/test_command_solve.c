@@ -51,7 +51,7 @@ START_TEST(each_format_gives_the_same_answer) {
        "4 1 2\n4 2 -1\n4 3 4\n",
        "solve a"},
       {"1,0,1\n0,1,-2\n1,1,-1\n2,-1,4\n", "solve a --model exact:20x5"},
-      {"1,0,1\n0,1,-2\n1,1,-1\n2,-1,4\n", "solve a --model exact:3x1:base_conv:split"},
+      {"1,0,1\n0,1,-2\n1,1,-1\n2,-1,4\n", "solve a --model exact:3x2:base_conv:split"},
       {"1,0,1\n0,1,-2\n1,1,-1\n2,-1,4\n", "solve a --method cg --threads 2"},
       {"1,0,1\n0,1,-2\n1,1,-1\n2,-1,4\n", "solve a --method chebyshev"},
       {"1,0,1\n0,1,-2\n1,1,-1\n2,-1,4\n", "solve a --method gd"}};
@@ -116,6 +116,15 @@ START_TEST(several_sides_give_arrays_of_answers_and_reports) {
   expect_report(json_array_get(reports, 1));
   ck_assert_str_eq(json_string_value(json_array_get(json_object_get(object, "names"), 1)), "q");
   json_decref(object);
+}
+END_TEST
+
+START_TEST(several_sides_are_printed_under_their_names) {
+  write_text("a", "1,0\n0,1\n1,1\n");
+  write_text("b", "left,right\n1,3\n-2,4\n-1,7\n");
+  ck_assert_int_eq(run("solve a --rhs b"), 0);
+  ck_assert(strncmp(out_text, "left:\nx1   1\nx2  -2\n", 20) == 0);
+  ck_assert_ptr_nonnull(strstr(out_text, "\nright:\nx1   3\nx2   4\n"));
 }
 END_TEST
 
@@ -242,6 +251,7 @@ int main(void) {
   tcase_add_test(tests, each_format_gives_the_same_answer);
   tcase_add_test(tests, npy_gives_the_answer_of_csv);
   tcase_add_test(tests, several_sides_give_arrays_of_answers_and_reports);
+  tcase_add_test(tests, several_sides_are_printed_under_their_names);
   tcase_add_test(tests, one_side_gives_one_report);
   tcase_add_test(tests, names_from_headers_never_break_the_output);
   tcase_add_test(tests, coefficients_are_named_and_read_back);

@@ -489,7 +489,9 @@ START_TEST(tensors_missing_or_left_over_are_named) {
   const lsq_values mask_like = {"_backbone.transformer.h.x.seq_mixer.bias", 1, &size, 1, LSQNET_F64, &one};
   memory_file missing = save_as_reference(model, ATTENTION, NULL, 0, 4),
               more = save_as_reference(model, ATTENTION, &extra, 1, -1);
+  const lsq_values no_number = {"_backbone.transformer.h..seq_mixer.bias", 1, &size, 1, LSQNET_F64, &one};
   memory_file like = save_as_reference(model, ATTENTION, &mask_like, 1, -1);
+  memory_file bare = save_as_reference(model, ATTENTION, &no_number, 1, -1);
   lsqnet_parameter about;
   ck_assert_ok(lsqnet_model_get_parameter(model, 4, &about, sizeof about));
   ck_assert_fails(lsqnet_model_load_memory(&loaded, context, missing.bytes, missing.size, NULL), LSQNET_E_FORMAT,
@@ -497,10 +499,12 @@ START_TEST(tensors_missing_or_left_over_are_named) {
   ck_assert_fails(lsqnet_model_load_memory(&loaded, context, more.bytes, more.size, NULL), LSQNET_E_FORMAT,
                   "tensor \"_backbone.other\"");
   ck_assert_fails(lsqnet_model_load_memory(&loaded, context, like.bytes, like.size, NULL), LSQNET_E_FORMAT, "h.x.seq");
+  ck_assert_fails(lsqnet_model_load_memory(&loaded, context, bare.bytes, bare.size, NULL), LSQNET_E_FORMAT, "h..seq");
   ck_assert_ptr_null(loaded);
   free(missing.bytes);
   free(more.bytes);
   free(like.bytes);
+  free(bare.bytes);
   lsqnet_model_destroy(model);
 }
 END_TEST

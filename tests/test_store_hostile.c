@@ -135,6 +135,18 @@ END_TEST
 START_TEST(the_file_that_the_edits_start_from_loads) { ck_assert_ok(try_edited("\"format\"", "\"format\"")); }
 END_TEST
 
+START_TEST(a_configuration_nested_10000_deep_is_refused) {
+  enum { DEPTH = 10000 };
+  static char deep[8 * DEPTH + 64];
+  char *end = deep + sprintf(deep, "\\\"mixer_config\\\":");
+  for (int i = 0; i < DEPTH; i++) end += sprintf(end, "{\\\"a\\\":");
+  end += sprintf(end, "1");
+  for (int i = 0; i < DEPTH; i++) end += sprintf(end, "}");
+  ck_assert_fails(try_edited("\\\"mixer_config\\\":{\\\"filter\\\":\\\"short\\\",\\\"causal\\\":true}", deep),
+                  LSQNET_E_FORMAT, "config");
+}
+END_TEST
+
 START_TEST(weights_that_are_not_finite_are_named) {
   memory_file m = save_small();
   unsigned char *data = m.bytes + 8 + memory_header_bytes(&m);
@@ -354,6 +366,7 @@ int main(void) {
   tcase_add_test(tests, the_file_that_the_edits_start_from_loads);
   tcase_add_loop_test(tests, wrong_files_are_refused_with_the_place_and_the_value, 0,
                       (int)(sizeof EDITS / sizeof EDITS[0]));
+  tcase_add_test(tests, a_configuration_nested_10000_deep_is_refused);
   tcase_add_test(tests, weights_that_are_not_finite_are_named);
   tcase_add_test(tests, a_file_cut_anywhere_is_refused);
   tcase_add_test(tests, a_changed_byte_anywhere_is_survived);

@@ -129,6 +129,7 @@ START_TEST(csv_dialects_say_the_same) {
       "a,\"b\nb\",c\n1,2,3\n4,5,6\n",
       "5\",b,c\n1,2,3\n4,5,6\n",
       "a,,c\n1,2,3\n4,5,6\n",
+      "a\t\tc\n1\t2\t3\n4\t5\t6\n",
       "1.0,2e0,0.3e1\n+4,5.,600e-2\n",
       "a b;c,d;e\n1;2;3\n4;5;6\n",
   };

@@ -59,8 +59,12 @@ static void print_method(const answer *a, const lsqnet_report *r) {
 }
 
 static void print_certificate(const answer *a, const lsqnet_report *r) {
-  printf("About %.1f digits are right in the worst coefficient.\n", r->digits);
-  printf("Backward error %.2g: x is exact for data that differ from these by that fraction of their size.\n",
+  if (r->digits > 0.0) {
+    printf("About %.1f digits are right in the worst coefficient.\n", r->digits);
+  } else {
+    printf("No digit of the worst coefficient is vouched for.\n");
+  }
+  printf("Backward error %.2g: x is exact for data that differ from these by at most that fraction of their size.\n",
          r->backward_error);
   if (r->condition > 0.0) {
     printf(

@@ -58,7 +58,9 @@ int fail_library(int code, lsqnet_status status, const char *file) {
   const char *message = lsqnet_last_message();
   if (*message == '\0') message = lsqnet_status_name(status);
   if (status == LSQNET_E_MEMORY) code = CODE_OTHER;
-  if (file == NULL || strncmp(message, file, strlen(file)) == 0) return fail(code, "%s", message);
+  size_t length = file == NULL ? 0 : strlen(file);
+  int named = length > 0 && strncmp(message, file, length) == 0 && message[length] == ':';
+  if (file == NULL || named) return fail(code, "%s", message);
   return fail_at(code, file, 0, "%s", message);
 }
 

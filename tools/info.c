@@ -83,7 +83,7 @@ static int print_parameters(const description *d) {
     lsqnet_status st = lsqnet_model_get_parameter(d->model, i, &p, sizeof p);
     if (st != LSQNET_OK) return fail_status(st, d->name);
     write_shape(shape, sizeof shape, &p);
-    printf("  %-44s %-20s%s\n", p.name, shape, p.frozen ? " frozen" : "");
+    printf("  %-44s %s%s\n", p.name, shape, p.frozen ? ", frozen" : "");
   }
   return CODE_DONE;
 }

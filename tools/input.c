@@ -26,14 +26,15 @@ void input_close(input *in) {
   memset(in, 0, sizeof *in);
 }
 
-int input_peek(input *in) {
-  int byte = getc(in->file);
-  if (byte != EOF) ungetc(byte, in->file);
-  return byte;
-}
-
 static int check_read(const input *in, int64_t line) {
   if (ferror(in->file)) return fail_at(CODE_INPUT, in->name, line, "%s", strerror(errno));
+  return CODE_DONE;
+}
+
+int input_peek(input *in, int *byte) {
+  *byte = getc(in->file);
+  if (*byte == EOF) return check_read(in, 0);
+  ungetc(*byte, in->file);
   return CODE_DONE;
 }
 

@@ -18,7 +18,7 @@ int input_open(input *in, const char *path);
 void input_close(input *in);
 
 /* The next byte, which stays unread; EOF at the end. */
-int input_peek(input *in);
+int input_peek(input *in, int *byte);
 
 /* Reads the next line into in->text; *more is 0 at the end. A NUL byte is refused: it is not text. */
 int input_line(input *in, int *more);

@@ -127,9 +127,11 @@ static int read_exactly(input *in, void *bytes, int64_t count, const char *what)
 /* Magic number, version, and the length of the dictionary: 2 bytes in version 1, 4 in 2 and 3. */
 static int read_preamble(input *in, int64_t *length) {
   int code = CODE_DONE;
-  unsigned char bytes[12];
-  TRY(read_exactly(in, bytes, 8, "the NumPy header"));
+  int64_t got = 0;
+  unsigned char bytes[12] = {0};
+  TRY(input_bytes(in, bytes, 8, &got));
   if (memcmp(bytes, "\x93NUMPY", 6) != 0) return fail_at(CODE_INPUT, in->name, 0, "not a NumPy file");
+  if (got < 8) return fail_at(CODE_INPUT, in->name, 0, "the file ends inside the NumPy header");
   int version = bytes[6], size = version == 1 ? 2 : 4;
   if (version < 1 || version > 3) return fail_header(in, "a version that is not 1, 2 or 3");
   TRY(read_exactly(in, bytes + 8, size, "the NumPy header"));

@@ -124,12 +124,10 @@ static int name_unknowns(problem *p, const problem_request *request) {
   return p->names == NULL ? fail_memory("names") : CODE_DONE;
 }
 
-static int name_sides(problem *p, const problem_request *request) {
-  char *const *given = p->rhs.names;
-  if (request->rhs == NULL && p->data.names != NULL) given = p->data.names + p->data.n - 1;
+static int name_sides(problem *p) {
   p->sides = allocate(p->k, (int64_t)sizeof *p->sides);
   for (int64_t j = 0; p->sides != NULL && j < p->k; j++) {
-    p->sides[j] = make_name(given, 'b', j, 1);
+    p->sides[j] = make_name(p->rhs.names, 'b', j, 1);
     if (p->sides[j] == NULL) return fail_memory("names");
   }
   return p->sides == NULL ? fail_memory("names") : CODE_DONE;
@@ -144,7 +142,7 @@ int problem_read(problem *out, const problem_request *request) {
   TRY(read_sides(out, request));
   TRY(make_matrix(out, request));
   TRY(name_unknowns(out, request));
-  TRY(name_sides(out, request));
+  TRY(name_sides(out));
 done:
   if (code != CODE_DONE) problem_free(out);
   return code;

@@ -16,9 +16,9 @@ typedef struct {
   int64_t m, n, k, lda, ldb;
   const double *a, *a_low, *b, *b_low; /* low parts are NULL unless powers are formed */
   char **names;                        /* (n) of the unknowns */
-  char **sides;                        /* (k) of the right-hand sides */
-  table data, rhs;                     /* what the pointers above lead into, with `built` */
-  double *built, *built_low;           /* A, when it is not the columns of `data` as they are */
+  char **sides;              /* (k) of the right-hand sides, when a file of them has a header; else b1, b2, ... */
+  table data, rhs;           /* what the pointers above lead into, with `built` */
+  double *built, *built_low; /* A, when it is not the columns of `data` as they are */
 } problem;
 
 /* Fails with CODE_RANK on fewer rows than unknowns before anything is built. */

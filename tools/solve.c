@@ -38,7 +38,7 @@ static int read_settings(solve_settings *s, int argc, char **argv, int *helped) 
        0.0},
       MODEL_OPTIONS(&s->model),
       {OPTION_TEXT, "--method", "METHOD", "auto (default), direct, cg, chebyshev or gd", &s->method, 0.0},
-      {OPTION_REAL, "--tol", "TOL", "largest relative change of x by the last correction (default: none at all)",
+      {OPTION_REAL, "--tol", "TOL", "stop at a correction below this, relative to x (default 0: x no longer changes)",
        &s->solver.tolerance, 0.0},
       {OPTION_REAL, "--step", "S", "step size of gd for columns of unit norm", &s->solver.step, 0.0},
       {OPTION_INTEGER, "--max-iterations", "N", "most iterations of cg, chebyshev and gd for one correction",
@@ -96,6 +96,13 @@ static int is_answered(lsqnet_status st, const lsqnet_report *reports) {
   return st == LSQNET_OK || st == LSQNET_E_NOT_CONVERGED || reports[0].stopped == LSQNET_STOP_UNREFINED;
 }
 
+static int fail_solve(lsqnet_status st, const problem *p, const lsqnet_report *report, const char *file) {
+  if (st != LSQNET_E_RANK || report->status != st || report->rank < 0) return fail_status(st, file);
+  return fail_at(CODE_RANK, file, 0,
+                 "rank %lld for %lld unknowns, no single answer: --min-norm gives the one of least norm",
+                 (long long)report->rank, (long long)p->n);
+}
+
 static int solve(lsqnet_solver *solver, const problem *p, const solve_settings *s) {
   int code = CODE_DONE;
   double *x = p->n > INT64_MAX / 16 / p->k ? NULL : allocate(p->n * p->k, (int64_t)sizeof *x);
@@ -111,7 +118,7 @@ static int solve(lsqnet_solver *solver, const problem *p, const solve_settings *
     const answer a = {p, x, reports, s->model.name, s->solver.tolerance};
     TRY(s->json ? answer_print_json(&a) : answer_print(&a));
   }
-  if (st != LSQNET_OK) code = fail_status(st, s->problem.file);
+  if (st != LSQNET_OK) code = fail_solve(st, p, &reports[0], s->problem.file);
 done:
   free(x);
   free(reports);

@@ -68,11 +68,11 @@ int table_number(const input *in, int64_t line, int64_t column, const char *word
 }
 
 int table_read(table *out, const char *path, int pairs) {
-  int code = CODE_DONE;
+  int code = CODE_DONE, first = EOF;
   input in;
   memset(out, 0, sizeof *out);
   TRY(input_open(&in, path));
-  int first = input_peek(&in);
+  TRY(input_peek(&in, &first));
   if (first == 0x93) {
     TRY(npy_read_table(out, &in, pairs));
   } else if (first == '%') {

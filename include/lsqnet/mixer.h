@@ -80,7 +80,8 @@ typedef struct lsqnet_mixer {
                                 const double *x, const double *dy, double *dx, double *const *dweights,
                                 const double *cache, double *scratch);
 
-  /* Optional: NULL when absent. Without the f32 functions the library converts to and from float64. */
+  /* Optional: NULL when absent. forward_f32 and backward_f32 come together, and jvp_f32 not without them; without them the
+   * library converts to and from float64. */
 
   lsqnet_status (*forward_f32)(const void *state, const lsqnet_mixer_shape *shape, const float *const *weights,
                                const float *x, float *y, float *cache, float *scratch);
@@ -99,7 +100,8 @@ typedef struct lsqnet_mixer {
    *  deviation 0.02 for rank 2 and more, zero for rank 1. */
   lsqnet_status (*initialize)(const void *state, int64_t index, uint64_t seed, double *values);
   /** The state's configuration as the text of a JSON object with every key, for model files: writes at most `capacity`
-   *  bytes with the closing NUL, and *needed. Without it the text given to `create` is stored. */
+   *  bytes with the closing NUL, and always *needed (capacity 0 asks for it). Without it the text given to `create` is
+   *  stored. */
   lsqnet_status (*config)(const void *state, char *text, uint64_t capacity, uint64_t *needed);
 } lsqnet_mixer;
 
@@ -108,6 +110,7 @@ enum {
 };
 
 /** Adds a mixer to the context's registry; models created or loaded from then on may name it.
+ *  lsqnet/mixer_conformance.h checks that it keeps the contract above.
  *  Errors   E_ARGUMENT: a required function is missing, the name is malformed, taken, or the flags are unknown;
  *           E_VERSION: a size that no release had; E_MEMORY. */
 LSQNET_API lsqnet_status lsqnet_context_register_mixer(lsqnet_context *context, const lsqnet_mixer *mixer);

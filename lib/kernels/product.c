@@ -1,35 +1,235 @@
+/* Matrix products for the narrow shapes of layers. A tile of C stays in registers while its sums run: each step
+ * multiplies one number from each row of A with a strip of B, which lies packed in a small buffer and padded with
+ * zeros. Full and partial tiles run the same instructions on each row, so that its bits do not depend on its
+ * neighbours. */
+#include "kernels/blis.h"
 #include "kernels/level.h"
 
-void LEVEL(product_nt)(int64_t M, int64_t N, int64_t K, const real *A, int64_t lda, const real *B, int64_t ldb,
-                       const real *bias, real *C, int64_t ldc, int accumulate) {
-  for (int64_t i = 0; i < M; i++) {
-    for (int64_t j = 0; j < N; j++) {
-      real sum = 0;
-      for (int64_t k = 0; k < K; k++) sum += A[i * lda + k] * B[j * ldb + k];
-      if (bias != NULL) sum += bias[j];
-      C[i * ldc + j] = accumulate ? C[i * ldc + j] + sum : sum;
+/* Rows of a tile: their sums, four vectors each, leave room for operands in 32 or 16 registers. */
+#if LSQ_LEVEL_NUMBER == 4 || defined(__aarch64__)
+#define EACH_ROW(act) act(0) act(1) act(2) act(3) act(4) act(5)
+enum { TILE_ROWS = 6 };
+#else
+#define EACH_ROW(act) act(0) act(1) act(2)
+enum { TILE_ROWS = 3 };
+#endif
+
+enum {
+  TILE_VECTORS = 4,
+  STRIP = TILE_VECTORS * LANES,
+  DEPTH = 128,                        /* longest sum in registers: longer ones add up blocks, or float32 loses digits */
+  BUFFER = 32768 / (int)sizeof(real), /* numbers of B packed at a time: they fit the first cache */
+  WIDTH = 256,                        /* columns of B packed at a time, if their depth lets so many fit */
+  BLOCK_ROWS = 48,                    /* rows of A that stay in cache while the panels of B pass */
+  WIDEST = 192                        /* beyond, BLIS is as fast or faster: tests/bench/bench_products.c shows it */
+};
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* Up to TILE_VECTORS vectors side by side; `vectors` is a constant wherever these are inlined. */
+typedef struct {
+  vector v0, v1, v2, v3;
+} strip;
+
+INLINE strip strip_load(const int vectors, const real *p) {
+  strip s = {load(p), {0}, {0}, {0}};
+  if (vectors > 1) s.v1 = load(p + LANES);
+  if (vectors > 2) s.v2 = load(p + 2 * LANES);
+  if (vectors > 3) s.v3 = load(p + 3 * LANES);
+  return s;
+}
+
+INLINE void strip_store(const int vectors, real *p, strip s) {
+  store(p, s.v0);
+  if (vectors > 1) store(p + LANES, s.v1);
+  if (vectors > 2) store(p + 2 * LANES, s.v2);
+  if (vectors > 3) store(p + 3 * LANES, s.v3);
+}
+
+INLINE strip strip_add(strip s, strip t) { return (strip){s.v0 + t.v0, s.v1 + t.v1, s.v2 + t.v2, s.v3 + t.v3}; }
+
+/* s + a b */
+INLINE strip strip_multiply_add(const int vectors, strip s, real a, strip b) {
+  const vector factor = a - (vector){0};
+  s.v0 += factor * b.v0;
+  if (vectors > 1) s.v1 += factor * b.v1;
+  if (vectors > 2) s.v2 += factor * b.v2;
+  if (vectors > 3) s.v3 += factor * b.v3;
+  return s;
+}
+
+/* C = start + A B (+ C if accumulate) for one whole tile. Row r of A starts at a[r] and goes in steps of a_step. */
+INLINE void tile(const int vectors, int64_t depth, const real *const *a, int64_t a_step, const real *b,
+                 const real *start, real *C, int64_t ldc, int accumulate) {
+#define BEGIN(r)                             \
+  strip sum##r = strip_load(vectors, start); \
+  const real *a##r = a[r];
+#define STEP(r) sum##r = strip_multiply_add(vectors, sum##r, a##r[k * a_step], row);
+#define ADD(r)  sum##r = strip_add(sum##r, strip_load(vectors, C + r * ldc));
+#define END(r)  strip_store(vectors, C + r * ldc, sum##r);
+  EACH_ROW(BEGIN)
+  for (int64_t k = 0; k < depth; k++) {
+    strip row = strip_load(vectors, b + k * vectors * LANES);
+    EACH_ROW(STEP)
+  }
+  if (accumulate) {
+    EACH_ROW(ADD)
+  }
+  EACH_ROW(END)
+}
+
+typedef void tile_fn(int64_t depth, const real *const *a, int64_t a_step, const real *b, const real *start, real *C,
+                     int64_t ldc, int accumulate);
+
+#define DEFINE_TILE(vectors)                                                                                        \
+  static void tile_##vectors(int64_t depth, const real *const *a, int64_t a_step, const real *b, const real *start, \
+                             real *C, int64_t ldc, int accumulate) {                                                \
+    tile(vectors, depth, a, a_step, b, start, C, ldc, accumulate);                                                  \
+  }
+DEFINE_TILE(1)
+DEFINE_TILE(2)
+DEFINE_TILE(3)
+DEFINE_TILE(4)
+
+static tile_fn *const tiles[] = {NULL, tile_1, tile_2, tile_3, tile_4};
+
+/* Element (i,k) lies at data[i * row + k * column]. */
+typedef struct {
+  const real *data;
+  int64_t row, column;
+} matrix;
+
+static inline matrix matrix_from(matrix A, int64_t i, int64_t k) {
+  return (matrix){A.data + i * A.row + k * A.column, A.row, A.column};
+}
+
+static inline int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* A strip of columns over one block of the sum: B packed, and what the sums start from. */
+typedef struct {
+  int64_t depth, columns;
+  int vectors;
+  const real *b, *start;
+} panel;
+
+/* What is less than a vector goes in pieces. */
+INLINE void copy_row(int64_t n, const real *from, real *to) {
+#define PIECE(size)                          \
+  if (n & (size)) {                          \
+    memcpy(to, from, (size) * sizeof(real)); \
+    from += (size);                          \
+    to += (size);                            \
+  }
+  for (; n >= LANES; n -= LANES, from += LANES, to += LANES) store(to, load(from));
+  PIECE(8)
+  PIECE(4)
+  PIECE(2)
+  PIECE(1)
+}
+
+static void partial_tile(const panel *p, const real *const *a, int64_t a_step, int64_t rows, real *C, int64_t ldc,
+                         int accumulate) {
+  const int64_t width = p->vectors * LANES;
+  real whole[TILE_ROWS * TILE_VECTORS * LANES];
+  if (accumulate) {
+    memset(whole, 0, sizeof whole);
+    for (int64_t r = 0; r < rows; r++) copy_row(p->columns, C + r * ldc, whole + r * width);
+  }
+  tiles[p->vectors](p->depth, a, a_step, p->b, p->start, whole, width, accumulate);
+  for (int64_t r = 0; r < rows; r++) copy_row(p->columns, whole + r * width, C + r * ldc);
+}
+
+static void panel_product(int64_t M, matrix A, const panel *p, real *C, int64_t ldc, int accumulate) {
+  for (int64_t i = 0; i < M; i += TILE_ROWS) {
+    const real *a[TILE_ROWS];
+    for (int64_t r = 0; r < TILE_ROWS; r++) a[r] = A.data + min(i + r, M - 1) * A.row;
+    if (i + TILE_ROWS <= M && p->columns == p->vectors * LANES) {
+      tiles[p->vectors](p->depth, a, A.column, p->b, p->start, C + i * ldc, ldc, accumulate);
+    } else {
+      partial_tile(p, a, A.column, min(M - i, TILE_ROWS), C + i * ldc, ldc, accumulate);
     }
   }
+}
+
+/* Rows of B side by side, each with zeros up to `width`. */
+static void pack(matrix B, int64_t depth, int64_t columns, int64_t width, real *packed) {
+  for (int64_t k = 0; k < depth; k++) {
+    real *row = packed + k * width;
+    const real *b = B.data + k * B.row;
+    store(row + width - LANES, (vector){0});
+    if (B.column == 1) {
+      copy_row(columns, b, row);
+    } else {
+      for (int64_t j = 0; j < columns; j++) row[j] = b[j * B.column];
+    }
+  }
+}
+
+/* C = start + A B (+ C) for columns and depth that fit the buffer. */
+static void block_product(int64_t M, int64_t N, int64_t depth, matrix A, matrix B, const real *start, real *C,
+                          int64_t ldc, int accumulate) {
+  _Alignas(64) real buffer[BUFFER];
+  panel panels[WIDTH / LANES];
+  const int64_t vectors = (N + LANES - 1) / LANES, count = (vectors + TILE_VECTORS - 1) / TILE_VECTORS;
+  for (int64_t p = 0; p < count; p++) {
+    const int64_t first = p * vectors / count, end = (p + 1) * vectors / count;
+    real *packed = buffer + first * LANES * depth;
+    panels[p] = (panel){.depth = depth,
+                        .columns = min(end * LANES, N) - first * LANES,
+                        .vectors = (int)(end - first),
+                        .b = packed,
+                        .start = start + first * LANES};
+    pack(matrix_from(B, 0, first * LANES), depth, panels[p].columns, (end - first) * LANES, packed);
+  }
+  for (int64_t i = 0; i < M; i += BLOCK_ROWS) {
+    for (int64_t p = 0; p < count; p++) {
+      panel_product(min(BLOCK_ROWS, M - i), matrix_from(A, i, 0), &panels[p], C + i * ldc + (panels[p].start - start),
+                    ldc, accumulate);
+    }
+  }
+}
+
+/* C = A B + bias (+ C if accumulate). */
+static void product(int64_t M, int64_t N, int64_t K, matrix A, matrix B, const real *bias, real *C, int64_t ldc,
+                    int accumulate) {
+  const int64_t blocks = K > DEPTH ? (K + DEPTH - 1) / DEPTH : 1, depth = (K + blocks - 1) / blocks;
+  const int64_t width = min(WIDTH, BUFFER / (depth + !depth) / STRIP * STRIP);
+  for (int64_t block = 0; block < blocks; block++) {
+    for (int64_t j = 0; j < N; j += width) {
+      const int64_t columns = min(width, N - j), k = block * depth;
+      _Alignas(64) real start[WIDTH] = {0};
+      if (block == 0 && bias != NULL) copy_row(columns, bias + j, start);
+      block_product(M, columns, min(depth, K - k), matrix_from(A, 0, k), matrix_from(B, k, j), start, C + j, ldc,
+                    accumulate || block > 0);
+    }
+  }
+}
+
+/* The same through BLIS. */
+static void wide_product(int64_t M, int64_t N, int64_t K, matrix A, matrix B, const real *bias, real *C, int64_t ldc,
+                         int accumulate) {
+  if (M <= 0) return;
+  REAL(lsq_blis_product)(M, N, K, A.data, A.row, A.column, B.data, B.row, B.column, C, ldc, accumulate);
+  for (int64_t i = 0; bias != NULL && i < M; i++) {
+    for (int64_t j = 0; j < N; j++) C[i * ldc + j] += bias[j];
+  }
+}
+
+/* The choice may not depend on M, or a row would depend on its neighbours; K of a weight gradient is long as a rule. */
+void LEVEL(product_nt)(int64_t M, int64_t N, int64_t K, const real *A, int64_t lda, const real *B, int64_t ldb,
+                       const real *bias, real *C, int64_t ldc, int accumulate) {
+  const int wide = N > WIDEST && K > WIDEST;
+  (wide ? wide_product : product)(M, N, K, (matrix){A, lda, 1}, (matrix){B, 1, ldb}, bias, C, ldc, accumulate);
 }
 
 void LEVEL(product_nn)(int64_t M, int64_t N, int64_t K, const real *A, int64_t lda, const real *B, int64_t ldb, real *C,
                        int64_t ldc, int accumulate) {
-  for (int64_t i = 0; i < M; i++) {
-    for (int64_t j = 0; j < N; j++) {
-      real sum = 0;
-      for (int64_t k = 0; k < K; k++) sum += A[i * lda + k] * B[k * ldb + j];
-      C[i * ldc + j] = accumulate ? C[i * ldc + j] + sum : sum;
-    }
-  }
+  const int wide = N > WIDEST && K > WIDEST;
+  (wide ? wide_product : product)(M, N, K, (matrix){A, lda, 1}, (matrix){B, ldb, 1}, NULL, C, ldc, accumulate);
 }
 
 void LEVEL(product_tn)(int64_t M, int64_t N, int64_t K, const real *A, int64_t lda, const real *B, int64_t ldb, real *C,
                        int64_t ldc, int accumulate) {
-  for (int64_t i = 0; i < M; i++) {
-    for (int64_t j = 0; j < N; j++) {
-      real sum = 0;
-      for (int64_t k = 0; k < K; k++) sum += A[k * lda + i] * B[k * ldb + j];
-      C[i * ldc + j] = accumulate ? C[i * ldc + j] + sum : sum;
-    }
-  }
+  const int wide = N > WIDEST && K > DEPTH;
+  (wide ? wide_product : product)(M, N, K, (matrix){A, 1, lda}, (matrix){B, ldb, 1}, NULL, C, ldc, accumulate);
 }

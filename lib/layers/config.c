@@ -30,6 +30,10 @@ static lsqnet_status refuse(const json_t *value, const char *mixer, const char *
                   must);
 }
 
+int lsq_json_no_memory(const json_error_t *error) {
+  return error->text[0] == '\0' || json_error_code(error) == json_error_out_of_memory;
+}
+
 lsqnet_status lsq_config_parse(json_t **out, const char *mixer, const char *text, const char *const *keys) {
   lsqnet_status st = LSQNET_OK;
   json_error_t error;
@@ -37,7 +41,7 @@ lsqnet_status lsq_config_parse(json_t **out, const char *mixer, const char *text
   json_t *value = NULL;
   json_t *config = json_loads(text, JSON_REJECT_DUPLICATES, &error);
   *out = NULL;
-  if (config == NULL && json_error_code(&error) == json_error_out_of_memory)
+  if (config == NULL && lsq_json_no_memory(&error))
     return lsq_fail(LSQNET_E_MEMORY, "%s: no memory to read its configuration", mixer);
   if (config == NULL)
     return lsq_fail(LSQNET_E_FORMAT, "%s: configuration \"%.64s\", line %d, column %d: %s", mixer, text, error.line,

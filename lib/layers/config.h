@@ -6,6 +6,10 @@
 
 #include "base/status.h"
 
+/* Whether a failed json_load ran out of memory: jansson then mostly leaves no message, and no code either. (Where it
+ * cannot keep a string it says "invalid token": that cannot be told apart.) */
+int lsq_json_no_memory(const json_error_t *error);
+
 /* Parses `text`, an object that has no other keys than the NULL-terminated list `keys`; the caller owes a json_decref.
  * E_FORMAT if it is not a JSON object (line and column), E_ARGUMENT for another key (the message lists the known ones).
  */

@@ -154,7 +154,8 @@ lsqnet_status lsq_construct_base_conv_split(lsqnet_model **out, lsqnet_context *
   return construct_gated(out, context, plan, plan->D + 1, 0, (lags){0, plan->L});
 }
 
-/* The last row fetches x from row 0, L rows back, whose own products the sums leave out. */
+/* The last row fetches x from row 0, L rows back, whose own products the sums leave out, with weight 0: x must not be
+ * so large that they overflow. */
 lsqnet_status lsq_construct_base_conv_query_first(lsqnet_model **out, lsqnet_context *context,
                                                   const lsq_construct_plan *plan) {
   return construct_gated(out, context, plan, 0, plan->L, (lags){0, plan->L - 1});

@@ -82,8 +82,7 @@ lsqnet_status lsq_parse_object(json_t **out, const char *what, const char *text)
   json_error_t error;
   char quoted[LSQ_QUOTED];
   *out = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-  if (*out == NULL && json_error_code(&error) == json_error_out_of_memory)
-    return lsq_fail(LSQNET_E_MEMORY, "%s: no memory to read it", what);
+  if (*out == NULL && lsq_json_no_memory(&error)) return lsq_fail(LSQNET_E_MEMORY, "%s: no memory to read it", what);
   if (*out == NULL)
     return lsq_fail(LSQNET_E_FORMAT, "%s is not JSON at line %d, column %d: %s", what, error.line, error.column,
                     lsq_quote(quoted, error.text));

@@ -10,7 +10,7 @@
 
 enum { LSQ_ARRAY_RANK = 8, LSQ_LENGTH_BYTES = 8, LSQ_QUOTED = 96 };
 
-/* Headers beyond this are refused: JSON takes some forty times its text's room in memory. */
+/* Headers beyond this are refused: JSON takes many times its text's room in memory. */
 #define LSQ_HEADER_MOST ((uint64_t)16 << 20)
 
 /* An array in an archive. */

@@ -11,14 +11,20 @@
 static const char *const OUTPUTS[] = {"none", "gradient", "iterate", "solution"}; /* LSQNET_OUTPUT_ */
 enum { OUTPUT_COUNT = sizeof OUTPUTS / sizeof OUTPUTS[0], DIGITS_EXACT = 17 };
 
+/* Beyond this the nearest number of fewer digits may be too large to be read. */
+static const double ROUNDED_MOST = 1e308;
+
 /* The shortest text that reads back as the same number. */
 static lsqnet_status number_text(char out[LSQ_NUMBER_BYTES], double value) {
   json_t *number = json_real(value);
   double back = NAN;
-  for (size_t digits = 1; number != NULL && digits <= DIGITS_EXACT && back != value; digits++) {
+  int failed = number == NULL;
+  for (size_t digits = fabs(value) < ROUNDED_MOST ? 1 : DIGITS_EXACT;
+       !failed && digits <= DIGITS_EXACT && back != value; digits++) {
     const size_t length = json_dumpb(number, out, LSQ_NUMBER_BYTES - 1, JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
     json_t *read = json_loadb(out, length < LSQ_NUMBER_BYTES ? length : 0, JSON_DECODE_ANY, NULL);
-    if (read != NULL) back = json_number_value(read);
+    failed = read == NULL;
+    back = json_number_value(read);
     json_decref(read);
     out[length < LSQ_NUMBER_BYTES ? length : 0] = '\0';
   }
