@@ -1,5 +1,5 @@
-/* Training, inside. trainer.c runs steps and keeps time; checkpoint.c saves and resumes; an optimiser is one file and one
- * line in optimizers.c. */
+/* Training, inside. trainer.c runs steps and keeps time; checkpoint.c saves and resumes; an optimiser is one file and
+ * one line in optimizers.c. */
 #ifndef LSQ_TRAIN_TRAINER_H
 #define LSQ_TRAIN_TRAINER_H
 

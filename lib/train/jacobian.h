@@ -1,0 +1,23 @@
+/* Residuals of a batch and their Jacobian in the trained weights, sample by sample and output by output. */
+#ifndef LSQ_TRAIN_JACOBIAN_H
+#define LSQ_TRAIN_JACOBIAN_H
+
+#include "train/trainer.h"
+
+typedef struct lsq_jacobian lsq_jacobian;
+
+lsqnet_status lsq_jacobian_create(lsq_jacobian **out, lsqnet_trainer *trainer);
+void lsq_jacobian_destroy(lsq_jacobian *jacobian);
+
+/* Residuals of one sample. */
+int64_t lsq_jacobian_outputs(const lsq_jacobian *jacobian);
+
+/* Draws samples 0 .. samples-1 of batch `step`: X (samples,T,in_width), Y (samples,outputs). */
+lsqnet_status lsq_jacobian_draw(lsq_jacobian *jacobian, uint64_t step, int64_t samples, double *X, double *Y);
+
+/* r = model(X) - Y (samples,outputs), *sum = sum of squares, and, where J is not NULL, J (samples outputs, trained
+ * weights) = dr/dweights, the weights in the order of the model's flat vector without the frozen ones. */
+lsqnet_status lsq_jacobian_compute(lsq_jacobian *jacobian, int64_t samples, const double *X, const double *Y, double *r,
+                                   double *J, double *sum);
+
+#endif
