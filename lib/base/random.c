@@ -17,9 +17,8 @@ static philox4x64_ctr_t random_block(uint64_t seed, uint64_t stream, uint64_t bl
 
 static double uniform_from_bits(uint64_t bits) { return (double)(bits >> 12) * 0x1p-52 + 0x1p-53; }
 
-/* Natural logarithm of a normal positive number, within two units in the last place, from exact operations alone:
- * log m = 2 artanh((m - 1)/(m + 1)) for m in [sqrt(1/2), sqrt(2)], whose series then has 11 terms that count. */
-static double logarithm(double x) {
+/* log m = 2 artanh((m - 1)/(m + 1)) for m in [sqrt(1/2), sqrt(2)], whose series then has 11 terms that count. */
+double lsq_logarithm(double x) {
   const double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40; /* high has 36 bits: times e it is exact */
   int e = 0;
   double m = frexp(x, &e);
@@ -61,7 +60,7 @@ double lsq_normal_quantile(double p) {
     double r = 0.180625 - q * q;
     return q * polynomial(centre[0], r) / polynomial(centre[1], r);
   }
-  double r = sqrt(-logarithm(q < 0 ? p : 1 - p));
+  double r = sqrt(-lsq_logarithm(q < 0 ? p : 1 - p));
   double quantile = r <= 5 ? polynomial(tail[0], r - 1.6) / polynomial(tail[1], r - 1.6)
                            : polynomial(far_tail[0], r - 5) / polynomial(far_tail[1], r - 5);
   return q < 0 ? -quantile : quantile;

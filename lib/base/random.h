@@ -10,8 +10,12 @@ uint64_t lsq_random_bits(uint64_t seed, uint64_t stream, uint64_t index);
 /* Uniform on (0,1): an odd multiple of 2^-53, so never 0 or 1, and 1 minus it is one as well. */
 double lsq_random_uniform(uint64_t seed, uint64_t stream, uint64_t index);
 
+/* Natural logarithm of a normal positive number, within two units in the last place, from exact operations alone: its
+ * bits do not depend on the machine's libm. */
+double lsq_logarithm(double x);
+
 /* x with P(X < x) = p for a standard normal X, p in (0,1): Wichura 1988, algorithm AS 241 (PPND16), relative error
- * about 1e-15. The logarithm is our own, so that the bits do not depend on the machine's libm. */
+ * about 1e-15. */
 double lsq_normal_quantile(double p);
 
 /* Standard normal: the quantile of lsq_random_uniform. */
