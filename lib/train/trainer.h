@@ -40,6 +40,12 @@ struct lsqnet_trainer {
   int64_t trained_count; /* weights that are not frozen */
 };
 
+lsqnet_status lsq_trainer_create(lsqnet_trainer **out, lsqnet_model *model, lsqnet_task *task,
+                                 const lsqnet_train_options *options);
+void lsq_trainer_destroy(lsqnet_trainer *trainer);
+lsqnet_status lsq_trainer_step(lsqnet_trainer *trainer);
+lsqnet_status lsq_trainer_run(lsqnet_trainer *trainer, lsqnet_progress_fn callback, void *user);
+
 /* The optimiser called `name`, or E_ARGUMENT listing all. */
 lsqnet_status lsq_optimizer_find(const char *name, const lsq_optimizer **out);
 extern const lsq_optimizer lsq_adam, lsq_adamw, lsq_sgd, lsq_levenberg_marquardt, lsq_gauss_newton_cg;
