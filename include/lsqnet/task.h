@@ -50,7 +50,8 @@ typedef struct lsqnet_task_options {
   uint64_t seed;           /**< fixes what a task draws once (read: i and j; linear: c); default 0 */
   double step;             /**< s of multistep_gd and momentum; default 0.5 */
   double momentum;         /**< beta of momentum; default 0.9 */
-  double condition;        /**< > 1: singular values of A mapped affinely to [1, condition]; 0 (default): left alone */
+  double condition;        /**< > 1: singular values of A mapped affinely to [1, condition]; 0 (default): left alone;
+                                not with sparsity */
   double singular_max;     /**< > 0, with condition: the largest is this and the smallest this / condition; default 0 */
   double scale_a, scale_x; /**< factors on A, and on x and x_init; default 1 */
   double freedom;          /**< degrees of freedom of LSQNET_LAW_STUDENT_T; default 3 */
@@ -65,8 +66,8 @@ typedef struct lsqnet_task_options {
   int32_t ode_class;       /**< 0 all terms (default), 1 without a2, 2 without a1 */
   int32_t ode_points;      /**< 0 equispaced (default), 1 random, 2 Chebyshev */
   const char *name;        /**< default "explicit_gradient" */
-  const char *prompt;      /**< NULL (default): the task's own; "split", "repeat", "query_first", "query_last" where a task
-                                takes a least-squares problem with a query */
+  const char *prompt;      /**< NULL (default): the task's own. explicit_gradient and multistep_gd take each of "split",
+                                "repeat", "query_first", "query_last"; the others refuse all but their own */
 } lsqnet_task_options;
 
 /** What a model must look like for a task, and what of its output counts: the loss is the mean of squared errors over
