@@ -60,6 +60,12 @@ LSQNET_API lsqnet_status lsqnet_model_create(lsqnet_model **out, lsqnet_context 
                                              const lsqnet_model_options *options);
 LSQNET_API void lsqnet_model_destroy(lsqnet_model *model);
 
+/** Draws the trained weight matrices anew, fixed by `seed`: normal with standard deviation 1 / sqrt(columns) in the
+ *  projections and scale / sqrt(columns) in the blocks; positions, biases, norms and frozen parameters stay. Gauss-Newton
+ *  starts well from scale 0.5 to 1, where the usual initial weights (deviation 0.02) are all but a saddle point.
+ *  Errors   E_ARGUMENT (scale not positive). */
+LSQNET_API lsqnet_status lsqnet_model_draw_weights(lsqnet_model *model, uint64_t seed, double scale);
+
 /** A copy with weights of its own. */
 LSQNET_API lsqnet_status lsqnet_model_clone(lsqnet_model **out, const lsqnet_model *model);
 

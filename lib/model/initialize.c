@@ -116,3 +116,24 @@ done:
   lsq_free(model->context, d.values);
   return st;
 }
+
+lsqnet_status lsqnet_model_draw_weights(lsqnet_model *model, uint64_t seed, double scale) {
+  lsqnet_status st = LSQNET_OK;
+  double *values = NULL;
+  if (model == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_model_draw_weights: model is NULL");
+  if (!(scale > 0.0 && scale <= 1e6))
+    return lsq_fail(LSQNET_E_ARGUMENT, "scale=%g: it must be positive, and at most 1e6", scale);
+  LSQ_TRY(lsq_alloc(model->context, &values, model->weight_count, sizeof *values));
+  for (int64_t i = 0; i < model->parameter_count; i++) {
+    const lsqnet_parameter *p = &model->parameters[i];
+    const int projection = i == model->read_in_weight || i == model->read_out_weight;
+    if (p->frozen || p->rank != 2 || i == model->positions) continue;
+    const double deviation = (projection ? 1.0 : scale) / sqrt((double)p->shape[1]);
+    lsq_random_normals(seed, (uint64_t)i, 0, p->count, values);
+    for (int64_t k = 0; k < p->count; k++) values[k] *= deviation;
+    LSQ_TRY(lsq_model_store(model, i, values));
+  }
+done:
+  lsq_free(model->context, values);
+  return st;
+}
