@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "tasks/task.h"
+#include "train/schedule.h"
 
 static const lsq_optimizer *const optimizers[] = {&lsq_adam, &lsq_adamw, &lsq_sgd, &lsq_levenberg_marquardt};
 
@@ -20,7 +21,7 @@ lsqnet_status lsq_optimizer_find(const char *name, const lsq_optimizer **out) {
 /* Streams other than the steps' own begin beyond all that a run can do. */
 uint64_t lsq_data_step(int stream, uint64_t step) { return ((uint64_t)stream << 56) + step; }
 
-static lsqnet_status check_shapes(const lsqnet_model *model, const lsqnet_task_shape *s) {
+lsqnet_status lsq_trainer_check_shapes(const lsqnet_model *model, const lsqnet_task_shape *s) {
   const lsqnet_model_options *o = &model->options;
   if (s->rows <= o->rows && s->in_width == o->in_width && s->scored_first + s->scored <= o->out_width) return LSQNET_OK;
   return lsq_fail(
@@ -29,6 +30,20 @@ static lsqnet_status check_shapes(const lsqnet_model *model, const lsqnet_task_s
       "%lld out",
       (long long)s->rows, (long long)s->in_width, (long long)s->out_width, (long long)o->rows, (long long)o->in_width,
       (long long)o->out_width);
+}
+
+static lsqnet_status check_start(const char *name, int64_t start, const char *of_task, int64_t end) {
+  if (start <= end) return LSQNET_OK;
+  return lsq_fail(LSQNET_E_ARGUMENT, "%s=%lld: the task has %s=%lld", name, (long long)start, of_task, (long long)end);
+}
+
+static lsqnet_status check_curriculum(const lsqnet_task *task, const lsqnet_train_options *o) {
+  lsqnet_status st = LSQNET_OK;
+  if (task->kind == NULL) return LSQNET_OK; /* a host's task has neither */
+  LSQ_TRY(check_start("dims_start", o->dims_start, "dim", task->options.dim));
+  LSQ_TRY(check_start("rows_start", o->rows_start, "rows", task->options.rows));
+done:
+  return st;
 }
 
 static int64_t count_trained(const lsqnet_model *model) {
@@ -42,7 +57,10 @@ lsqnet_status lsq_trainer_create(lsqnet_trainer **out, lsqnet_model *model, lsqn
                                  const lsqnet_train_options *options) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_trainer *trainer = NULL;
-  LSQ_TRY(check_shapes(model, &task->shape));
+  const lsq_schedule *schedule = NULL;
+  *out = NULL;
+  LSQ_TRY(lsq_trainer_check_shapes(model, &task->shape));
+  LSQ_TRY(check_curriculum(task, options));
   LSQ_TRY(lsq_alloc(model->context, &trainer, 1, sizeof *trainer));
   trainer->context = lsq_context_hold(model->context);
   trainer->model = model;
@@ -55,6 +73,8 @@ lsqnet_status lsq_trainer_create(lsqnet_trainer **out, lsqnet_model *model, lsqn
     st = lsq_fail(LSQNET_E_ARGUMENT, "all weights of the model are frozen: there is nothing to train");
     goto done;
   }
+  LSQ_TRY(lsq_schedule_find(options->schedule, &schedule));
+  trainer->options.schedule = schedule->name;
   LSQ_TRY(lsq_optimizer_find(options->optimizer, &trainer->optimizer));
   trainer->options.optimizer = trainer->optimizer->name;
   LSQ_TRY(trainer->optimizer->create(trainer, &trainer->state));
@@ -81,6 +101,7 @@ static double now(void) {
 }
 
 lsqnet_status lsq_trainer_step(lsqnet_trainer *trainer) {
+  if (trainer->progress.ended != LSQNET_TRAIN_GOING) return LSQNET_OK;
   const double begin = now();
   const lsqnet_status st = trainer->optimizer->step(trainer, trainer->state);
   trainer->progress.seconds += now() - begin;
@@ -91,12 +112,21 @@ lsqnet_status lsq_trainer_step(lsqnet_trainer *trainer) {
   return LSQNET_OK;
 }
 
+/* Lets no failure go without a message. */
+static lsqnet_status call(lsqnet_progress_fn callback, void *user, const lsqnet_progress *progress) {
+  const uint64_t messages = lsq_message_number();
+  const lsqnet_status st = callback(user, progress);
+  if (st == LSQNET_OK || lsq_message_number() != messages) return st;
+  return lsq_fail(st, "step %lld: the progress callback ended the run with %s", (long long)progress->step,
+                  lsqnet_status_name(st));
+}
+
 lsqnet_status lsq_trainer_run(lsqnet_trainer *trainer, lsqnet_progress_fn callback, void *user) {
   lsqnet_status st = LSQNET_OK;
   while (trainer->progress.ended == LSQNET_TRAIN_GOING) {
     LSQ_TRY(lsq_trainer_step(trainer));
     if (callback == NULL) continue;
-    LSQ_TRY(callback(user, &trainer->progress));
+    LSQ_TRY(call(callback, user, &trainer->progress));
   }
 done:
   return st;

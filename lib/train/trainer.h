@@ -1,5 +1,5 @@
 /* Training, inside. trainer.c runs steps and keeps time; checkpoint.c saves and resumes; an optimiser is one file and
- * one line in optimizers.c. */
+ * one line in trainer.c. */
 #ifndef LSQ_TRAIN_TRAINER_H
 #define LSQ_TRAIN_TRAINER_H
 
@@ -26,6 +26,8 @@ typedef struct {
   lsqnet_status (*step)(lsqnet_trainer *trainer, void *state);
   /* Array `index` of the state; 0 when there is none. Counters are kept in arrays of doubles, too. */
   int (*array)(void *state, int64_t index, lsq_state_array *out);
+  /* E_FORMAT if arrays that were read from a file cannot be a state; NULL: all can. */
+  lsqnet_status (*check)(void *state);
 } lsq_optimizer;
 
 struct lsqnet_trainer {
@@ -37,7 +39,8 @@ struct lsqnet_trainer {
   const lsq_optimizer *optimizer;
   void *state;
   lsqnet_progress progress;
-  int64_t trained_count; /* weights that are not frozen */
+  int64_t trained_count;         /* weights that are not frozen */
+  const double *recorded_metric; /* for tests: the cosine metric of each step, in place of measuring it */
 };
 
 lsqnet_status lsq_trainer_create(lsqnet_trainer **out, lsqnet_model *model, lsqnet_task *task,
@@ -45,6 +48,18 @@ lsqnet_status lsq_trainer_create(lsqnet_trainer **out, lsqnet_model *model, lsqn
 void lsq_trainer_destroy(lsqnet_trainer *trainer);
 lsqnet_status lsq_trainer_step(lsqnet_trainer *trainer);
 lsqnet_status lsq_trainer_run(lsqnet_trainer *trainer, lsqnet_progress_fn callback, void *user);
+
+/* E_SHAPE, naming both, if the model cannot be run on the task. */
+lsqnet_status lsq_trainer_check_shapes(const lsqnet_model *model, const lsqnet_task_shape *shape);
+
+/* Mean squared error on `batch` fresh samples and the targets' mean square; either pointer may be NULL. */
+lsqnet_status lsq_evaluate(const lsqnet_model *model, const lsqnet_task *task, uint64_t seed, int64_t batch,
+                           double *mse, double *mean_square);
+
+/* The whole state as a file, and a trainer from one. */
+lsqnet_status lsq_trainer_save(const lsqnet_trainer *trainer, const char *path);
+lsqnet_status lsq_trainer_resume(lsqnet_trainer **out, lsqnet_model *model, lsqnet_task *task,
+                                 const lsqnet_train_options *options, const char *path);
 
 /* The optimiser called `name`, or E_ARGUMENT listing all. */
 lsqnet_status lsq_optimizer_find(const char *name, const lsq_optimizer **out);
