@@ -65,7 +65,7 @@ typedef struct lsqnet_progress {
   uint32_t size;
   int32_t ended;          /**< an LSQNET_TRAIN_ number */
   int64_t step;           /**< steps done */
-  double loss;            /**< on this step's batch, before the step */
+  double loss;            /**< on this step's batch, before the step, without L1 */
   double rate;            /**< learning rate; 0 in Gauss-Newton */
   double gradient_norm;   /**< before clipping */
   double damping;         /**< Levenberg-Marquardt's; 0 in first-order steps */
@@ -84,13 +84,17 @@ LSQNET_API lsqnet_status lsqnet_trainer_create(lsqnet_trainer **out, lsqnet_mode
                                                const lsqnet_train_options *options);
 LSQNET_API void lsqnet_trainer_destroy(lsqnet_trainer *trainer);
 
-/** One step. Errors: E_NOT_FINITE (weights are those of the last finite step), E_MEMORY, or a callback's own. */
+/** One step; none, and no error, if the run has ended. `progress` may be NULL; its `size` is the caller's. A step whose
+ *  gradient is not finite is passed over and counted.
+ *  Errors   E_NOT_FINITE (ten such in a row, or a weight that would not be finite: the message names the step, and the
+ *           weights are those of the last finite step), E_VERSION, E_MEMORY, or a callback's own (the state is whole). */
 LSQNET_API lsqnet_status lsqnet_trainer_step(lsqnet_trainer *trainer, lsqnet_progress *progress);
 
 /** Steps until the target, the most steps or the callback (may be NULL) ends it. */
 LSQNET_API lsqnet_status lsqnet_trainer_run(lsqnet_trainer *trainer, lsqnet_progress_fn callback, void *user);
 
-/** Mean squared error of the model on `batch` fresh samples of the task, and the targets' mean square. */
+/** Mean squared error of the model on `batch` fresh samples of the task, and the targets' mean square;
+ *  either pointer may be NULL. Errors: E_ARGUMENT, E_SHAPE (task and model do not meet), E_MEMORY. */
 LSQNET_API lsqnet_status lsqnet_evaluate(const lsqnet_model *model, const lsqnet_task *task, uint64_t seed, int64_t batch,
                                          double *mse, double *mean_square);
 
