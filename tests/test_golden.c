@@ -267,7 +267,7 @@ static int compare(judgement *j, const char *name, const double *ours, double ot
   for (int64_t i = 0; i < array->count; i++) {
     const double off = fabs(ours[i] - theirs[i]);
     if (!(off <= error)) error = off;
-    if (isnan(off)) return failed(j, "%s: element %lld is %g, not %g", name, (long long)i, ours[i], theirs[i]);
+    if (!isfinite(off)) return failed(j, "%s: element %lld is %g, not %g", name, (long long)i, ours[i], theirs[i]);
   }
   const double noise = (j->is_f64 ? DBL_EPSILON : FLT_EPSILON) * others;
   return within(j, name, error, most > noise ? most : others);
