@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "spawn.h"
 
@@ -183,11 +186,38 @@ START_TEST(run_keeps_the_old_file_when_it_fails) {
 }
 END_TEST
 
+/* A pipe has no length to be checked beforehand: the cut shows when the output is half written. */
+START_TEST(run_leaves_nothing_of_a_cut_pipe) {
+  make_model(LSQNET_F64);
+  write_input("in.npy", "<f8", 0, 3, 2000, 1);
+  size_t length = read_bytes("in.npy", out_text);
+  ck_assert_int_eq(mkfifo("pipe", 0600), 0);
+  write_text("out.npy", "old");
+  run("--version");
+  int before = files_here();
+  pid_t writer = fork();
+  if (writer == 0) {
+    FILE *pipe = fopen("pipe", "wb");
+    read_bytes("in.npy", out_text);
+    fwrite(out_text, 1, length - 8, pipe);
+    fclose(pipe);
+    _exit(0);
+  }
+  expect_failure("run m.safetensors pipe -o out.npy", 3, "pipe: the file ends inside its numbers");
+  ck_assert_int_eq(waitpid(writer, NULL, 0), writer);
+  ck_assert_int_eq(files_here(), before);
+  read_bytes("out.npy", out_text);
+  ck_assert_str_eq(out_text, "old");
+  free_model();
+}
+END_TEST
+
 START_TEST(run_says_when_the_output_cannot_be_written) {
   make_model(LSQNET_F64);
   write_input("in.npy", "<f8", 0, 3, 2, 1);
   expect_failure("run m.safetensors in.npy -o missing/out.npy", 1, "missing/out.npy: No such file or directory");
-  expect_failure("run m.safetensors in.npy -o /dev/full", 1, "/dev/full: No space left on device");
+  ck_assert_int_eq(symlink("/dev/full", "full"), 0); /* a link, so that a wrong rename could not replace the device */
+  expect_failure("run m.safetensors in.npy -o full", 1, "full: No space left on device");
   ck_assert_int_eq(run_from("/dev/null", "/dev/full", "run m.safetensors in.npy -o -"), 1);
   ck_assert_str_eq(error_text, "lsqnet: standard output: No space left on device\n");
   free_model();
@@ -212,6 +242,7 @@ int main(void) {
   tcase_add_test(tests, run_gives_the_bits_of_forward);
   tcase_add_test(tests, run_reads_and_writes_pipes);
   tcase_add_test(tests, run_keeps_the_old_file_when_it_fails);
+  tcase_add_test(tests, run_leaves_nothing_of_a_cut_pipe);
   tcase_add_test(tests, run_says_when_the_output_cannot_be_written);
   tcase_add_test(tests, run_lets_nan_travel);
   return run_suite("command: info and run", tests);
