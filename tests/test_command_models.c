@@ -162,18 +162,18 @@ static int files_here(void) {
 }
 
 START_TEST(run_keeps_the_old_file_when_it_fails) {
-  const double numbers[2 * IN] = {1.0};
+  const double numbers[(T + 1) * IN] = {1.0};
   make_model(LSQNET_F64);
   write_text("out.npy", "old");
   write_npy("narrow.npy", "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3)}", numbers, 48);
-  write_npy("long.npy", "{'descr': '<f8', 'fortran_order': False, 'shape': (6, 1)}", numbers, 48);
+  write_npy("long.npy", "{'descr': '<f8', 'fortran_order': False, 'shape': (6, 5)}", numbers, 240);
   write_npy("flat.npy", "{'descr': '<f8', 'fortran_order': False, 'shape': (5,)}", numbers, 40);
   write_npy("none.npy", "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 5, 5)}", numbers, 0);
   write_text("text.npy", "1,2\n");
   run("--version");
   int before = files_here();
   expect_failure("run m.safetensors narrow.npy -o out.npy", 3, "narrow.npy: 1 sequences of 2 rows and 3 channels");
-  expect_failure("run m.safetensors long.npy -o out.npy", 3, "long.npy: ");
+  expect_failure("run m.safetensors long.npy -o out.npy", 3, "long.npy: 1 sequences of 6 rows and 5 channels");
   expect_failure("run m.safetensors flat.npy -o out.npy", 3, "flat.npy: an array of 1 dimensions");
   expect_failure("run m.safetensors none.npy -o out.npy", 3, "none.npy: 0 sequences");
   expect_failure("run m.safetensors text.npy -o out.npy", 3, "text.npy: not a NumPy file");
