@@ -59,6 +59,28 @@ START_TEST(info_describes_a_model) {
 }
 END_TEST
 
+/* A file that does not say what its output means solves once the command line says it. */
+START_TEST(step_of_says_what_a_file_leaves_unsaid) {
+  const lsqnet_model_step none = {.size = sizeof none, .output = LSQNET_OUTPUT_NONE, .iterates = 1};
+  make_model(LSQNET_F64);
+  ck_assert_int_eq(lsqnet_model_set_step(model, &none), LSQNET_OK);
+  ck_assert_int_eq(lsqnet_model_save(model, "m.safetensors"), LSQNET_OK);
+  write_text("a", "1,0,1\n0,1,-2\n1,1,-1\n");
+  expect_failure("solve a --model m.safetensors", 3, "m.safetensors: ");
+  expect_failure("solve a --model m.safetensors --step-of gradient:split", 2, "option --step-of");
+  expect_failure("solve a --model m.safetensors --step-of slope:split:4x2", 2, "option --step-of");
+  expect_failure("solve a --model m.safetensors --step-of gradient:split:4x3", 3, "m.safetensors: ");
+  expect_failure("solve a --model m.safetensors --config missing.json", 3, "missing.json: ");
+  json_t *object = run_json("solve a --model m.safetensors --step-of gradient:split:4x2 --json", 0);
+  ck_assert(json_number_value(json_array_get(json_object_get(object, "x"), 1)) == -2.0);
+  json_decref(object);
+  object = run_json("info m.safetensors --json", 0);
+  ck_assert(json_is_null(json_object_get(object, "step")));
+  json_decref(object);
+  free_model();
+}
+END_TEST
+
 /* Values that float32 holds, so that conversion of the input rounds nothing. */
 static double sample(int64_t i) { return (double)(i * 37 % 101 - 50) / 16.0; }
 
@@ -239,6 +261,7 @@ END_TEST
 int main(void) {
   TCase *tests = tcase_create("command: info and run");
   tcase_add_test(tests, info_describes_a_model);
+  tcase_add_test(tests, step_of_says_what_a_file_leaves_unsaid);
   tcase_add_test(tests, run_gives_the_bits_of_forward);
   tcase_add_test(tests, run_reads_and_writes_pipes);
   tcase_add_test(tests, run_keeps_the_old_file_when_it_fails);
