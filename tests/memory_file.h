@@ -10,13 +10,16 @@
 
 typedef struct {
   unsigned char *bytes;
-  uint64_t size;
+  uint64_t size, capacity;
 } memory_file;
 
 /* A lsqnet_write_fn; `user` is a memory_file. */
 static inline lsqnet_status memory_append(void *user, const void *data, uint64_t bytes) {
   memory_file *m = user;
-  m->bytes = realloc(m->bytes, (size_t)(m->size + bytes) + 1);
+  if (m->size + bytes > m->capacity) {
+    m->capacity = 2 * (m->size + bytes);
+    m->bytes = realloc(m->bytes, (size_t)m->capacity);
+  }
   ck_assert_ptr_nonnull(m->bytes);
   memcpy(m->bytes + m->size, data, (size_t)bytes);
   m->size += bytes;
@@ -30,7 +33,8 @@ static inline memory_file memory_make(const char *header, uint64_t header_bytes,
   for (int i = 0; i < 8; i++) length[i] = (unsigned char)(header_bytes >> 8 * i);
   (void)memory_append(&m, length, sizeof length);
   (void)memory_append(&m, header, header_bytes);
-  m.bytes = realloc(m.bytes, (size_t)(m.size + data_bytes) + 1);
+  m.capacity = m.size + data_bytes + 1;
+  m.bytes = realloc(m.bytes, (size_t)m.capacity);
   memset(m.bytes + m.size, 0, (size_t)data_bytes);
   m.size += data_bytes;
   return m;

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "spawn.h"
 
@@ -52,6 +55,28 @@ START_TEST(info_describes_a_model) {
   }
   ck_assert_int_eq(run("info exact:20x5:base_conv:query_first"), 0);
   ck_assert_ptr_nonnull(strstr(out_text, "query_first"));
+  free_model();
+}
+END_TEST
+
+/* A file that does not say what its output means solves once the command line says it. */
+START_TEST(step_of_says_what_a_file_leaves_unsaid) {
+  const lsqnet_model_step none = {.size = sizeof none, .output = LSQNET_OUTPUT_NONE, .iterates = 1};
+  make_model(LSQNET_F64);
+  ck_assert_int_eq(lsqnet_model_set_step(model, &none), LSQNET_OK);
+  ck_assert_int_eq(lsqnet_model_save(model, "m.safetensors"), LSQNET_OK);
+  write_text("a", "1,0,1\n0,1,-2\n1,1,-1\n");
+  expect_failure("solve a --model m.safetensors", 3, "m.safetensors: ");
+  expect_failure("solve a --model m.safetensors --step-of gradient:split", 2, "option --step-of");
+  expect_failure("solve a --model m.safetensors --step-of slope:split:4x2", 2, "option --step-of");
+  expect_failure("solve a --model m.safetensors --step-of gradient:split:4x3", 3, "m.safetensors: ");
+  expect_failure("solve a --model m.safetensors --config missing.json", 3, "missing.json: ");
+  json_t *object = run_json("solve a --model m.safetensors --step-of gradient:split:4x2 --json", 0);
+  ck_assert(json_number_value(json_array_get(json_object_get(object, "x"), 1)) == -2.0);
+  json_decref(object);
+  object = run_json("info m.safetensors --json", 0);
+  ck_assert(json_is_null(json_object_get(object, "step")));
+  json_decref(object);
   free_model();
 }
 END_TEST
@@ -159,18 +184,18 @@ static int files_here(void) {
 }
 
 START_TEST(run_keeps_the_old_file_when_it_fails) {
-  const double numbers[2 * IN] = {1.0};
+  const double numbers[(T + 1) * IN] = {1.0};
   make_model(LSQNET_F64);
   write_text("out.npy", "old");
   write_npy("narrow.npy", "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3)}", numbers, 48);
-  write_npy("long.npy", "{'descr': '<f8', 'fortran_order': False, 'shape': (6, 1)}", numbers, 48);
+  write_npy("long.npy", "{'descr': '<f8', 'fortran_order': False, 'shape': (6, 5)}", numbers, 240);
   write_npy("flat.npy", "{'descr': '<f8', 'fortran_order': False, 'shape': (5,)}", numbers, 40);
   write_npy("none.npy", "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 5, 5)}", numbers, 0);
   write_text("text.npy", "1,2\n");
   run("--version");
   int before = files_here();
   expect_failure("run m.safetensors narrow.npy -o out.npy", 3, "narrow.npy: 1 sequences of 2 rows and 3 channels");
-  expect_failure("run m.safetensors long.npy -o out.npy", 3, "long.npy: ");
+  expect_failure("run m.safetensors long.npy -o out.npy", 3, "long.npy: 1 sequences of 6 rows and 5 channels");
   expect_failure("run m.safetensors flat.npy -o out.npy", 3, "flat.npy: an array of 1 dimensions");
   expect_failure("run m.safetensors none.npy -o out.npy", 3, "none.npy: 0 sequences");
   expect_failure("run m.safetensors text.npy -o out.npy", 3, "text.npy: not a NumPy file");
@@ -183,11 +208,38 @@ START_TEST(run_keeps_the_old_file_when_it_fails) {
 }
 END_TEST
 
+/* A pipe has no length to be checked beforehand: the cut shows when the output is half written. */
+START_TEST(run_leaves_nothing_of_a_cut_pipe) {
+  make_model(LSQNET_F64);
+  write_input("in.npy", "<f8", 0, 3, 2000, 1);
+  size_t length = read_bytes("in.npy", out_text);
+  ck_assert_int_eq(mkfifo("pipe", 0600), 0);
+  write_text("out.npy", "old");
+  run("--version");
+  int before = files_here();
+  pid_t writer = fork();
+  if (writer == 0) {
+    FILE *pipe = fopen("pipe", "wb");
+    read_bytes("in.npy", out_text);
+    fwrite(out_text, 1, length - 8, pipe);
+    fclose(pipe);
+    _exit(0);
+  }
+  expect_failure("run m.safetensors pipe -o out.npy", 3, "pipe: the file ends inside its numbers");
+  ck_assert_int_eq(waitpid(writer, NULL, 0), writer);
+  ck_assert_int_eq(files_here(), before);
+  read_bytes("out.npy", out_text);
+  ck_assert_str_eq(out_text, "old");
+  free_model();
+}
+END_TEST
+
 START_TEST(run_says_when_the_output_cannot_be_written) {
   make_model(LSQNET_F64);
   write_input("in.npy", "<f8", 0, 3, 2, 1);
   expect_failure("run m.safetensors in.npy -o missing/out.npy", 1, "missing/out.npy: No such file or directory");
-  expect_failure("run m.safetensors in.npy -o /dev/full", 1, "/dev/full: No space left on device");
+  ck_assert_int_eq(symlink("/dev/full", "full"), 0); /* a link, so that a wrong rename could not replace the device */
+  expect_failure("run m.safetensors in.npy -o full", 1, "full: No space left on device");
   ck_assert_int_eq(run_from("/dev/null", "/dev/full", "run m.safetensors in.npy -o -"), 1);
   ck_assert_str_eq(error_text, "lsqnet: standard output: No space left on device\n");
   free_model();
@@ -209,9 +261,11 @@ END_TEST
 int main(void) {
   TCase *tests = tcase_create("command: info and run");
   tcase_add_test(tests, info_describes_a_model);
+  tcase_add_test(tests, step_of_says_what_a_file_leaves_unsaid);
   tcase_add_test(tests, run_gives_the_bits_of_forward);
   tcase_add_test(tests, run_reads_and_writes_pipes);
   tcase_add_test(tests, run_keeps_the_old_file_when_it_fails);
+  tcase_add_test(tests, run_leaves_nothing_of_a_cut_pipe);
   tcase_add_test(tests, run_says_when_the_output_cannot_be_written);
   tcase_add_test(tests, run_lets_nan_travel);
   return run_suite("command: info and run", tests);

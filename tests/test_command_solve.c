@@ -158,7 +158,7 @@ START_TEST(coefficients_are_named_and_read_back) {
   const json_t *x = json_object_get(object, "x");
   ck_assert(number_in(x, 0) == intercept && number_in(x, 1) == slope);
   json_decref(object);
-  ck_assert_int_eq(run("solve a --poly 2"), 0);
+  ck_assert_int_eq(run("solve a --poly=2"), 0);
   ck_assert_msg(sscanf(out_text, "speed %lf\nspeed^2 %lf\n", &intercept, &slope) == 2, "%s", out_text);
 }
 END_TEST

@@ -292,6 +292,7 @@ END_TEST
 int main(void) {
   Suite *suite = suite_create("context");
   TCase *tests = tcase_create("context");
+  tcase_set_timeout(tests, 60);
   tcase_add_test(tests, defaults_are_the_documented_ones);
   tcase_add_test(tests, no_options_mean_the_defaults);
   tcase_add_test(tests, each_bad_field_is_named_with_its_value);

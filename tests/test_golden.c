@@ -1,5 +1,5 @@
-/* test_golden [FOLDER...]: judges every forward_* file in the folders (default: golden/ of the test data), recorded
- * from the reference implementation: loads its weights as a model file, runs forward, loss, backward and a
+/* test_golden [FOLDER...]: judges every forward_* file in the folders (default: golden/ and combinations/ of the test
+ * data): loads its weights as a model file with the reference's names, runs forward, loss, backward and a
  * Jacobian-vector product, and compares. Prints a line a file and ends with "N passed, N failed". */
 #include <dirent.h>
 #include <float.h>
@@ -267,7 +267,7 @@ static int compare(judgement *j, const char *name, const double *ours, double ot
   for (int64_t i = 0; i < array->count; i++) {
     const double off = fabs(ours[i] - theirs[i]);
     if (!(off <= error)) error = off;
-    if (isnan(off)) return failed(j, "%s: element %lld is %g, not %g", name, (long long)i, ours[i], theirs[i]);
+    if (!isfinite(off)) return failed(j, "%s: element %lld is %g, not %g", name, (long long)i, ours[i], theirs[i]);
   }
   const double noise = (j->is_f64 ? DBL_EPSILON : FLT_EPSILON) * others;
   return within(j, name, error, most > noise ? most : others);
@@ -388,10 +388,11 @@ static void judge_folder(const char *folder, int *passed_count, int *failed_coun
 int main(int argc, char **argv) {
   int passed_count = 0, failed_count = 0;
   for (int i = 1; i < argc; i++) judge_folder(argv[i], &passed_count, &failed_count);
-  if (argc < 2) {
+  for (int i = 0; argc < 2 && i < 2; i++) {
+    static const char *const defaults[] = {"golden", "combinations"};
     char folder[PATH_BYTES];
     const char *data = getenv("LSQNET_TEST_DATA");
-    (void)snprintf(folder, sizeof folder, "%s/golden", data != NULL ? data : "tests/data");
+    (void)snprintf(folder, sizeof folder, "%s/%s", data != NULL ? data : "tests/data", defaults[i]);
     judge_folder(folder, &passed_count, &failed_count);
   }
   printf("%d passed, %d failed\n", passed_count, failed_count);

@@ -198,6 +198,14 @@ START_TEST(a_step_that_is_not_the_model_s_is_refused) {
   REFUSES_STEP(prompt, "query_first", LSQNET_E_SHAPE, "query_first");
   REFUSES_STEP(rows, 5, LSQNET_E_SHAPE, "rows=5");
   REFUSES_STEP(dim, 4, LSQNET_E_SHAPE, "dim=4");
+  lsqnet_model_options narrow = full_options();
+  const lsqnet_model_step step = split_step();
+  narrow.in_width = 7;
+  narrow.out_width = 2;
+  lsqnet_model *few_outputs = create(&narrow);
+  ck_assert_int_eq(lsqnet_model_set_step(few_outputs, &step), LSQNET_E_SHAPE);
+  assert_message_has("has 2");
+  lsqnet_model_destroy(few_outputs);
   ck_assert_int_eq(lsqnet_model_get_step(model, &got, sizeof got), LSQNET_OK);
   ck_assert_int_eq(got.output, LSQNET_OUTPUT_NONE);
   lsqnet_model_destroy(model);
@@ -292,6 +300,7 @@ int main(void) {
   Suite *suite = suite_create("model");
   TCase *tests = tcase_create("model");
   tcase_add_checked_fixture(tests, open_context, close_context);
+  tcase_set_timeout(tests, 60);
   tcase_add_test(tests, defaults_are_the_documented_ones);
   tcase_add_test(tests, each_bad_option_is_named_with_its_value);
   tcase_add_test(tests, sizes_that_overflow_are_refused_before_memory_is_taken);

@@ -87,16 +87,16 @@ static void load_exact(const char *name, int64_t n, double *exact) {
 
 START_TEST(nist_sets_are_solved_to_the_last_digit_of_the_float64_problem) {
   const way *w = &ways[_i / NIST_SETS];
-  const goal *goal = &goals[_i % NIST_SETS];
+  const goal *aim = &goals[_i % NIST_SETS];
   nist_set set;
   double a[NIST_ROWS * NIST_COEFFICIENTS], x[NIST_COEFFICIENTS], exact[NIST_COEFFICIENTS];
   lsqnet_report report = {.size = sizeof report};
-  ck_assert_int_eq(nist_load_named(goal->name, &set), 0);
+  ck_assert_int_eq(nist_load_named(aim->name, &set), 0);
   nist_design(&set, a, NULL);
-  load_exact(goal->name, set.n, exact);
+  load_exact(aim->name, set.n, exact);
   lsqnet_solver *solver = make_solver(w, set.n);
   ck_assert_msg(lsqnet_solver_solve_f64(solver, set.m, set.n, 1, a, set.n, set.y, 1, x, 1, &report) == LSQNET_OK,
-                "%s: %s", goal->name, lsqnet_last_message());
+                "%s: %s", aim->name, lsqnet_last_message());
   double unit_errors = 0.0;
   for (int64_t j = 0; j < set.n; j++) {
     /* one unit in the last place: x is the exact solution rounded, except where that falls near the middle */
@@ -105,9 +105,9 @@ START_TEST(nist_sets_are_solved_to_the_last_digit_of_the_float64_problem) {
     if (!(error <= unit_errors)) unit_errors = error;
   }
   const double digits = nist_right_digits(&set, x);
-  ck_assert_msg(unit_errors <= 1.0, "%s by %s: %g units off", goal->name, lsqnet_method_name(report.method),
+  ck_assert_msg(unit_errors <= 1.0, "%s by %s: %g units off", aim->name, lsqnet_method_name(report.method),
                 unit_errors);
-  ck_assert_msg(digits >= goal->digits, "%s: %g right digits", goal->name, digits);
+  ck_assert_msg(digits >= aim->digits, "%s: %g right digits", aim->name, digits);
   ck_assert_double_ge(report.digits, 13.0);
   ck_assert_int_eq(report.stopped, LSQNET_STOP_CONVERGED);
   ck_assert_int_gt(report.model_calls, 0);

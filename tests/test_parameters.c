@@ -332,6 +332,7 @@ int main(void) {
   Suite *suite = suite_create("parameters");
   TCase *tests = tcase_create("parameters");
   tcase_add_checked_fixture(tests, open_context, close_context);
+  tcase_set_timeout(tests, 60);
   tcase_add_test(tests, parameters_are_listed_in_the_documented_order);
   tcase_add_test(tests, options_take_parameters_away);
   tcase_add_test(tests, initial_values_are_those_of_the_reference);

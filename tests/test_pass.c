@@ -392,32 +392,53 @@ END_TEST
 START_TEST(the_gradient_is_a_sum_over_sequences) {
   const int64_t batch = 1700;
   const model_case *c = &cases[_i];
-  runner r = open_runner(case_model(context, c, LSQNET_F64), batch, c->T, c->first, c->count);
-  runner one = open_runner(r.model, 1, c->T, c->first, c->count);
-  uint64_t random = 47;
-  double *x = random_numbers(r.in, &random), *dy = random_numbers(r.out, &random), *y = room(r.out);
-  double *gradient = room(r.weights), *part = room(r.weights), *sum = room(r.weights), *magnitude = room(r.weights);
-  RUN(run_forward(&r, x, y));
-  RUN(run_backward(&r, dy, NULL, gradient));
-  for (int64_t i = 0; i < batch; i++) {
-    RUN(run_forward(&one, x + i * one.in, y));
-    RUN(run_backward(&one, dy + i * one.out, NULL, part));
-    for (int64_t k = 0; k < r.weights; k++) {
-      sum[k] += part[k];
-      magnitude[k] += fabs(part[k]);
+  for (int32_t dtype = LSQNET_F32; dtype <= LSQNET_F64; dtype++) {
+    const double epsilon = dtype == LSQNET_F64 ? DBL_EPSILON : FLT_EPSILON;
+    runner r = open_runner(case_model(context, c, dtype), batch, c->T, c->first, c->count);
+    runner one = open_runner(r.model, 1, c->T, c->first, c->count);
+    uint64_t random = 47;
+    double *x = random_numbers(r.in, &random), *dy = random_numbers(r.out, &random), *y = room(r.out);
+    double *gradient = room(r.weights), *part = room(r.weights), *sum = room(r.weights), *magnitude = room(r.weights);
+    RUN(run_forward(&r, x, y));
+    RUN(run_backward(&r, dy, NULL, gradient));
+    for (int64_t i = 0; i < batch; i++) {
+      RUN(run_forward(&one, x + i * one.in, y));
+      RUN(run_backward(&one, dy + i * one.out, NULL, part));
+      for (int64_t k = 0; k < r.weights; k++) {
+        sum[k] += part[k];
+        magnitude[k] += fabs(part[k]);
+      }
     }
+    const double tolerance = ((double)batch + roundings(c)) * epsilon * largest(r.weights, magnitude);
+    ck_assert(largest_difference(r.weights, sum, gradient) <= tolerance);
+    free(x);
+    free(dy);
+    free(y);
+    free(gradient);
+    free(part);
+    free(sum);
+    free(magnitude);
+    close_runner(&one);
+    close_case(&r);
   }
-  for (int64_t k = 0; k < r.weights; k++)
-    ck_assert(fabs(sum[k] - gradient[k]) <=
-              ((double)batch + roundings(c)) * DBL_EPSILON * largest(r.weights, magnitude));
+}
+END_TEST
+
+START_TEST(one_workspace_serves_one_shape_after_another) {
+  const model_case *c = &cases[_i];
+  runner r = open_runner(case_model(context, c, LSQNET_F64), B, c->T, 0, 1);
+  uint64_t random = 61;
+  double *x = random_numbers(r.in, &random), *y = room(r.out), *expected = room(r.out);
+  for (r.shape.first = 0; r.shape.first < c->T; r.shape.first++) {
+    runner fresh = open_runner(r.model, B, c->T, r.shape.first, 1);
+    RUN(run_forward(&r, x, y));
+    RUN(run_forward(&fresh, x, expected));
+    ck_assert(memcmp(y, expected, (size_t)r.out * sizeof *y) == 0);
+    close_runner(&fresh);
+  }
   free(x);
-  free(dy);
   free(y);
-  free(gradient);
-  free(part);
-  free(sum);
-  free(magnitude);
-  close_runner(&one);
+  free(expected);
   close_case(&r);
 }
 END_TEST
@@ -490,6 +511,7 @@ int main(void) {
   tcase_add_loop_test(tests, wanted_rows_are_those_of_the_full_pass, 0, CASES);
   tcase_add_loop_test(tests, threads_do_not_change_a_bit, 0, CASES);
   tcase_add_loop_test(tests, the_gradient_is_a_sum_over_sequences, 0, CASES);
+  tcase_add_loop_test(tests, one_workspace_serves_one_shape_after_another, 0, CASES);
   tcase_add_test(tests, sequences_longer_than_a_chunk_are_one);
   tcase_add_loop_test(tests, nan_and_infinity_travel, 0, CASES);
   suite_add_tcase(suite, tests);

@@ -105,6 +105,7 @@ static const struct {
     {"\\\"mixer\\\":\\\"base_conv\\\"", "\\\"mixer\\\":null", LSQNET_E_FORMAT, "\"mixer\""},
     {"\\\"filter\\\":\\\"short\\\"", "\\\"filter\\\":\\\"tall\\\"", LSQNET_E_FORMAT, "tall"},
     {"\\\"seed\\\":\\\"0\\\"", "\\\"seed\\\":\\\"18446744073709551616\\\"", LSQNET_E_FORMAT, "\"seed\""},
+    {"\\\"seed\\\":\\\"0\\\"", "\\\"seed\\\":\\\"99999999999999999999\\\"", LSQNET_E_FORMAT, "\"seed\""},
     {"\\\"seed\\\":\\\"0\\\"", "\\\"seed\\\":\\\"\\\"", LSQNET_E_FORMAT, "\"seed\""},
     {"\\\"frozen\\\":[]", "\\\"frozen\\\":{}", LSQNET_E_FORMAT, "\"frozen\""},
     {"\\\"frozen\\\":[]", "\\\"frozen\\\":[1]", LSQNET_E_FORMAT, "entry 0"},

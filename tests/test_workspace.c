@@ -289,11 +289,11 @@ END_TEST
 
 START_TEST(later_calls_allocate_nothing) {
   static const char *const mixers[] = {"base_conv", "attention", "identity", "tiny"};
-  static const lsqnet_batch shapes[] = {{sizeof(lsqnet_batch), 0, 700, 6, 0, 6},
+  static const lsqnet_batch shapes[] = {{sizeof(lsqnet_batch), 0, 400, 6, 0, 6},
                                         {sizeof(lsqnet_batch), 0, 3, 4, 3, 1},
-                                        {sizeof(lsqnet_batch), 0, 701, 5, 0, 5}};
+                                        {sizeof(lsqnet_batch), 0, 401, 5, 0, 5}};
   for (int k = 0; k < 8; k++) {
-    runner r = open_runner(new_model(context, mixers[k / 2], k % 2 == 0 ? LSQNET_F64 : LSQNET_F32), 701, 6, 0, 6);
+    runner r = open_runner(new_model(context, mixers[k / 2], k % 2 == 0 ? LSQNET_F64 : LSQNET_F32), 401, 6, 0, 6);
     uint64_t random = 19;
     double *x = random_numbers(r.in, &random), *y = room(r.out), *dx = room(r.in);
     long long calls = 0;
@@ -427,6 +427,28 @@ START_TEST(a_step_is_rate_times_gradient) {
 }
 END_TEST
 
+START_TEST(what_is_frozen_after_backward_is_spared) {
+  runner r = open_runner(new_model(context, "base_conv", LSQNET_F64), 2, 6, 0, 6);
+  uint64_t random = 33;
+  double *x = random_numbers(r.in, &random), *y = room(r.out), before[10], after[10];
+  const int64_t spared = lsqnet_model_find_parameter(r.model, "read_out.weight");
+  for (int bad = 0; bad < 2; bad++) {
+    RUN(run_forward(&r, x, y));
+    if (bad) y[0] = NAN;
+    RUN(run_backward(&r, y, NULL, NULL));
+    for (int64_t i = 0; i < lsqnet_model_parameter_count(r.model); i++)
+      if (bad || i == spared) RUN(lsqnet_model_freeze(r.model, i, 1));
+    RUN(lsqnet_model_read_parameter(r.model, spared, before, 10));
+    RUN(lsqnet_sgd_step(r.model, r.workspace, 0.1));
+    RUN(lsqnet_model_read_parameter(r.model, spared, after, 10));
+    ck_assert(memcmp(before, after, sizeof before) == 0);
+  }
+  free(x);
+  free(y);
+  close_both(&r);
+}
+END_TEST
+
 START_TEST(a_step_to_no_number_changes_nothing) {
   runner r = open_runner(new_model(context, "base_conv", LSQNET_F64), 2, 6, 0, 6);
   lsqnet_model *before = NULL;
@@ -458,6 +480,7 @@ int main(void) {
   Suite *suite = suite_create("workspace");
   TCase *tests = tcase_create("workspace");
   tcase_add_checked_fixture(tests, open_context, close_context);
+  tcase_set_timeout(tests, 60);
   tcase_add_test(tests, null_is_answered_not_followed);
   tcase_add_test(tests, each_bad_size_is_named_with_its_limit);
   tcase_add_test(tests, calls_that_do_not_belong_together_are_refused);
@@ -469,6 +492,7 @@ int main(void) {
   tcase_add_test(tests, a_workspace_is_created_or_not);
   tcase_add_test(tests, steps_reduce_the_loss_and_spare_frozen_weights);
   tcase_add_test(tests, a_step_is_rate_times_gradient);
+  tcase_add_test(tests, what_is_frozen_after_backward_is_spared);
   tcase_add_test(tests, a_step_to_no_number_changes_nothing);
   suite_add_tcase(suite, tests);
   SRunner *runner_of_tests = srunner_create(suite);

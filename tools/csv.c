@@ -20,7 +20,18 @@ static const char commas[] = ",", semicolons[] = ";", tabs[] = "\t", blanks[] = 
 
 static int is_blank(char c) { return c == ' ' || c == '\t'; }
 
-static int is_separator(const char *separators, char c) { return c != '\0' && strchr(separators, c) != NULL; }
+static int is_separator(const char *separators, char c) {
+  for (; *separators != '\0'; separators++)
+    if (*separators == c) return 1;
+  return 0;
+}
+
+/* strcspn, but that sanitizers measure the rest of the line at each call of theirs: cells times line length. */
+static size_t length_before(const char *text, const char *stops) {
+  size_t length = 0;
+  while (text[length] != '\0' && !is_separator(stops, text[length])) length++;
+  return length;
+}
 
 /* Length of the blanks before or after a cell; a tab that separates is none. */
 static size_t blank_length(const char *text, const char *separators) {
@@ -45,7 +56,7 @@ static const char *cell_end(const char *text, const char *separators) {
     if (length == 0) return NULL;
     text += length;
   }
-  return text + strcspn(text, separators);
+  return text + length_before(text, separators);
 }
 
 static int has_open_quote(const char *text, const char *separators) {
@@ -68,7 +79,7 @@ static int separates(const char *text, char separator) {
 static int is_row_of_numbers(const char *text) {
   char word[64];
   for (text += strspn(text, blanks); *text != '\0'; text += strspn(text, blanks)) {
-    size_t length = strcspn(text, blanks);
+    size_t length = length_before(text, blanks);
     double value;
     if (length >= sizeof word) return 0;
     memcpy(word, text, length);
@@ -147,7 +158,7 @@ static int take_cell(csv *c, char **at, char *ended_by) {
     if (**at != '\0' && !is_separator(c->separators, **at)) return fail_quote(c, "text after the closing quote");
     unquote(cell);
   } else {
-    *at += strcspn(cell, c->separators);
+    *at += length_before(cell, c->separators);
     *ended_by = **at;
     char *last = *at;
     while (last > cell && is_blank(last[-1])) last--;

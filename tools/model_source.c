@@ -35,9 +35,7 @@ static int read_sizes(char *word, int64_t *rows, int64_t *dim) {
   char *cross = strchr(word, 'x');
   if (cross == NULL) return -1;
   *cross = '\0';
-  return decimal_read_integer(word, rows) == 0 && decimal_read_integer(cross + 1, dim) == 0 && *rows > 0 && *dim > 0
-             ? 0
-             : -1;
+  return decimal_read_integer(word, rows) == 0 ? decimal_read_integer(cross + 1, dim) : -1;
 }
 
 static int construct(lsqnet_model **out, lsqnet_context *context, const char *name) {

@@ -39,7 +39,8 @@ typedef struct lsqnet_solver_options {
   int32_t method;           /**< an LSQNET_METHOD_ number up to DIRECT; default AUTO */
   double tolerance;         /**< stop when a correction changes no component of x by more than this, relative to it;
                                  0 (default): until x stops changing in its precision */
-  double step;              /**< step of GD for columns of unit norm; 0 (default): 1 / (estimate of the largest eigenvalue) */
+  double step;              /**< s of GD, x <- x - s A'(A x - b) / m for columns brought to root mean squares of 1/2 to 1 by
+                                 powers of two; 0 (default): m / (estimate of the largest eigenvalue) */
   int64_t iterations;       /**< most inner iterations of GD, CHEBYSHEV and CG for one correction; default 10000 */
   int64_t corrections;      /**< most corrections of outer refinement; 0: none, x is the model's own; default 50 */
   int32_t min_norm;         /**< 1: a rank-deficient A (m < n included) gets the answer of least norm; default 0: E_RANK */

@@ -5,6 +5,7 @@
 #include <float.h>
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/sized.h"
 
@@ -90,9 +91,18 @@ static lsqnet_status check_finite(const char *name, int64_t rows, int64_t column
   return LSQNET_OK;
 }
 
-/* Solves checked data and hands the reports over in the caller's layout. */
-static lsqnet_status solve_and_report(lsqnet_solver *solver, const lsq_data *data, double *x, int64_t ldx,
-                                      lsqnet_report *reports) {
+static lsqnet_status check_data(const lsq_data *data) {
+  lsqnet_status st = LSQNET_OK;
+  LSQ_TRY(check_finite("a", data->m, data->n, data->A, data->lda));
+  LSQ_TRY(check_finite("b", data->m, data->k, data->B, data->ldb));
+  if (data->A_low != NULL) LSQ_TRY(check_finite("a_low", data->m, data->n, data->A_low, data->lda));
+  if (data->B_low != NULL) LSQ_TRY(check_finite("b_low", data->m, data->k, data->B_low, data->ldb));
+done:
+  return st;
+}
+
+/* Solves into X (n,k), ours, and hands the reports over in the caller's layout: none says OK when the call does not. */
+static lsqnet_status solve_and_report(lsqnet_solver *solver, const lsq_data *data, double *X, lsqnet_report *reports) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_report *own = NULL;
   const uint32_t size = reports != NULL ? reports[0].size : (uint32_t)sizeof *reports;
@@ -100,21 +110,36 @@ static lsqnet_status solve_and_report(lsqnet_solver *solver, const lsq_data *dat
     return lsq_fail(LSQNET_E_VERSION, "reports[0].size=%lu, but the first release's lsqnet_report has %lu",
                     (unsigned long)size, (unsigned long)sizeof *reports);
   LSQ_TRY(lsq_alloc(solver->context, &own, data->k, sizeof *own));
-  st = check_finite("a", data->m, data->n, data->A, data->lda);
-  if (st == LSQNET_OK) st = check_finite("b", data->m, data->k, data->B, data->ldb);
-  if (st == LSQNET_OK && data->A_low != NULL) st = check_finite("a_low", data->m, data->n, data->A_low, data->lda);
-  if (st == LSQNET_OK && data->B_low != NULL) st = check_finite("b_low", data->m, data->k, data->B_low, data->ldb);
-  if (st == LSQNET_OK) {
-    st = lsq_solve(solver, data, x, ldx, own);
-  } else {
-    for (int64_t i = 0; i < data->k; i++)
-      own[i] = (lsqnet_report){.status = st, .stopped = LSQNET_STOP_DATA, .rank = -1};
-  }
-  for (int64_t i = 0; i < data->k && reports != NULL; i++)
+  for (int64_t i = 0; i < data->k; i++) own[i].rank = -1;
+  st = check_data(data);
+  const int32_t early = st == LSQNET_OK ? LSQNET_STOP_NONE : LSQNET_STOP_DATA;
+  if (st == LSQNET_OK) st = lsq_solve(solver, data, X, data->k, own);
+  for (int64_t i = 0; i < data->k && reports != NULL; i++) {
+    if (own[i].stopped == LSQNET_STOP_NONE) {
+      own[i].status = st;
+      own[i].stopped = early;
+    }
     (void)lsq_sized_write((char *)reports + (uint64_t)i * size, size, sizeof *own, &own[i], sizeof *own,
                           "lsqnet_report");
+  }
 done:
-  if (solver != NULL) lsq_free(solver->context, own);
+  lsq_free(solver->context, own);
+  return st;
+}
+
+/* Whether the caller's x is to be written. */
+static int answered(lsqnet_status st) { return st == LSQNET_OK || st == LSQNET_E_NOT_CONVERGED; }
+
+static lsqnet_status check_call(const lsqnet_solver *solver, const lsq_data *data, const void *a, const void *b,
+                                const void *x, int64_t ldx) {
+  lsqnet_status st = LSQNET_OK;
+  if (solver == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_solver_solve: solver is NULL");
+  LSQ_TRY(check_sizes(data->m, data->n, data->k));
+  LSQ_TRY(check_array("a", data->m, data->n, data->lda, a));
+  LSQ_TRY(check_array("b", data->m, data->k, data->ldb, b));
+  LSQ_TRY(check_array("x", data->n, data->k, ldx, x));
+  LSQ_TRY(check_arithmetic());
+done:
   return st;
 }
 
@@ -122,16 +147,16 @@ lsqnet_status lsqnet_solver_solve_pair_f64(lsqnet_solver *solver, int64_t m, int
                                            const double *a_low, int64_t lda, const double *b, const double *b_low,
                                            int64_t ldb, double *x, int64_t ldx, lsqnet_report *reports) {
   lsqnet_status st = LSQNET_OK;
-  if (solver == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_solver_solve: solver is NULL");
-  LSQ_TRY(check_sizes(m, n, k));
-  LSQ_TRY(check_array("a", m, n, lda, a));
-  LSQ_TRY(check_array("b", m, k, ldb, b));
-  LSQ_TRY(check_array("x", n, k, ldx, x));
-  LSQ_TRY(check_arithmetic());
   const lsq_data data = {m, n, k, a, a_low, lda, b, b_low, ldb};
+  double *X = NULL;
+  st = check_call(solver, &data, a, b, x, ldx);
+  if (st != LSQNET_OK) return st;
   solver->precision = DBL_EPSILON;
-  LSQ_TRY(solve_and_report(solver, &data, x, ldx, reports));
+  LSQ_TRY(lsq_alloc(solver->context, &X, n * k, sizeof *X));
+  st = solve_and_report(solver, &data, X, reports);
+  for (int64_t i = 0; i < n && answered(st); i++) memcpy(x + i * ldx, X + i * k, (size_t)k * sizeof *X);
 done:
+  lsq_free(solver->context, X);
   return st;
 }
 
@@ -150,13 +175,10 @@ lsqnet_status lsqnet_solver_solve_f32(lsqnet_solver *solver, int64_t m, int64_t 
                                       int64_t lda, const float *b, int64_t ldb, float *x, int64_t ldx,
                                       lsqnet_report *reports) {
   lsqnet_status st = LSQNET_OK;
+  const lsq_data given = {.m = m, .n = n, .k = k, .lda = lda, .ldb = ldb};
   double *A = NULL, *B = NULL, *X = NULL;
-  if (solver == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_solver_solve: solver is NULL");
-  LSQ_TRY(check_sizes(m, n, k));
-  LSQ_TRY(check_array("a", m, n, lda, a));
-  LSQ_TRY(check_array("b", m, k, ldb, b));
-  LSQ_TRY(check_array("x", n, k, ldx, x));
-  LSQ_TRY(check_arithmetic());
+  st = check_call(solver, &given, a, b, x, ldx);
+  if (st != LSQNET_OK) return st;
   LSQ_TRY(lsq_alloc(solver->context, &A, m * n, sizeof *A));
   LSQ_TRY(lsq_alloc(solver->context, &B, m * k, sizeof *B));
   LSQ_TRY(lsq_alloc(solver->context, &X, n * k, sizeof *X));
@@ -164,16 +186,13 @@ lsqnet_status lsqnet_solver_solve_f32(lsqnet_solver *solver, int64_t m, int64_t 
   widen(m, k, b, ldb, B);
   const lsq_data data = {m, n, k, A, NULL, n, B, NULL, k};
   solver->precision = FLT_EPSILON;
-  st = solve_and_report(solver, &data, X, k, reports);
-  if (st != LSQNET_OK && st != LSQNET_E_NOT_CONVERGED) goto done;
-  for (int64_t i = 0; i < n; i++)
+  st = solve_and_report(solver, &data, X, reports);
+  for (int64_t i = 0; i < n && answered(st); i++)
     for (int64_t j = 0; j < k; j++) x[i * ldx + j] = (float)X[i * k + j];
 done:
-  if (solver != NULL) {
-    lsq_free(solver->context, X);
-    lsq_free(solver->context, B);
-    lsq_free(solver->context, A);
-  }
+  lsq_free(solver->context, X);
+  lsq_free(solver->context, B);
+  lsq_free(solver->context, A);
   return st;
 }
 

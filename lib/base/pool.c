@@ -1,5 +1,6 @@
 #include "base/pool.h"
 
+#include <fenv.h>
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ struct lsq_pool {
   int64_t generation; /* moves with each call */
   int64_t at_work;    /* workers that have not finished this call */
   int quit;
+  fenv_t arithmetic; /* the caller's: workers compute in it, not in what the context's creator had */
   lsq_task_fn task;
   void *argument;
   int64_t count, next;
@@ -52,6 +54,7 @@ static void *work(void *argument) {
     while (!pool->quit && pool->generation == seen) pthread_cond_wait(&pool->work, &pool->lock);
     if (pool->quit) break;
     seen = pool->generation;
+    (void)fesetenv(&pool->arithmetic);
     do_tasks(pool, self->lane);
     if (--pool->at_work == 0) pthread_cond_signal(&pool->idle);
   }
@@ -121,6 +124,7 @@ lsqnet_status lsq_pool_run(struct lsq_pool *pool, int64_t count, lsq_task_fn tas
   pool->count = pool->failed = count;
   pool->next = 0;
   pool->status = LSQNET_OK;
+  (void)fegetenv(&pool->arithmetic);
   pool->at_work = pool->started;
   pool->generation++;
   pthread_cond_broadcast(&pool->work);

@@ -1,3 +1,4 @@
+#include <float.h>
 #include <math.h>
 
 #include "kernels/lapack.h"
@@ -29,32 +30,41 @@ static lsqnet_status check_step(lsqnet_solver *solver) {
   if (step->output == LSQNET_OUTPUT_GRADIENT) solver->step.iterates = 1;
   if (step->output == LSQNET_OUTPUT_ITERATE && !(step->step > 0.0))
     return lsq_fail(LSQNET_E_ARGUMENT, "the model's step=%g: an iterate needs a positive one", step->step);
-  if (step->iterates > 16)
-    return lsq_fail(LSQNET_E_UNSUPPORTED, "the model's iterates=%lld: the solver takes at most 16",
+  if (step->iterates < 1 || step->iterates > 16)
+    return lsq_fail(LSQNET_E_UNSUPPORTED, "the model's iterates=%lld: the solver takes 1 to 16",
                     (long long)step->iterates);
   return LSQNET_OK;
 }
 
 /* Weights of the scales t_j = 4^-j in the linear coefficient of x - x_k, over k s (respond.c). */
-static void set_node_weights(lsqnet_solver *solver) {
+static lsqnet_status set_node_weights(lsqnet_solver *solver) {
   const int64_t k = solver->step.iterates;
+  if (solver->step.output == LSQNET_OUTPUT_GRADIENT) return LSQNET_OK;
   for (int64_t j = 0; j < k; j++) {
     const double t = ldexp(1.0, -2 * (int)j);
     double weight = 1.0 / t;
     for (int64_t i = 0; i < k; i++)
       if (i != j) weight *= ldexp(1.0, -2 * (int)i) / (ldexp(1.0, -2 * (int)i) - t);
     solver->node_weights[j] = weight / ((double)k * solver->step.step);
+    if (!(fabs(solver->node_weights[j]) * (double)solver->step.rows <= DBL_MAX))
+      return lsq_fail(LSQNET_E_UNSUPPORTED, "the model's step=%g: gradients cannot be told from its iterates",
+                      solver->step.step);
   }
+  return LSQNET_OK;
 }
 
 static lsqnet_status reserve_batch(lsqnet_solver *solver) {
   lsqnet_status st = LSQNET_OK;
   const int64_t L = solver->step.rows, D = solver->step.dim;
+  lsqnet_model_options model;
+  LSQ_TRY(lsqnet_model_get_options(solver->model, &model, sizeof model));
+  solver->answer_width = model.out_width;
   LSQ_TRY(lsq_prompt_shape(solver->prompt, L, D, &solver->prompt_rows, &solver->prompt_width, &solver->read_row));
   solver->batch = BATCH_ROWS / solver->prompt_rows > 0 ? BATCH_ROWS / solver->prompt_rows : 1;
   const int64_t prompt_size = solver->prompt_rows * solver->prompt_width;
   LSQ_TRY(lsq_alloc(solver->context, &solver->prompts, solver->batch * prompt_size, sizeof(double)));
-  LSQ_TRY(lsq_alloc(solver->context, &solver->answers, solver->batch * D, sizeof(double)));
+  LSQ_TRY(lsq_alloc(solver->context, &solver->answers, solver->batch * solver->answer_width, sizeof(double)));
+  LSQ_TRY(lsq_alloc(solver->context, &solver->without_data, solver->answer_width, sizeof(double)));
   LSQ_TRY(lsq_alloc(solver->context, &solver->block, L * D, sizeof(double)));
   LSQ_TRY(lsq_alloc(solver->context, &solver->block_rhs, L, sizeof(double)));
 done:
@@ -76,7 +86,7 @@ lsqnet_status lsq_solver_create(lsqnet_solver **out, lsqnet_context *context, co
   LSQ_TRY(check_step(solver));
   LSQ_TRY(lsq_prompt_find(solver->step.prompt, &solver->prompt));
   LSQ_TRY(lsq_alloc(context, &solver->node_weights, solver->step.iterates, sizeof(double)));
-  set_node_weights(solver);
+  LSQ_TRY(set_node_weights(solver));
   LSQ_TRY(reserve_batch(solver));
   *out = solver;
   solver = NULL;
@@ -93,6 +103,7 @@ void lsq_solver_destroy(lsqnet_solver *solver) {
   lsq_free(context, solver->memory);
   lsq_free(context, solver->block_rhs);
   lsq_free(context, solver->block);
+  lsq_free(context, solver->without_data);
   lsq_free(context, solver->answers);
   lsq_free(context, solver->prompts);
   lsq_free(context, solver->node_weights);

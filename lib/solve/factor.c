@@ -9,6 +9,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/random.h"
+#include "kernels/pair.h"
 #include "solve/solver.h"
 
 enum { MOST_PASSES = 16 };
@@ -150,6 +152,23 @@ static void solve_upper_transposed(const lsq_factor *f, int64_t rank, double *y)
   }
 }
 
+/* y + y_low <- R^-T (y + y_low) in twice the precision. Where columns nearly depend, what A'r has to say about their
+ * difference is a small part of it, and is lost in a single rounding: the quotients could then be anything, zero
+ * included, which looks like convergence. */
+static void solve_upper_transposed_pair(const lsq_factor *f, int64_t rank, double *y, double *y_low) {
+  double error = 0.0, rest = 0.0;
+  for (int64_t i = 0; i < rank; i++) {
+    const double *row = f->R + i * f->n, quotient = y[i] / row[i];
+    const double product = lsq_two_product(quotient, row[i], &error);
+    y[i] = lsq_fast_two_sum(quotient, ((y[i] - product) - error + y_low[i]) / row[i], &y_low[i]);
+    for (int64_t j = i + 1; j < rank; j++) {
+      const double taken = lsq_two_product(row[j], y[i], &error);
+      const double sum = lsq_two_sum(y[j], -taken, &rest);
+      y[j] = lsq_two_sum(sum, y_low[j] + (rest - error - row[j] * y_low[i]), &y_low[j]);
+    }
+  }
+}
+
 static double normalise(int64_t n, double *v) {
   double sum = 0.0;
   for (int64_t i = 0; i < n; i++) sum += v[i] * v[i];
@@ -158,7 +177,7 @@ static double normalise(int64_t n, double *v) {
   return norm;
 }
 
-/* v <- R' R v or (R'R)^-1 v with columns of R at unit norm; `original` has their norms by place. */
+/* v <- R' R v or (R'R)^-1 v with columns of R divided by `original`, by place. */
 static void power_step(const lsq_factor *f, const double *original, int inverse, double *v, double *w) {
   const int64_t n = f->n, r = f->rank;
   if (inverse) {
@@ -179,10 +198,10 @@ static void power_step(const lsq_factor *f, const double *original, int inverse,
   }
 }
 
-/* Largest (or smallest) singular value of R with unit columns, by power iteration (on the inverse). */
+/* Largest (or smallest) singular value of R with columns over `original`, by power iteration (on the inverse). */
 static double extreme_singular_value(const lsq_factor *f, const double *original, int inverse, double *work) {
   double *v = work, value = 0.0;
-  for (int64_t i = 0; i < f->rank; i++) v[i] = 1.0 + 0.1 * (double)(i % 7);
+  lsq_random_normals(0, 0, 0, f->rank, v); /* a pattern could be orthogonal to the vector that is sought */
   (void)normalise(f->rank, v);
   for (int step = 0; step < 100; step++) {
     const double last = value;
@@ -191,6 +210,21 @@ static double extreme_singular_value(const lsq_factor *f, const double *original
     if (fabs(value - last) <= 1e-6 * value) break;
   }
   return inverse ? 1.0 / sqrt(value) : sqrt(value);
+}
+
+/* Row norms of R^-1, which comes column by column; columns that were put aside get the largest. */
+static void measure_inverse(lsq_factor *f) {
+  const int64_t n = f->n, r = f->rank;
+  double *rows = f->work, *column = f->work + n, longest = 0.0;
+  memset(rows, 0, (size_t)n * sizeof(double));
+  for (int64_t j = 0; j < r; j++) {
+    memset(column, 0, (size_t)n * sizeof(double));
+    column[j] = 1.0;
+    solve_upper(f, j + 1, column);
+    for (int64_t i = 0; i <= j; i++) rows[i] += column[i] * column[i];
+  }
+  for (int64_t i = 0; i < r; i++) longest = fmax(longest, sqrt(rows[i]));
+  for (int64_t i = 0; i < n; i++) f->inverse_rows[f->order[i]] = r == n ? sqrt(rows[i]) : longest;
 }
 
 static lsqnet_status start(state *s) {
@@ -235,13 +269,20 @@ lsqnet_status lsq_factor_compute(lsqnet_solver *solver, int64_t m, lsq_factor *f
   if (*contradiction || f->rank == 0) goto done;
   f->sigma_max = extreme_singular_value(f, s.original, 0, f->work + 2 * f->n);
   f->sigma_min = extreme_singular_value(f, s.original, 1, f->work + 2 * f->n);
+  for (int64_t j = 0; j < f->rank; j++) s.original[j] = 1.0;
+  f->inverse_norm = 1.0 / extreme_singular_value(f, s.original, 1, f->work + 2 * f->n);
+  measure_inverse(f);
 done:
   return st;
 }
 
-void lsq_factor_solve_transposed(const lsq_factor *f, const double *g, double *y) {
-  for (int64_t i = 0; i < f->rank; i++) y[i] = g[f->order[i]];
-  solve_upper_transposed(f, f->rank, y);
+void lsq_factor_solve_transposed(const lsq_factor *f, const double *g, const double *g_low, double *y) {
+  double *y_low = f->work;
+  for (int64_t i = 0; i < f->rank; i++) {
+    y[i] = g[f->order[i]];
+    y_low[i] = g_low != NULL ? g_low[f->order[i]] : 0.0;
+  }
+  solve_upper_transposed_pair(f, f->rank, y, y_low);
 }
 
 void lsq_factor_solve_plain(const lsq_factor *f, const double *y, double *d) {
@@ -251,9 +292,9 @@ void lsq_factor_solve_plain(const lsq_factor *f, const double *y, double *d) {
   for (int64_t i = 0; i < f->n; i++) d[f->order[i]] = i < f->rank ? work[i] : 0.0;
 }
 
-void lsq_factor_solve(const lsq_factor *f, const double *g, double *d) {
+void lsq_factor_solve(const lsq_factor *f, const double *g, const double *g_low, double *d) {
   double *y = f->work + 3 * f->n;
-  lsq_factor_solve_transposed(f, g, y);
+  lsq_factor_solve_transposed(f, g, g_low, y);
   lsq_factor_solve_plain(f, y, d);
 }
 
@@ -277,10 +318,11 @@ void lsq_factor_min_norm(lsq_factor *f, const double *unscale) {
   }
 }
 
-void lsq_factor_solve_min_norm(const lsq_factor *f, const double *unscale, const double *g, double *d) {
+void lsq_factor_solve_min_norm(const lsq_factor *f, const double *unscale, const double *g, const double *g_low,
+                               double *d) {
   const int64_t n = f->n, r = f->rank;
   double *y = f->work + 3 * n;
-  lsq_factor_solve_transposed(f, g, y);
+  lsq_factor_solve_transposed(f, g, g_low, y);
   for (int64_t i = 0; i < r; i++) {
     for (int64_t l = 0; l < i; l++) y[i] -= f->C[l * n + i] * y[l];
     y[i] /= f->C[i * n + i];

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/random.h"
 #include "solve/solver.h"
 
 static double dot(int64_t n, const double *a, const double *b) {
@@ -60,16 +61,14 @@ static double eigenvalue(int64_t n, const double *diagonal, const double *off, i
   return 0.5 * (low + high);
 }
 
-enum { MOST_LANCZOS = 30 };
-
 lsqnet_status lsq_operator_spectrum(lsq_operator *op, double *work) {
   lsqnet_status st = LSQNET_OK;
-  const int64_t n = op->n, most = n < MOST_LANCZOS ? n : MOST_LANCZOS;
-  double *basis = work, *w = basis + MOST_LANCZOS * n, *diagonal = w + n, *off = diagonal + MOST_LANCZOS;
+  const int64_t n = op->n, most = n < LSQ_LANCZOS_MOST ? n : LSQ_LANCZOS_MOST;
+  double *basis = work, *w = basis + most * n, *diagonal = w + n, *off = diagonal + most;
   double bound = 0.0;
   int64_t steps = 0;
   op->largest = op->smallest = 0.0;
-  for (int64_t i = 0; i < n; i++) basis[i] = 1.0 + 0.37 * (double)(i * i % 11);
+  lsq_random_normals(0, 0, 0, n, basis); /* a pattern could be orthogonal to the vectors that are sought */
   const double start = norm(n, basis);
   for (int64_t i = 0; i < n; i++) basis[i] /= start;
   for (; steps < most; steps++) {

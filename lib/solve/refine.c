@@ -10,34 +10,28 @@
 #include "kernels/compensated.h"
 #include "solve/solver.h"
 
-static const double REDUCTION = 1e-8;         /* of the inner iterations' residual, for one correction */
-static const double PAIR_ROUNDING = 0x1p-100; /* of compensated sums, with room for their length */
+static const double REDUCTION = 1e-8; /* of the inner iterations' residual, for one correction */
 
 static double largest(int64_t n, const double *v) {
   double value = 0.0;
   for (int64_t i = 0; i < n; i++)
-    if (!(fabs(v[i]) <= value)) value = fabs(v[i]);
+    if (!(fabs(v[i]) <= value) && !isnan(value)) value = fabs(v[i]);
   return value;
 }
 
-static double norm(int64_t n, const double *v) {
-  double sum = 0.0;
-  for (int64_t i = 0; i < n; i++) sum += v[i] * v[i];
-  return sqrt(sum);
-}
-
-lsqnet_status lsq_correct(const lsq_problem *p, const double *g, double *d, int64_t *iterations) {
+lsqnet_status lsq_correct(const lsq_problem *p, const double *g, const double *g_low, double *d, int64_t *iterations) {
   lsqnet_status st = LSQNET_OK;
   const lsqnet_solver_options *options = &p->solver->options;
-  if (p->min_norm && p->factor->rank < p->n) {
-    lsq_factor_solve_min_norm(p->factor, p->unscale, g, d);
+  if (p->factor != NULL && p->factor->rank < p->n) {
+    lsq_factor_solve_min_norm(p->factor, p->unscale, g, g_low, d);
   } else if (p->op == NULL) {
-    lsq_factor_solve(p->factor, g, d);
+    lsq_factor_solve(p->factor, g, g_low, d);
   } else if (p->factor == NULL) {
-    LSQ_TRY(lsq_iterate(p->op, p->method, options->step, options->iterations, REDUCTION, g, d, p->work, iterations));
+    LSQ_TRY(lsq_iterate(p->op, p->method, options->step / (double)p->m, options->iterations, REDUCTION, g, d, p->work,
+                        iterations));
   } else {
     double *y = p->work + 4 * p->n, *z = p->work + 5 * p->n;
-    lsq_factor_solve_transposed(p->factor, g, y);
+    lsq_factor_solve_transposed(p->factor, g, g_low, y);
     LSQ_TRY(lsq_iterate(p->op, p->method, 0.0, options->iterations, REDUCTION, y, z, p->work, iterations));
     lsq_factor_solve_plain(p->factor, z, d);
   }
@@ -45,33 +39,32 @@ done:
   return st;
 }
 
-void lsq_certify(const lsq_problem *p, const double *b, const double *b_low, const double *x, double *r, double *r_low,
-                 double *vectors, lsqnet_report *report) {
-  const struct lsq_kernels_f64 *kernels = p->solver->context->kernels_f64;
-  lsq_residual(kernels, p->m, p->n, p->A, p->A_low, p->n, x, NULL, b, b_low, r, r_low);
-  lsq_transposed_product(kernels, p->m, p->n, p->A, p->A_low, p->n, r, r_low, vectors, vectors + p->n);
-  const double norm_r = norm(p->m, r), norm_g = norm(p->n, vectors);
-  const double small = norm_r / (p->norm_A * norm(p->n, x) + norm(p->m, b)), stationary = norm_g / (p->norm_A * norm_r);
-  report->residual_norm = norm_r;
-  report->backward_error = norm_r > 0.0 ? fmin(small, stationary) : 0.0;
-}
-
 /* What the corrections have shown so far. */
 typedef struct {
-  double rate;         /* worst observed ratio of successive corrections above rounding level */
+  double ratio;        /* of this correction to the last, where both are above rounding level */
+  double rate;         /* the larger one of the last two ratios; 1: not known */
   double size, before; /* largest component of this correction and of the last */
   double scale;        /* largest component of x */
   int64_t slow;        /* corrections in a row that did not halve the last */
 } progress;
 
+/* What all later corrections together would still change where this one has changed `change` and the last `before`. A
+ * small change after a slow one may be luck: it is not taken for less than `rate` times the last. */
+static double remaining(const progress *now, double change, double before) {
+  const double last = fmax(change, now->rate * before);
+  if (last == 0.0) return 0.0;
+  return now->rate < 1.0 ? now->rate / (1.0 - now->rate) * last : DBL_MAX;
+}
+
 /* A component is settled when its correction is within tolerance of it (of DBL_EPSILON times the largest, for one that
- * vanishes beside it), or when it is at rounding level beside the largest and no longer shrinks. */
+ * vanishes beside it) and the later ones within a quarter, or when it is at rounding level beside the largest and no
+ * longer shrinks. */
 static int settled(const lsq_problem *p, const progress *now, const double *x, const double *d, const double *last) {
   const double unit = p->solver->precision, tolerance = fmax(p->solver->options.tolerance, unit);
   for (int64_t j = 0; j < p->n; j++) {
-    const double size = fmax(fabs(x[j]), unit * now->scale), change = fabs(d[j]);
-    if (change <= tolerance * size) continue;
-    if (change <= 0x1p-20 * unit * now->scale && change >= 0.25 * fabs(last[j])) continue;
+    const double size = fmax(fabs(x[j]), unit * now->scale), change = fabs(d[j]), before = fabs(last[j]);
+    if (change <= tolerance * size && remaining(now, change, before) <= 0.25 * tolerance * size) continue;
+    if (change <= 0x1p-20 * unit * now->scale && change >= 0.25 * before) continue;
     return 0;
   }
   return 1;
@@ -83,31 +76,11 @@ static void observe(const lsq_problem *p, progress *now, const double *x, const 
   now->scale = largest(p->n, x);
   if (now->before <= 0.0) return;
   const double ratio = now->size / now->before;
-  if (now->before > 64.0 * DBL_EPSILON * now->scale) now->rate = fmax(now->rate, ratio);
+  if (now->before > 0x1p-10 * DBL_EPSILON * now->scale) {
+    now->rate = fmax(now->ratio, ratio);
+    now->ratio = ratio;
+  }
   now->slow = ratio <= 0.5 ? 0 : now->slow + 1;
-}
-
-/* Digits of the worst component: half a unit in the last place for rounding x, what the next corrections would still
- * change, and what the compensated sums leave uncertain behind a condition of 1 / sigma_min. */
-static double right_digits(const lsq_problem *p, const progress *now, const double *b, const double *x,
-                           const lsqnet_report *report) {
-  const double unit = p->solver->precision;
-  const double remaining = now->rate < 1.0 ? now->rate / (1.0 - now->rate) * now->size : DBL_MAX;
-  double uncertain = 0.0, worst = 0.0;
-  if (p->factor != NULL) {
-    const double inverse = 1.0 / p->factor->sigma_min;
-    const double data = p->norm_A * norm(p->n, x) + norm(p->m, b);
-    uncertain = PAIR_ROUNDING * (inverse * data + inverse * inverse * p->norm_A * report->residual_norm);
-    if (p->factor->rank < p->n)
-      uncertain += 8.0 * (double)p->n * DBL_EPSILON * inverse * p->factor->sigma_max * now->scale;
-  }
-  for (int64_t j = 0; j < p->n; j++) {
-    const double size = fmax(fabs(x[j]), unit * now->scale);
-    const double error = 0.5 * unit * fabs(x[j]) + remaining + uncertain;
-    if (!(error <= worst * size)) worst = error / size;
-  }
-  if (worst == 0.0) worst = 0.5 * unit; /* x = 0 */
-  return fmin(fmax(-log10(worst), 0.0), -log10(0.5 * unit));
 }
 
 /* x + x_low += d (Knuth's two-sum, then renormalised). */
@@ -120,47 +93,78 @@ static void add_correction(int64_t n, const double *d, double *x, double *x_low)
   }
 }
 
-lsqnet_status lsq_refine(const lsq_problem *p, const double *b, const double *b_low, double *x, double *r,
-                         double *r_low, double *vectors, lsqnet_report *report) {
+/* Whether the sums in twice the precision leave no more open than the tolerance: x may stop changing before it is right
+ * where roundings of A'r weigh cond^2 times as much in x. */
+static int certain(const lsq_problem *p, const progress *now, const double *x, const double *uncertain) {
+  const double tolerance = fmax(p->solver->options.tolerance, p->solver->precision);
+  for (int64_t j = 0; j < p->n; j++)
+    if (!(uncertain[j] <= tolerance * fmax(fabs(x[j]), 0x1p-20 * now->scale))) return 0;
+  return 1;
+}
+
+/* A correction of twice the last one's size leads away, unless that was the first: it makes up for the roundings of
+ * cond^2 DBL_EPSILON in an answer from A'b. */
+static int leads_away(const progress *now, double size, int64_t corrections) {
+  const double most = corrections == 1 ? 16.0 : 2.0;
+  return corrections > 0 && size > most * now->size && size > 64.0 * DBL_EPSILON * now->scale;
+}
+
+/* Corrects x + x_low until it is settled, or cannot be. */
+static lsqnet_status correct_repeatedly(const lsq_problem *p, const double *b, const double *b_low, double *x,
+                                        double *r, double *r_low, double *vectors, progress *now,
+                                        lsqnet_report *report) {
   lsqnet_status st = LSQNET_OK;
   const struct lsq_kernels_f64 *kernels = p->solver->context->kernels_f64;
-  double *g = vectors, *g_low = g + p->n, *d = g_low + p->n, *last = d + p->n, *x_low = last + p->n;
-  progress now = {0};
-  memset(x, 0, (size_t)p->n * sizeof(double));
-  memset(d, 0, (size_t)p->n * sizeof(double));
-  memset(x_low, 0, (size_t)p->n * sizeof(double));
+  const int64_t n = p->n;
+  double *g = vectors, *g_low = g + n, *d = g_low + n, *last = d + n, *x_low = last + n;
+  memset(d, 0, (size_t)n * sizeof(double));
+  memset(x_low, 0, (size_t)n * sizeof(double));
   report->stopped = LSQNET_STOP_ITERATIONS;
   while (report->corrections < p->solver->options.corrections) {
-    memcpy(last, d, (size_t)p->n * sizeof(double));
-    lsq_residual(kernels, p->m, p->n, p->A, p->A_low, p->n, x, x_low, b, b_low, r, r_low);
-    lsq_transposed_product(kernels, p->m, p->n, p->A, p->A_low, p->n, r, r_low, g, g_low);
-    LSQ_TRY(lsq_correct(p, g, d, &report->iterations));
-    const double size = largest(p->n, d);
-    if (!(size <= DBL_MAX) || (size == 0.0 && largest(p->n, g) > 0.0)) {
+    memcpy(last, d, (size_t)n * sizeof(double));
+    lsq_residual(kernels, p->m, n, p->A, p->A_low, n, x, x_low, b, b_low, r, r_low);
+    lsq_transposed_product(kernels, p->m, n, p->A, p->A_low, n, r, r_low, g, g_low);
+    LSQ_TRY(lsq_correct(p, g, g_low, d, &report->iterations));
+    const double size = largest(n, d);
+    if (!(size <= DBL_MAX) || (size == 0.0 && largest(n, g) > 0.0)) {
       report->stopped = LSQNET_STOP_MODEL;
       break;
     }
-    if (report->corrections > 0 && size > 2.0 * now.size && size > 64.0 * DBL_EPSILON * now.scale) { /* no way nearer */
-      now.rate = size / now.size;
+    if (leads_away(now, size, report->corrections)) {
+      now->rate = size / now->size;
       report->stopped = LSQNET_STOP_STAGNATED;
       break;
     }
-    add_correction(p->n, d, x, x_low);
+    add_correction(n, d, x, x_low);
     report->corrections++;
-    observe(p, &now, x, d);
-    if (report->corrections > 1 && settled(p, &now, x, d, last)) {
+    observe(p, now, x, d);
+    if (report->corrections > 1 && settled(p, now, x, d, last)) {
       report->stopped = LSQNET_STOP_CONVERGED;
       break;
     }
-    if (now.slow >= 4) {
+    if (now->slow >= 4) {
       report->stopped = LSQNET_STOP_STAGNATED;
       break;
     }
   }
+done:
+  return st;
+}
+
+lsqnet_status lsq_refine(const lsq_problem *p, const double *b, const double *b_low, double *x, double *r,
+                         double *r_low, double *vectors, lsqnet_report *report) {
+  lsqnet_status st = LSQNET_OK;
+  double *uncertain = vectors + 2 * p->n;
+  progress now = {.rate = 1.0};
+  memset(x, 0, (size_t)p->n * sizeof(double));
+  LSQ_TRY(correct_repeatedly(p, b, b_low, x, r, r_low, vectors, &now, report));
   lsq_certify(p, b, b_low, x, r, r_low, vectors, report);
-  const int converged = report->stopped == LSQNET_STOP_CONVERGED;
-  report->digits = report->stopped == LSQNET_STOP_MODEL ? 0.0 : right_digits(p, &now, b, x, report);
-  report->status = converged ? LSQNET_OK : LSQNET_E_NOT_CONVERGED;
+  lsq_uncertainty(p, b, x, report->residual_norm, uncertain);
+  if (report->stopped == LSQNET_STOP_CONVERGED && !certain(p, &now, x, uncertain))
+    report->stopped = LSQNET_STOP_STAGNATED;
+  if (report->stopped != LSQNET_STOP_MODEL)
+    report->digits = lsq_right_digits(p, x, uncertain, remaining(&now, now.size, now.before));
+  report->status = report->stopped == LSQNET_STOP_CONVERGED ? LSQNET_OK : LSQNET_E_NOT_CONVERGED;
 done:
   return st;
 }

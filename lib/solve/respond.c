@@ -3,7 +3,9 @@
  * A model of one gradient answers y = A'(A x - b)/L on a block of L rows. A model of k iterates answers x_k, and x -
  * x_k is a polynomial of degree k, without constant term, in the square t of the data's scale: x - x_k = k s t (H x -
  * c) + O(t^2), H = A'A/L, c = A'b/L. Its linear coefficient follows exactly from k scales t_j = 4^-j by Lagrange
- * interpolation, with weights w_j = (1/t_j) prod_{i != j} t_i / (t_i - t_j). For k = 1 that is (x - x_1) / s. */
+ * interpolation, with weights w_j = (1/t_j) prod_{i != j} t_i / (t_i - t_j). For k = 1 that is (x - x_1) / s. The x
+ * that answers are subtracted from is the model's own answer to x and no data: all that is learned of A comes from
+ * differences of answers, and a model that answers nothing shows nothing (x itself would show a multiple of x). */
 #include <string.h>
 
 #include "solve/solver.h"
@@ -24,19 +26,27 @@ typedef struct {
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* Sequence number -> block of rows, query, node; nodes move fastest. */
+/* One sequence: x of a query with a block of rows at scale 4^-node, or with no data. */
 typedef struct {
-  int64_t block, query, node;
+  int64_t query, block, node;
+  int data;
 } sequence;
 
+static int64_t sequences_per_query(const request *q) {
+  const lsqnet_model_step *step = &q->solver->step;
+  return (q->m + step->rows - 1) / step->rows * step->iterates + (step->output == LSQNET_OUTPUT_ITERATE ? 1 : 0);
+}
+
+/* Queries come one after the other; a query without data first, then blocks, nodes moving fastest. */
 static sequence sequence_of(const request *q, int64_t index) {
-  const int64_t nodes = q->solver->step.iterates;
-  return (sequence){.node = index % nodes, .query = index / nodes % q->queries, .block = index / nodes / q->queries};
+  const int64_t nodes = q->solver->step.iterates, each = sequences_per_query(q);
+  const int64_t place = index % each - (q->solver->step.output == LSQNET_OUTPUT_ITERATE ? 1 : 0);
+  return (sequence){.query = index / each, .block = place / nodes, .node = place % nodes, .data = place >= 0};
 }
 
 static void fill_prompt(const request *q, sequence s, double *prompt) {
   lsqnet_solver *solver = q->solver;
-  const int64_t L = solver->step.rows, begin = s.block * L, rows = smaller(L, q->m - begin);
+  const int64_t L = solver->step.rows, begin = s.block * L, rows = s.data ? smaller(L, q->m - begin) : 0;
   for (int64_t i = 0; i < rows; i++)
     for (int64_t j = 0; j < q->count; j++) solver->block[i * q->count + j] = q->A[(begin + i) * q->lda + q->columns[j]];
   if (q->b != NULL) memcpy(solver->block_rhs, q->b + begin, (size_t)rows * sizeof(double));
@@ -49,15 +59,16 @@ static void fill_prompt(const request *q, sequence s, double *prompt) {
 }
 
 static void add_answer(const request *q, sequence s, const double *answer) {
-  const lsqnet_solver *solver = q->solver;
+  lsqnet_solver *solver = q->solver;
   const double L = (double)solver->step.rows;
-  const double *x = q->X + s.query * q->count;
   double *out = q->out + s.query * q->count;
-  if (solver->step.output == LSQNET_OUTPUT_GRADIENT) {
+  if (!s.data) {
+    memcpy(solver->without_data, answer, (size_t)q->count * sizeof *answer);
+  } else if (solver->step.output == LSQNET_OUTPUT_GRADIENT) {
     for (int64_t j = 0; j < q->count; j++) out[j] += L * answer[j];
   } else {
     const double weight = L * solver->node_weights[s.node];
-    for (int64_t j = 0; j < q->count; j++) out[j] += weight * (x[j] - answer[j]);
+    for (int64_t j = 0; j < q->count; j++) out[j] += weight * (solver->without_data[j] - answer[j]);
   }
 }
 
@@ -65,9 +76,8 @@ lsqnet_status lsq_respond(lsqnet_solver *solver, int64_t m, const double *A, int
                           int64_t count, const int64_t *columns, int64_t queries, const double *X, double *out) {
   lsqnet_status st = LSQNET_OK;
   const request q = {solver, m, A, lda, b, count, columns, queries, X, out};
-  const int64_t blocks = (m + solver->step.rows - 1) / solver->step.rows;
-  const int64_t sequences = blocks * queries * solver->step.iterates;
-  const int64_t prompt_size = solver->prompt_rows * solver->prompt_width, D = solver->step.dim;
+  const int64_t sequences = sequences_per_query(&q) * queries;
+  const int64_t prompt_size = solver->prompt_rows * solver->prompt_width, width = solver->answer_width;
   memset(out, 0, (size_t)(queries * count) * sizeof(double));
   for (int64_t begin = 0; begin < sequences; begin += solver->batch) {
     const int64_t batch = smaller(solver->batch, sequences - begin);
@@ -75,7 +85,7 @@ lsqnet_status lsq_respond(lsqnet_solver *solver, int64_t m, const double *A, int
         .size = sizeof shape, .batch = batch, .rows = solver->prompt_rows, .first = solver->read_row, .count = 1};
     for (int64_t i = 0; i < batch; i++) fill_prompt(&q, sequence_of(&q, begin + i), solver->prompts + i * prompt_size);
     LSQ_TRY(lsqnet_model_forward_f64(solver->model, solver->workspace, &shape, solver->prompts, solver->answers));
-    for (int64_t i = 0; i < batch; i++) add_answer(&q, sequence_of(&q, begin + i), solver->answers + i * D);
+    for (int64_t i = 0; i < batch; i++) add_answer(&q, sequence_of(&q, begin + i), solver->answers + i * width);
     solver->model_calls += batch;
   }
 done:

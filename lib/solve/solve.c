@@ -40,6 +40,7 @@ static void lay_out(const lsq_data *data, cutter *c, arrays *a) {
   a->factor.V = cut(c, n * n);
   a->factor.C = cut(c, n * n);
   a->G = cut(c, n * n);
+  a->factor.inverse_rows = cut(c, n);
   a->factor.norms = cut(c, n);
   a->factor.work = cut(c, 4 * n);
   a->x = cut(c, n);
@@ -49,7 +50,7 @@ static void lay_out(const lsq_data *data, cutter *c, arrays *a) {
   a->unit = cut(c, n);
   a->vectors = cut(c, 5 * n);
   a->work = cut(c, 8 * n);
-  a->lanczos = cut(c, 35 * n + 100);
+  a->lanczos = cut(c, (n < LSQ_LANCZOS_MOST ? n : LSQ_LANCZOS_MOST) * (n + 2) + n);
   a->columns = (int64_t *)(void *)cut(c, n);
   a->factor.order = (int64_t *)(void *)cut(c, n);
 }
@@ -68,17 +69,31 @@ done:
   return st;
 }
 
-/* Columns at unit size: A_scaled = A 2^-e_j, so that x_j = z_j 2^-e_j; scale and unscale hold 2^-e_j and its inverse.
- */
+/* unscale_j = 2^-e_j but for a common factor, which the least norm does not see: as far from over- and underflow as
+ * can be. A column of zeros (norm 0) has no say. */
+static void set_unscale(int64_t n, const double *scale, const double *norms, double *unscale) {
+  double least = DBL_MAX, most = -DBL_MAX;
+  for (int64_t j = 0; j < n; j++) {
+    if (norms[j] > 0.0) least = fmin(least, scale[j]);
+    if (norms[j] > 0.0) most = fmax(most, scale[j]);
+  }
+  for (int64_t j = 0; j < n; j++)
+    unscale[j] = norms[j] > 0.0 ? ldexp(1.0, (int)(scale[j] - floor(0.5 * (least + most)))) : 1.0;
+}
+
+/* Columns at unit size: A_scaled = A 2^-e_j, so that x_j = z_j 2^-e_j; scale holds the exponents -e_j. */
 static void scale_matrix(const lsq_data *data, arrays *a) {
+  double *norms = a->factor.norms;
   for (int64_t j = 0; j < data->n; j++) {
     const int exponent = lsq_scale_exponent(data->m, data->A + j, data->lda);
     lsq_scale_copy(data->m, data->A + j, data->lda, -exponent, a->A + j, data->n);
     if (a->A_low != NULL) lsq_scale_copy(data->m, data->A_low + j, data->lda, -exponent, a->A_low + j, data->n);
     a->scale[j] = -exponent;
-    a->unscale[j] = ldexp(1.0, exponent < 1000 ? (exponent > -1000 ? exponent : -1000) : 1000);
     a->columns[j] = j;
+    norms[j] = 0.0;
+    for (int64_t i = 0; i < data->m; i++) norms[j] = fmax(norms[j], fabs(a->A[i * data->n + j]));
   }
+  set_unscale(data->n, a->scale, norms, a->unscale);
 }
 
 static double frobenius(int64_t count, const double *A) {
@@ -112,6 +127,14 @@ done:
   return st;
 }
 
+/* Whether iterations on A itself get there: they need full rank, and a spectrum that their limit can cope with. Below
+ * the last bound the smallest eigenvalue is made of roundings. */
+static int can_iterate(const lsq_problem *p, const lsq_data *data) {
+  const lsq_operator *op = p->op;
+  if (data->m < data->n || !(op->smallest > 1e3 * (double)data->n * DBL_EPSILON * op->largest)) return 0;
+  return lsq_iterations_needed(op, p->method, 1e-8) <= (double)p->solver->options.iterations;
+}
+
 /* Decides how corrections are made: problem->factor and problem->op. *contradiction is 1 if the model's answers cannot
  * be those of A. */
 static lsqnet_status prepare(lsq_problem *p, const lsq_data *data, arrays *a, lsq_operator *op, int *contradiction) {
@@ -122,10 +145,7 @@ static lsqnet_status prepare(lsq_problem *p, const lsq_data *data, arrays *a, ls
   if (iterative) {
     LSQ_TRY(make_operator(solver, a->A, data, a, op));
     p->op = op;
-    *contradiction = !(op->largest > 0.0);
-    if (solver->options.corrections == 0 || *contradiction ||
-        lsq_iterations_needed(op, p->method, 1e-8) <= (double)solver->options.iterations)
-      goto done;
+    if (op->largest > 0.0 && (solver->options.corrections == 0 || can_iterate(p, data))) goto done;
   }
   memcpy(a->factor.Q, a->A, (size_t)(data->m * data->n) * sizeof(double));
   p->factor = &a->factor;
@@ -142,11 +162,11 @@ static lsqnet_status answer_unrefined(const lsq_problem *p, arrays *a, lsqnet_re
   lsqnet_status st = LSQNET_OK;
   double *c = a->vectors;
   if (p->method == LSQNET_METHOD_GD && p->n <= p->solver->step.dim) {
-    LSQ_TRY(lsq_plain_descent(p->op, a->b, p->solver->options.step, p->solver->options.iterations, 1e-16, a->x, a->work,
-                              &report->iterations));
+    LSQ_TRY(lsq_plain_descent(p->op, a->b, p->solver->options.step / (double)p->m, p->solver->options.iterations, 1e-16,
+                              a->x, a->work, &report->iterations));
   } else {
     LSQ_TRY(lsq_gram_rhs(p->solver, p->m, p->n, p->A, p->n, a->b, c));
-    LSQ_TRY(lsq_correct(p, c, a->x, &report->iterations));
+    LSQ_TRY(lsq_correct(p, c, NULL, a->x, &report->iterations));
   }
   lsq_certify(p, a->b, a->b_low, a->x, a->r, a->r_low, a->vectors, report);
   report->stopped = LSQNET_STOP_UNREFINED;
@@ -155,21 +175,39 @@ done:
   return st;
 }
 
-/* LAPACK's answer to the caller's own numbers, certified like the model's. */
-static lsqnet_status fall_back(const lsq_problem *p, const lsq_data *data, int64_t column, int exponent, arrays *a,
-                               lsqnet_report *report) {
+/* LAPACK's answer, certified like the model's; it takes the place of that only if it is a good one. */
+static lsqnet_status fall_back(const lsq_problem *p, arrays *a, lsqnet_report *report) {
   lsqnet_status st = LSQNET_OK;
-  LSQ_TRY(lsq_lapack_least_squares(p->solver->context, data->m, data->n, 1, data->A, data->lda, data->B + column,
-                                   data->ldb, a->x, 1, &report->rank));
-  for (int64_t j = 0; j < data->n; j++) a->x[j] = ldexp(a->x[j], -exponent - (int)a->scale[j]);
-  lsq_certify(p, a->b, a->b_low, a->x, a->r, a->r_low, a->vectors, report);
+  lsqnet_report other = *report;
+  double *x = a->vectors + 2 * p->n;
+  st = lsq_lapack_least_squares(p->solver->context, p->m, p->n, 1, p->A, p->n, a->b, 1, x, 1, &other.rank);
+  if (st == LSQNET_E_NOT_CONVERGED) return LSQNET_OK;
+  LSQ_TRY(st);
+  lsq_certify(p, a->b, a->b_low, x, a->r, a->r_low, a->vectors, &other);
+  if (other.rank < p->n || !(other.backward_error <= 10.0 * (double)p->n * p->solver->precision)) goto done;
+  memcpy(a->x, x, (size_t)p->n * sizeof(double));
+  *report = other;
   report->method = LSQNET_METHOD_LAPACK;
   report->digits = 0.0;
-  if (!(report->backward_error <= 10.0 * (double)data->n * DBL_EPSILON)) goto done;
   report->status = LSQNET_OK;
   report->stopped = LSQNET_STOP_FALLBACK;
 done:
   return st;
+}
+
+/* x_j as the caller's number type has it: digits go where that is denormal, and all of it where it overflows. */
+static double hand_out(const lsqnet_solver *solver, double x, int exponent, lsqnet_report *report) {
+  double value = ldexp(x, exponent);
+  if (solver->precision == FLT_EPSILON) value = (double)(float)value;
+  if (!isfinite(value)) {
+    report->status = LSQNET_E_NOT_FINITE;
+    report->stopped = LSQNET_STOP_DATA;
+    report->digits = 0.0;
+    return value;
+  }
+  const double error = x != 0.0 ? fabs(ldexp(value, -exponent) - x) / fabs(x) : 0.0;
+  if (error > 0.0) report->digits = fmin(report->digits, -log10(error));
+  return value;
 }
 
 /* One right-hand side, from the caller's column of B to its column of X. */
@@ -191,16 +229,10 @@ static lsqnet_status solve_column(const lsq_problem *p, const lsq_data *data, in
   } else {
     LSQ_TRY(lsq_refine(p, a->b, a->b_low, a->x, a->r, a->r_low, a->vectors, report));
   }
-  if (report->status != LSQNET_OK && p->solver->options.lapack_fallback)
-    LSQ_TRY(fall_back(p, data, column, exponent, a, report));
+  if (report->status != LSQNET_OK && p->solver->options.lapack_fallback) LSQ_TRY(fall_back(p, a, report));
   report->residual_norm = ldexp(report->residual_norm, exponent);
-  for (int64_t j = 0; j < data->n; j++) {
-    X[j * ldx + column] = ldexp(a->x[j], exponent + (int)a->scale[j]);
-    if (!isfinite(X[j * ldx + column])) {
-      report->status = LSQNET_E_NOT_FINITE;
-      report->stopped = LSQNET_STOP_DATA;
-    }
-  }
+  for (int64_t j = 0; j < data->n; j++)
+    X[j * ldx + column] = hand_out(p->solver, a->x[j], exponent + (int)a->scale[j], report);
 done:
   return st;
 }

@@ -5,6 +5,7 @@
  *   factor.c       repeated Cholesky-QR: R with A = Q R from the Gram matrices that the answers reveal
  *   iterations.c   gradient descent, Chebyshev, conjugate gradients on the model's products
  *   refine.c       outer refinement: compensated residuals decide what x is, the model only how fast it is reached
+ *   certificate.c  backward error and right digits of the answer that is handed out
  *   solve.c        all of it for k right-hand sides, and the report */
 #ifndef LSQ_SOLVE_SOLVER_H
 #define LSQ_SOLVE_SOLVER_H
@@ -23,7 +24,9 @@ struct lsqnet_solver {
   lsqnet_model_step step;
   const lsq_prompt *prompt;
   int64_t prompt_rows, prompt_width, read_row;
+  int64_t answer_width;                          /* the model's outputs: D, or more, of which the first D count */
   double *node_weights;                          /* (step.iterates), see respond.c */
+  double *without_data;                          /* (answer_width), see respond.c */
   double *prompts, *answers, *block, *block_rhs; /* a batch of prompts on its way through the model */
   int64_t batch;                                 /* sequences that `prompts` holds */
   double *memory;                                /* of the problem at hand */
@@ -83,6 +86,8 @@ typedef struct {
   int64_t passes;
   double sigma_max, sigma_min; /* of R with columns at unit norm: condition = sigma_max / sigma_min */
   double *G, *V, *C;           /* (n,n) each: Gram matrix; V, C: see lsq_factor_min_norm */
+  double *inverse_rows;        /* (n): norms of the rows of R^-1, by column of A; of the longest where rank < n */
+  double inverse_norm;         /* 1 / smallest singular value of R */
   double *norms, *work;        /* (n), (4 n) */
 } lsq_factor;
 
@@ -90,17 +95,18 @@ typedef struct {
  * *contradiction is 1, and the factor worth nothing, if the model's answers cannot be A'A. */
 lsqnet_status lsq_factor_compute(lsqnet_solver *solver, int64_t m, lsq_factor *factor, int *contradiction);
 
-/* d = (A'A)^-1 g for full rank. */
-void lsq_factor_solve(const lsq_factor *factor, const double *g, double *d);
+/* d = (A'A)^-1 (g + g_low) for full rank; g_low NULL means zero, here and below. */
+void lsq_factor_solve(const lsq_factor *factor, const double *g, const double *g_low, double *d);
 
-/* y = R^-T P' g and d = P R^-1 y: the two halves of the above. */
-void lsq_factor_solve_transposed(const lsq_factor *factor, const double *g, double *y);
+/* y = R^-T P' (g + g_low) and d = P R^-1 y: the two halves of the above. */
+void lsq_factor_solve_transposed(const lsq_factor *factor, const double *g, const double *g_low, double *y);
 void lsq_factor_solve_plain(const lsq_factor *factor, const double *y, double *d);
 
 /* For rank <= n: prepares, and applies, d = the correction of least norm of `unscale` d; unscale_j are the powers of
- * two that bring column-scaled unknowns back to the caller's. */
+ * two that bring column-scaled unknowns back to the caller's, or a common multiple of them. */
 void lsq_factor_min_norm(lsq_factor *factor, const double *unscale);
-void lsq_factor_solve_min_norm(const lsq_factor *factor, const double *unscale, const double *g, double *d);
+void lsq_factor_solve_min_norm(const lsq_factor *factor, const double *unscale, const double *g, const double *g_low,
+                               double *d);
 
 /* ---- iterations.c ---- */
 
@@ -119,7 +125,11 @@ typedef struct {
 
 lsqnet_status lsq_operator_apply(const lsq_operator *op, const double *x, double *y);
 
-/* Estimates op->largest and op->smallest by at most 30 Lanczos steps; work (35 n + 100). Both 0 if op is zero. */
+/* Up to so many unknowns the extreme eigenvalues are exact but for roundings, and rank deficiency is seen. */
+enum { LSQ_LANCZOS_MOST = 256 };
+
+/* Estimates op->largest and op->smallest by min(n, LSQ_LANCZOS_MOST) Lanczos steps; work as many times (n + 2), and n.
+ * Both 0 if op is zero. */
 lsqnet_status lsq_operator_spectrum(lsq_operator *op, double *work);
 
 /* Solves A'A x = c from x = 0 until the residual has fallen by `reduction` or `limit` iterations; adds to *iterations.
@@ -150,16 +160,27 @@ typedef struct {
   double *work; /* (8 n) */
 } lsq_problem;
 
-/* d = a correction from g = A'r: about (A'A)^-1 g. */
-lsqnet_status lsq_correct(const lsq_problem *problem, const double *g, double *d, int64_t *iterations);
+/* d = a correction from g + g_low = A'r: about (A'A)^-1 (g + g_low). */
+lsqnet_status lsq_correct(const lsq_problem *problem, const double *g, const double *g_low, double *d,
+                          int64_t *iterations);
 
 /* Refines x (n), from zero, for right-hand side b + b_low at unit scale; r, r_low (m), g, g_low, d, last (n) are for
  * its use. Fills the report but for model_calls, condition and rank. */
 lsqnet_status lsq_refine(const lsq_problem *problem, const double *b, const double *b_low, double *x, double *r,
                          double *r_low, double *vectors, lsqnet_report *report);
 
-/* Backward error and residual norm of x at unit scale, compensated. vectors (2 n). */
-void lsq_certify(const lsq_problem *problem, const double *b, const double *b_low, const double *x, double *r,
-                 double *r_low, double *vectors, lsqnet_report *report);
+/* ---- certificate.c ---- */
+
+/* Rounds x to the caller's precision; backward error and residual norm at unit scale, compensated. vectors (2 n). */
+void lsq_certify(const lsq_problem *problem, const double *b, const double *b_low, double *x, double *r, double *r_low,
+                 double *vectors, lsqnet_report *report);
+
+/* uncertain (n): what the roundings of compensated sums may have left wrong in the components of a refined x. */
+void lsq_uncertainty(const lsq_problem *problem, const double *b, const double *x, double residual_norm,
+                     double *uncertain);
+
+/* Digits of the worst component of x (of one below the precision beside the largest: relative to that), where later
+ * corrections would still change `remaining`. */
+double lsq_right_digits(const lsq_problem *problem, const double *x, const double *uncertain, double remaining);
 
 #endif

@@ -129,10 +129,10 @@ static inline void conform_free(conform *c) {
   }
 }
 
-/* A multiple of 2^-10 in (-1,1], which float32 holds. */
+/* A multiple of 2^-23 in [-1,1), which float32 holds too: fine enough that none meets a kink exactly. */
 static inline double conform_number(conform *c) {
   c->random = c->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-  return ((double)(c->random >> 53) - 1023.5) / 1024 + 0.5 / 1024;
+  return (double)(c->random >> 40) / (1 << 23) - 1;
 }
 
 static inline double *conform_numbers(conform *c, int64_t count) {
@@ -141,6 +141,8 @@ static inline double *conform_numbers(conform *c, int64_t count) {
   return a;
 }
 
+/* Errors are held against the largest number of an array, and against 1 where all are smaller: inputs and weights are
+ * of that order, so what happens between them rounds by that much. */
 static inline double conform_largest(const double *a, int64_t count, double at_least) {
   for (int64_t i = 0; i < count; i++)
     if (fabs(a[i]) > at_least) at_least = fabs(a[i]);
@@ -315,7 +317,7 @@ static inline int conform_repeat(conform *c, conform_case *k) {
   /* a third time into the same arrays: twice the gradient */
   (void)c->mixer->backward_f64(c->state, &k->shape, w, k->x, k->dy, dx, gradients, k->cache, k->scratch);
   for (int64_t i = 0; i < c->parameters; i++) {
-    const double tolerance = conform_roundings(c) * DBL_EPSILON * conform_largest(k->gradients[i], c->counts[i], 0);
+    const double tolerance = conform_roundings(c) * DBL_EPSILON * conform_largest(k->gradients[i], c->counts[i], 1);
     double error = 0;
     for (int64_t j = 0; j < c->counts[i]; j++) error = conform_worse(error, gradients[i][j] - 2 * k->gradients[i][j]);
     conform_close(c, error, (double)k->in * tolerance, k->name, "gradients are added to what is there");
@@ -358,7 +360,7 @@ static inline void conform_wanted(conform *c, conform_case *k) {
   for (int64_t b = 0; b < B; b++)
     for (int64_t i = 0; i < R * D; i++)
       error = conform_worse(error, all.y[(b * T + k->shape.first) * D + i] - k->y[b * R * D + i]);
-  conform_close(c, error, conform_roundings(c) * DBL_EPSILON * conform_largest(all.y, all.out, 0), k->name,
+  conform_close(c, error, conform_roundings(c) * DBL_EPSILON * conform_largest(all.y, all.out, 1), k->name,
                 "the wanted rows against the whole output");
 }
 
@@ -370,30 +372,34 @@ static inline void conform_moved(conform *c, conform_case *k, double *values, co
 }
 
 /* Central differences at h, 2h and 4h, extrapolated twice: R from h and 2h has an error of O(h^4), and R's distance
- * from the same of 2h and 4h is 15 times that. On top come the roundings of y, of which R has 3/2 / h. */
-static inline void conform_difference(conform *c, conform_case *k, double h, double *values, const double *direction,
-                                      int64_t count, double *derivative, double *bound) {
+ * from the same of 2h and 4h is 15 times that. On top come the roundings of y, of which R has 3/2 / h. Returns
+ * whether the two agree so well that no kink (of a ReLU) can lie within the steps. */
+static inline int conform_difference(conform *c, conform_case *k, double h, double *values, const double *direction,
+                                     int64_t count, double *derivative, double *bound) {
   double *cache = (double *)conform_new(c, k->cache_count, sizeof *cache, 0);
   double *up = (double *)conform_new(c, k->out, sizeof *up, 0),
          *down = (double *)conform_new(c, k->out, sizeof *down, 0);
   double *base = (double *)conform_new(c, count, sizeof *base, 0);
-  double *d[3], largest = 0;
+  double *d[3], largest = 1, disagreement = 0;
   if (base != NULL) memcpy(base, values, (size_t)count * sizeof *base);
   for (int level = 0; level < 3; level++) {
     const double step = h * (1 << level);
     d[level] = (double *)conform_new(c, k->out, sizeof *d[level], 0);
-    if (c->starved) return;
+    if (c->starved) return 1;
     conform_moved(c, k, values, base, direction, count, step, up, cache);
     conform_moved(c, k, values, base, direction, count, -step, down, cache);
     largest = conform_largest(down, k->out, conform_largest(up, k->out, largest));
     for (int64_t i = 0; i < k->out; i++) d[level][i] = (up[i] - down[i]) / (2 * step);
   }
   memcpy(values, base, (size_t)count * sizeof *base);
+  const double roundings = 1.5 / h * conform_roundings(c) * DBL_EPSILON * largest;
   for (int64_t i = 0; i < k->out; i++) {
     const double fine = (4 * d[0][i] - d[1][i]) / 3, coarse = (4 * d[1][i] - d[2][i]) / 3;
     derivative[i] = fine;
-    bound[i] = fabs(fine - coarse) + 1.5 / h * conform_roundings(c) * DBL_EPSILON * largest;
+    bound[i] = fabs(fine - coarse) + roundings;
+    disagreement = conform_worse(disagreement, fine - coarse);
   }
+  return disagreement <= 1e-6 * conform_largest(derivative, k->out, 0) + roundings;
 }
 
 /* k->image = jvp_f64 along x (index -1) or one parameter, the others standing still; 0 if there is no such function. */
@@ -427,31 +433,27 @@ static inline void conform_name(char *name, size_t capacity, const char *what, i
     (void)snprintf(name, capacity, "%s parameter %lld", what, (long long)index);
 }
 
-/* Both derivatives along one direction against finite differences. Where a step strides across a kink (of a ReLU) the
- * differences mean nothing: shorter steps, with larger bounds, then decide. */
+/* Both derivatives along one direction against finite differences, with shorter steps where a kink is in the way. */
 static inline void conform_differentiate(conform *c, conform_case *k, int64_t index) {
-  const double steps[] = {1.0 / (1 << 9), 1.0 / (1 << 15), 1.0 / (1 << 21)};
+  double *values = index < 0 ? k->x : c->weights[index];
   const double *direction = index < 0 ? k->move : k->moves[index], *gradient = index < 0 ? k->dx : k->gradients[index];
   const int64_t count = index < 0 ? k->in : c->counts[index];
   double *derivative = (double *)conform_new(c, k->out, sizeof *derivative, 0);
   double *bound = (double *)conform_new(c, k->out, sizeof *bound, 0);
-  double jvp_error = 0, jvp_bound = 0, error = 0, tolerance = 0;
+  double step = 1.0 / (1 << 9), magnitude = 0;
   char what[96];
-  const int with_jvp = conform_jvp_along(c, k, index);
-  for (int attempt = 0; attempt < 3; attempt++) {
-    double magnitude = 0;
-    conform_difference(c, k, steps[attempt], index < 0 ? k->x : c->weights[index], direction, count, derivative, bound);
-    if (c->starved) return;
+  for (int attempt = 0; attempt < 3; attempt++, step /= 1 << 6)
+    if (c->starved || conform_difference(c, k, step, values, direction, count, derivative, bound)) break;
+  if (c->starved) return;
+  if (conform_jvp_along(c, k, index)) {
     const int64_t worst = conform_worst(k->image, derivative, bound, k->out);
-    jvp_error = with_jvp ? k->image[worst] - derivative[worst] : 0;
-    jvp_bound = bound[worst];
-    error = conform_dot(gradient, direction, count, &magnitude) - conform_dot(k->dy, derivative, k->out, &magnitude);
-    tolerance = (conform_roundings(c) + (double)(count + k->out)) * DBL_EPSILON * magnitude;
-    for (int64_t i = 0; i < k->out; i++) tolerance += fabs(k->dy[i]) * bound[i];
-    if (fabs(jvp_error) <= jvp_bound && fabs(error) <= tolerance) break;
+    conform_name(what, sizeof what, "jvp_f64 along", index);
+    conform_close(c, k->image[worst] - derivative[worst], bound[worst], k->name, what);
   }
-  conform_name(what, sizeof what, "jvp_f64 along", index);
-  conform_close(c, jvp_error, jvp_bound, k->name, what);
+  const double change = conform_dot(k->dy, derivative, k->out, &magnitude);
+  const double error = conform_dot(gradient, direction, count, &magnitude) - change;
+  double tolerance = (conform_roundings(c) + (double)(count + k->out)) * DBL_EPSILON * magnitude;
+  for (int64_t i = 0; i < k->out; i++) tolerance += fabs(k->dy[i]) * bound[i];
   conform_name(what, sizeof what, "backward_f64's gradient of", index);
   conform_close(c, error, tolerance, k->name, what);
 }
@@ -508,13 +510,13 @@ static inline void conform_single(conform *c, conform_case *k) {
   float *cache = conform_float(c, NULL, k->cache_count), *scratch = conform_float(c, NULL, k->scratch_count);
   const float *const *w = (const float *const *)weights;
   if (c->starved) return;
-  double scale = conform_largest(k->dx, k->in, 0);
+  double scale = conform_largest(k->dx, k->in, 1);
   for (int64_t i = 0; i < c->parameters; i++) {
     memset(gradients[i], 0, (size_t)c->counts[i] * sizeof **gradients);
     scale = conform_largest(k->gradients[i], c->counts[i], scale);
   }
   if (!conform_ok(c, m->forward_f32(c->state, &k->shape, w, x, y, cache, scratch), k->name, "forward_f32")) return;
-  conform_compare(c, k, y, k->y, k->out, conform_largest(k->y, k->out, 0), "forward_f32 against forward_f64");
+  conform_compare(c, k, y, k->y, k->out, conform_largest(k->y, k->out, 1), "forward_f32 against forward_f64");
   if (!conform_ok(c, m->backward_f32(c->state, &k->shape, w, x, dy, dx, gradients, cache, scratch), k->name,
                   "backward_f32"))
     return;
@@ -526,7 +528,7 @@ static inline void conform_single(conform *c, conform_case *k) {
   if (!conform_ok(c, m->jvp_f32(c->state, &k->shape, w, x, move, (const float *const *)moves, image, cache, scratch),
                   k->name, "jvp_f32"))
     return;
-  conform_compare(c, k, image, k->image, k->out, conform_largest(k->image, k->out, 0), "jvp_f32 against jvp_f64");
+  conform_compare(c, k, image, k->image, k->out, conform_largest(k->image, k->out, 1), "jvp_f32 against jvp_f64");
 }
 
 static inline void conform_shape(conform *c, int64_t B, int64_t T, int64_t first, int64_t count) {

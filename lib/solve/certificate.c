@@ -1,0 +1,68 @@
+/* What is known about an answer: its backward error, and how many of its digits are right. */
+#include <float.h>
+#include <math.h>
+
+#include "kernels/compensated.h"
+#include "solve/solver.h"
+
+static const double PAIR_ROUNDING = 0x1p-102; /* of sums in twice the precision, with room for their length */
+
+static double norm(int64_t n, const double *v) {
+  double sum = 0.0;
+  for (int64_t i = 0; i < n; i++) sum += v[i] * v[i];
+  return sqrt(sum);
+}
+
+/* To the digits of the caller's number type: a certificate is about the answer that is handed out. */
+static void round_answer(const lsq_problem *p, double *x) {
+  int exponent = 0;
+  if (p->solver->precision == DBL_EPSILON) return;
+  for (int64_t j = 0; j < p->n; j++) {
+    const float digits = (float)frexp(x[j], &exponent);
+    x[j] = ldexp((double)digits, exponent);
+  }
+}
+
+void lsq_certify(const lsq_problem *p, const double *b, const double *b_low, double *x, double *r, double *r_low,
+                 double *vectors, lsqnet_report *report) {
+  const struct lsq_kernels_f64 *kernels = p->solver->context->kernels_f64;
+  round_answer(p, x);
+  lsq_residual(kernels, p->m, p->n, p->A, p->A_low, p->n, x, NULL, b, b_low, r, r_low);
+  lsq_transposed_product(kernels, p->m, p->n, p->A, p->A_low, p->n, r, r_low, vectors, vectors + p->n);
+  const double norm_r = norm(p->m, r), norm_g = norm(p->n, vectors);
+  const double small = norm_r / (p->norm_A * norm(p->n, x) + norm(p->m, b)), stationary = norm_g / (p->norm_A * norm_r);
+  report->residual_norm = norm_r;
+  report->backward_error = norm_r == 0.0 || norm_g == 0.0 ? 0.0 : fmin(small, stationary);
+}
+
+/* The rows of (A'A)^-1 A' and of (A'A)^-1 take the roundings of r and of A'r to x: row j of R^-1 and 1/sigma_min bound
+ * their norms. */
+void lsq_uncertainty(const lsq_problem *p, const double *b, const double *x, double residual_norm, double *uncertain) {
+  const double data = p->norm_A * norm(p->n, x) + norm(p->m, b), gradient = p->norm_A * residual_norm;
+  const double inverse = p->factor != NULL ? p->factor->inverse_norm : 1.0 / sqrt(p->op->smallest);
+  for (int64_t j = 0; j < p->n; j++) {
+    const double row = p->factor != NULL ? p->factor->inverse_rows[j] : inverse;
+    uncertain[j] = PAIR_ROUNDING * row * (data + inverse * gradient);
+  }
+}
+
+static double largest_unscaled(const lsq_problem *p, const double *x) {
+  double value = 0.0;
+  for (int64_t j = 0; j < p->n; j++) value = fmax(value, fabs(x[j]) * p->unscale[j]);
+  return value;
+}
+
+double lsq_right_digits(const lsq_problem *p, const double *x, const double *uncertain, double remaining) {
+  const double unit = p->solver->precision;
+  double scale = 0.0, worst = 0.5 * unit, null_error = 0.0;
+  for (int64_t j = 0; j < p->n; j++) scale = fmax(scale, fabs(x[j]));
+  if (p->factor != NULL && p->factor->rank < p->n) /* the answer of least norm is in the caller's units */
+    null_error =
+        8.0 * (double)p->n * DBL_EPSILON * p->factor->sigma_max / p->factor->sigma_min * largest_unscaled(p, x);
+  for (int64_t j = 0; j < p->n; j++) {
+    const double size = fmax(fabs(x[j]), unit * scale);
+    const double error = 0.5 * unit * fabs(x[j]) + remaining + uncertain[j] + null_error / p->unscale[j];
+    if (!(error <= worst * size)) worst = error / size;
+  }
+  return fmin(fmax(-log10(worst), 0.0), -log10(0.5 * unit));
+}

@@ -1,0 +1,2 @@
+#define LSQ_PRECISION 32
+#include "bench_products.c"
