@@ -5,5 +5,8 @@
 int solve_command(int argc, char **argv);
 int info_command(int argc, char **argv);
 int run_command(int argc, char **argv);
+int train_command(int argc, char **argv);
+int eval_command(int argc, char **argv);
+int plot_command(int argc, char **argv);
 
 #endif

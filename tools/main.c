@@ -15,6 +15,7 @@ static const struct {
     {"solve", solve_command, "solve a least-squares problem from a file"},
     {"info", info_command, "describe a model file"},
     {"run", run_command, "pass an array through a model"},
+    {"train", train_command, "train a model"},
 };
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };

@@ -30,11 +30,27 @@ static int fail_value(const option *o, const char *value, const char *reason) {
   return fail(CODE_USAGE, "option %s: \"%.80s\" %s", o->name, value, reason);
 }
 
+static int set_choice(const option *o, const char *value) {
+  const size_t length = strlen(value);
+  int32_t number = (int32_t)o->least;
+  for (const char *word = o->value; word != NULL; number++) {
+    const size_t known = strcspn(word, "|");
+    if (known == length && strncmp(word, value, length) == 0) {
+      *(int32_t *)o->target = number;
+      return CODE_DONE;
+    }
+    word = word[known] == '|' ? word + known + 1 : NULL;
+  }
+  return fail(CODE_USAGE, "option %s: \"%.80s\" is not one of %s", o->name, value, o->value);
+}
+
 static int set_option(const option *o, const char *value) {
   double real = 0.0;
   int64_t integer = 0;
   switch (o->kind) {
     case OPTION_FLAG: *(int *)o->target = 1; break;
+    case OPTION_CLEAR: *(int *)o->target = 0; break;
+    case OPTION_CHOICE: return set_choice(o, value);
     case OPTION_TEXT:
       if (*value == '\0') return fail(CODE_USAGE, "option %s: its value is empty", o->name);
       *(const char **)o->target = value;
@@ -61,8 +77,9 @@ static int take_option(const command_line *line, int argc, char **argv, int *i) 
   if (o == NULL) {
     return fail(CODE_USAGE, "unknown option \"%.80s\": \"lsqnet %s --help\" lists them all", argument, argv[0]);
   }
-  if (o->kind == OPTION_FLAG && equals != NULL) return fail(CODE_USAGE, "option %s takes no value", o->name);
-  if (o->kind == OPTION_FLAG) return set_option(o, NULL);
+  const int flag = o->kind == OPTION_FLAG || o->kind == OPTION_CLEAR;
+  if (flag && equals != NULL) return fail(CODE_USAGE, "option %s takes no value", o->name);
+  if (flag) return set_option(o, NULL);
   if (equals != NULL) return set_option(o, equals + 1);
   if (*i + 1 == argc) return fail(CODE_USAGE, "option %s needs a value: %s", o->name, o->value);
   return set_option(o, argv[++*i]);

@@ -4,14 +4,22 @@
 
 #include <stdint.h>
 
-typedef enum { OPTION_FLAG, OPTION_TEXT, OPTION_REAL, OPTION_INTEGER, OPTION_END } option_kind;
+typedef enum {
+  OPTION_FLAG,  /* sets its target to 1 */
+  OPTION_CLEAR, /* sets its target to 0 */
+  OPTION_TEXT,
+  OPTION_REAL,
+  OPTION_INTEGER,
+  OPTION_CHOICE, /* one word of `value`, e.g. "none|relu|gelu"; the first stands for `least`, the next for one more */
+  OPTION_END
+} option_kind;
 
 typedef struct {
   option_kind kind;
   const char *name;  /* with its dashes */
-  const char *value; /* what the help calls its value; NULL for a flag */
+  const char *value; /* what the help calls its value; NULL for flags */
   const char *help;
-  void *target; /* int (set to 1), const char *, double or int64_t */
+  void *target; /* int (flags), const char *, double, int64_t, or int32_t (choices) */
   double least; /* smallest number that is taken */
 } option;
 
@@ -22,7 +30,7 @@ typedef struct {
   int files_least, files_most;
 } command_line;
 
-enum { FILES_MOST = 2 };
+enum { FILES_MOST = 64 };
 
 /* Reads argv[1..]; files in their order. *helped is 1 if --help was there and has been printed. */
 int options_read(const command_line *line, int argc, char **argv, const char *files[FILES_MOST], int *helped);

@@ -1,0 +1,142 @@
+#include "train_model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "json.h"
+#include "model_source.h"
+
+enum { NAME_MOST = 256 };
+
+/* The mixer's configuration: what --mixer-config says, changed by the options for single keys. NULL: nothing was said.
+ */
+static int mix_config(char **out, const train_settings *s) {
+  json_error_t error;
+  json_t *object = NULL;
+  int failed = 0;
+  *out = NULL;
+  if (s->mixer_config == NULL && s->heads == 0 && s->softmax < 0 && s->causal < 0 && s->filter == NULL)
+    return CODE_DONE;
+  object = s->mixer_config == NULL ? json_object() : json_loads(s->mixer_config, JSON_REJECT_DUPLICATES, &error);
+  if (s->mixer_config != NULL && !json_is_object(object)) {
+    json_decref(object);
+    return fail(CODE_USAGE, "option --mixer-config: \"%.80s\" is not a JSON object", s->mixer_config);
+  }
+  if (s->heads > 0) failed |= json_object_set_new(object, "heads", json_integer(s->heads));
+  if (s->softmax >= 0) failed |= json_object_set_new(object, "softmax", json_boolean(s->softmax));
+  if (s->causal >= 0) failed |= json_object_set_new(object, "causal", json_boolean(s->causal));
+  if (s->filter != NULL) failed |= json_object_set_new(object, "filter", json_text(s->filter));
+  *out = failed ? NULL : json_dumps(object, JSON_COMPACT);
+  json_decref(object);
+  return *out == NULL ? fail_memory("the mixer's configuration") : CODE_DONE;
+}
+
+/* The name under which the source has the weights of `name`: beyond its `layers` blocks they begin again. */
+static void name_in_source(char out[NAME_MOST], const char *name, int64_t layers) {
+  long long block = 0;
+  int digits = 0;
+  if (layers > 0 && sscanf(name, "blocks.%lld.%n", &block, &digits) == 1 && digits > 0) {
+    snprintf(out, NAME_MOST, "blocks.%lld.%s", block % (long long)layers, name + digits);
+  } else {
+    snprintf(out, NAME_MOST, "%s", name);
+  }
+}
+
+static int fail_source(const char *file, const lsqnet_parameter *p) {
+  return fail_at(CODE_INPUT, file, 0, "option --init: it has no %s of %lld numbers in the shape of the model to train",
+                 p->name, (long long)p->count);
+}
+
+static int same_shape(const lsqnet_parameter *a, const lsqnet_parameter *b) {
+  return a->rank == b->rank && memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape) == 0;
+}
+
+static int copy_parameter(lsqnet_model *model, int64_t index, const lsqnet_model *source, int64_t layers,
+                          const char *file) {
+  char name[NAME_MOST];
+  lsqnet_parameter to, from;
+  lsqnet_status st = lsqnet_model_get_parameter(model, index, &to, sizeof to);
+  if (st != LSQNET_OK) return fail_status(st, file);
+  name_in_source(name, to.name, layers);
+  const int64_t at = lsqnet_model_find_parameter(source, name);
+  if (at < 0 || lsqnet_model_get_parameter(source, at, &from, sizeof from) != LSQNET_OK || !same_shape(&to, &from)) {
+    return fail_source(file, &to);
+  }
+  double *values = malloc((size_t)to.count * sizeof *values);
+  if (values == NULL) return fail_memory("a parameter");
+  st = lsqnet_model_read_parameter(source, at, values, to.count);
+  if (st == LSQNET_OK) st = lsqnet_model_write_parameter(model, index, values, to.count);
+  free(values);
+  return st == LSQNET_OK ? CODE_DONE : fail_status(st, file);
+}
+
+static int copy_weights(lsqnet_model *model, lsqnet_context *context, const char *file) {
+  int code = CODE_DONE;
+  lsqnet_model *source = NULL;
+  lsqnet_model_options options;
+  lsqnet_status st = lsqnet_model_load(&source, context, file, NULL);
+  if (st != LSQNET_OK) return fail_library(CODE_INPUT, st, file);
+  st = lsqnet_model_get_options(source, &options, sizeof options);
+  if (st != LSQNET_OK) code = fail_status(st, file);
+  for (int64_t i = 0; code == CODE_DONE && i < lsqnet_model_parameter_count(model); i++) {
+    code = copy_parameter(model, i, source, options.layers, file);
+  }
+  lsqnet_model_destroy(source);
+  return code;
+}
+
+static int create(lsqnet_model **out, lsqnet_context *context, const lsqnet_task *task, const train_settings *s) {
+  int code = CODE_DONE;
+  char *config = NULL;
+  lsqnet_model_options options = s->model;
+  lsqnet_task_shape shape;
+  lsqnet_status st = lsqnet_task_get_shape(task, &shape, sizeof shape);
+  if (st != LSQNET_OK) return fail_status(st, NULL);
+  TRY(mix_config(&config, s));
+  options.rows = shape.rows;
+  options.in_width = shape.in_width;
+  options.out_width = shape.out_width;
+  options.mixer_config = config;
+  st = lsqnet_model_create(out, context, &options);
+  if (st != LSQNET_OK) code = fail_library(CODE_USAGE, st, NULL);
+done:
+  free(config);
+  return code;
+}
+
+int train_model_create(lsqnet_model **out, lsqnet_context *context, const lsqnet_task *task, const train_settings *s) {
+  int code = CODE_DONE;
+  TRY(create(out, context, task, s));
+  if (s->init != NULL) return copy_weights(*out, context, s->init);
+  if (s->init_scale > 0) {
+    const lsqnet_status st = lsqnet_model_draw_weights(*out, s->model.seed, s->init_scale);
+    if (st != LSQNET_OK) return fail_library(CODE_USAGE, st, NULL);
+  }
+done:
+  return code;
+}
+
+int train_model_set_step(lsqnet_model *model, const lsqnet_task *task) {
+  lsqnet_task_options o;
+  lsqnet_model_step step = {.size = sizeof step};
+  lsqnet_status st = lsqnet_task_get_options(task, &o, sizeof o);
+  if (st != LSQNET_OK) return fail_status(st, NULL);
+  step.task = o.name;
+  step.rows = o.rows;
+  step.dim = o.dim;
+  step.prompt = o.prompt;
+  if (strcmp(o.name, "explicit_gradient") == 0 && o.setting == 0) {
+    step.output = LSQNET_OUTPUT_GRADIENT;
+    step.iterates = 1;
+  } else if (strcmp(o.name, "multistep_gd") == 0) {
+    step.output = LSQNET_OUTPUT_ITERATE;
+    step.iterates = o.iterates;
+    step.step = o.step;
+  } else {
+    step.prompt = NULL; /* its rows and channels are not those that a solver would lay out */
+  }
+  st = lsqnet_model_set_step(model, &step);
+  return st == LSQNET_OK ? CODE_DONE : fail_status(st, NULL);
+}

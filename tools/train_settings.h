@@ -1,0 +1,29 @@
+/* What a command line of `lsqnet train` asks for. */
+#ifndef TOOLS_TRAIN_SETTINGS_H
+#define TOOLS_TRAIN_SETTINGS_H
+
+#include <lsqnet/lsqnet.h>
+
+typedef struct {
+  lsqnet_task_options task;
+  lsqnet_model_options model;
+  lsqnet_train_options train;
+  const char *preset;
+  const char *mixer_config; /* JSON as given */
+  const char *filter;       /* NULL, as -1 and 0 below: as mixer_config or the mixer says */
+  int softmax, causal;      /* -1 */
+  int64_t heads;            /* 0 */
+  int norms;                /* all three LayerNorms; -1: as each says */
+  double init_scale;        /* < 0: the optimiser's usual; 0: the model's usual initial weights */
+  const char *init;         /* a model file to begin from */
+  const char *out, *log, *checkpoint;
+  double checkpoint_seconds;
+  int64_t log_every; /* 0: 100, and 1 in Gauss-Newton */
+  int64_t seed, threads, samples;
+  int resume, log_seconds, quiet, json;
+} train_settings;
+
+/* Reads the command line, a preset's words before the user's. */
+int train_settings_read(train_settings *s, int argc, char **argv, int *helped);
+
+#endif
