@@ -222,7 +222,7 @@ START_TEST(gradients_are_rounded_once) {
         const int64_t n = o.setting == 0 ? o.rows : i + 1;
         gradient(&q, n, y, size_y, g, size);
         for (int64_t j = 0; j < o.dim; j++)
-          check_rounded(target_of(&p, s)[i * o.dim + j], g[j], size[j], 4 * (n + o.dim));
+          check_rounded(target_of(&p, s)[i * o.dim + j], g[j], size[j], n + o.dim + 4);
       }
     }
     drop(&p);
@@ -233,8 +233,8 @@ END_TEST
 START_TEST(iterates_are_rounded_once) {
   static const struct {
     int64_t iterates;
-    double step;
-  } runs[] = {{1, 0.5}, {4, 0.5}, {7, -0.3}, {2, 0}};
+    double step, scale; /* small A: the magnitudes that bound the oracle's error then stay near the iterates' */
+  } runs[] = {{1, 0.5, 1}, {4, 0.5, 0.25}, {7, -0.3, 0.25}, {2, 0, 1}};
   for (int k = 0; k < SIZES * 4; k++) {
     lsqnet_task_options o = options_for("multistep_gd");
     truth y[20], size_y[20], g[20], size[20];
@@ -242,6 +242,7 @@ START_TEST(iterates_are_rounded_once) {
     o.dim = sizes[k / 4].dim;
     o.iterates = runs[k % 4].iterates;
     o.step = runs[k % 4].step;
+    o.scale_a = runs[k % 4].scale;
     o.prompt = lsqnet_prompt_name(_i);
     pairs p = draw(&o);
     for (int s = 0; s < SAMPLES; s++) {
@@ -255,7 +256,7 @@ START_TEST(iterates_are_rounded_once) {
         }
       }
       for (int64_t j = 0; j < o.dim; j++)
-        check_rounded(target_of(&p, s)[j], y[j], size_y[j], 4 * o.iterates * (o.rows + o.dim));
+        check_rounded(target_of(&p, s)[j], y[j], size_y[j], o.iterates * (o.rows + o.dim + 4));
     }
     drop(&p);
   }
@@ -286,8 +287,8 @@ START_TEST(momentum_is_rounded_once_and_its_prompt_has_x_and_v) {
       gradient(&q, o.rows, y, size_y, g, size);
       for (int64_t j = 0; j < o.dim; j++) {
         const truth next = (truth)0.7 * (truth)v[j] - (truth)0.3 * g[j], size_next = fabsl((truth)v[j]) + size[j];
-        check_rounded(target_of(&p, s)[j], y[j] + next, size_y[j] + size_next, 4 * (o.rows + o.dim));
-        check_rounded(target_of(&p, s)[o.dim + j], next, size_next, 4 * (o.rows + o.dim));
+        check_rounded(target_of(&p, s)[j], y[j] + next, size_y[j] + size_next, o.rows + o.dim + 4);
+        check_rounded(target_of(&p, s)[o.dim + j], next, size_next, o.rows + o.dim + 4);
       }
     }
     drop(&p);
@@ -334,7 +335,7 @@ START_TEST(power_steps_are_rounded_once) {
       memcpy(q.x, x_of(&p, s) + o.rows * o.dim, (size_t)o.dim * sizeof *q.x);
       query(&q, v, size_v);
       gradient(&q, o.rows, v, size_v, g, size);
-      for (int64_t j = 0; j < o.dim; j++) check_rounded(target_of(&p, s)[j], g[j], size[j], 4 * (o.rows + o.dim));
+      for (int64_t j = 0; j < o.dim; j++) check_rounded(target_of(&p, s)[j], g[j], size[j], o.rows + o.dim + 4);
     }
     drop(&p);
   }
