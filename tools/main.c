@@ -16,6 +16,8 @@ static const struct {
     {"info", info_command, "describe a model file"},
     {"run", run_command, "pass an array through a model"},
     {"train", train_command, "train a model"},
+    {"eval", eval_command, "measure a model on its task, in distribution and beyond it"},
+    {"plot", plot_command, "draw training curves"},
 };
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };

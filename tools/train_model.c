@@ -135,6 +135,8 @@ int train_model_set_step(lsqnet_model *model, const lsqnet_task *task) {
     step.iterates = o.iterates;
     step.step = o.step;
   } else {
+    if (strcmp(o.name, "momentum") == 0) step.step = o.step;
+    if (o.setting != 0) step.task = NULL;
     step.prompt = NULL; /* its rows and channels are not those that a solver would lay out */
   }
   st = lsqnet_model_set_step(model, &step);
