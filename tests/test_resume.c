@@ -199,6 +199,33 @@ START_TEST(files_that_hold_no_run_are_refused) {
 }
 END_TEST
 
+static lsqnet_status draw_zeros(void *user, uint64_t seed, uint64_t step, int64_t first, int64_t count, double *x,
+                                double *target) {
+  (void)user;
+  (void)seed;
+  (void)step;
+  (void)first;
+  memset(x, 0, (size_t)count * sizeof *x);
+  memset(target, 0, (size_t)count * sizeof *target);
+  return LSQNET_OK;
+}
+
+START_TEST(a_tasks_name_that_is_not_utf_8_is_refused) {
+  setting s = open_run(1);
+  const lsqnet_task_shape shape = {sizeof shape, 0, 1, 1, 1, 0, 1, 1, 0, 1};
+  lsqnet_task_destroy(s.task);
+  lsqnet_model_destroy(s.model);
+  ok(lsqnet_task_create_custom(&s.task, s.context, "\xff", &shape, draw_zeros, NULL));
+  s.model = make_model(s.context, s.task, LSQNET_F64);
+  lsqnet_trainer *trainer = start(&s);
+  ck_assert_int_eq(lsqnet_trainer_save(trainer, path), LSQNET_E_ARGUMENT);
+  assert_says("not UTF-8");
+  ck_assert_int_ne(access(path, F_OK), 0);
+  lsqnet_trainer_destroy(trainer);
+  setting_close(&s);
+}
+END_TEST
+
 /* Accidents. */
 
 START_TEST(a_full_disk_leaves_the_last_good_file) {
@@ -284,6 +311,7 @@ int main(void) {
   tcase_add_test(tc, another_runs_options_are_refused_with_both_values);
   tcase_add_test(tc, another_task_or_model_is_refused_with_both_values);
   tcase_add_test(tc, files_that_hold_no_run_are_refused);
+  tcase_add_test(tc, a_tasks_name_that_is_not_utf_8_is_refused);
   tcase_add_test(tc, a_full_disk_leaves_the_last_good_file);
   tcase_add_test(tc, after_a_kill_at_any_moment_the_file_is_whole_and_the_run_continues);
   tcase_set_timeout(tc, 120);

@@ -294,6 +294,22 @@ START_TEST(a_diverging_run_keeps_the_weights_of_the_last_finite_step) {
 }
 END_TEST
 
+START_TEST(a_step_to_weights_that_are_not_finite_is_not_taken) {
+  setting s = setting_open(2, _i == 0 ? LSQNET_F32 : LSQNET_F64),
+          same = setting_open(1, _i == 0 ? LSQNET_F32 : LSQNET_F64);
+  s.options.optimizer = "sgd";
+  s.options.rate = 1.7e308;
+  s.options.clip = 0;
+  lsqnet_trainer *trainer = start(&s);
+  ck_assert_int_eq(lsqnet_trainer_step(trainer, NULL), LSQNET_E_NOT_FINITE);
+  assert_says("step 0: a weight");
+  ck_assert(same_weights(s.model, same.model));
+  lsqnet_trainer_destroy(trainer);
+  setting_close(&s);
+  setting_close(&same);
+}
+END_TEST
+
 START_TEST(a_step_without_a_finite_gradient_is_passed_over) {
   setting s = setting_open(1, LSQNET_F64);
   int64_t fault = 2;
@@ -438,6 +454,7 @@ int main(void) {
   tcase_add_test(steps, nothing_is_allocated_after_the_first_step);
   tcase_add_test(steps, each_failed_allocation_leaves_nothing_behind);
   tcase_add_loop_test(runs, a_diverging_run_keeps_the_weights_of_the_last_finite_step, 0, 2);
+  tcase_add_loop_test(runs, a_step_to_weights_that_are_not_finite_is_not_taken, 0, 2);
   tcase_add_test(runs, a_step_without_a_finite_gradient_is_passed_over);
   tcase_add_test(runs, a_failing_draw_leaves_the_state_whole);
   tcase_add_test(runs, a_run_ends_at_its_most_steps_or_by_its_callback);

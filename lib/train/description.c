@@ -96,9 +96,23 @@ static json_t *field_value(const void *object, const field *f) {
   return text != NULL ? json_string(text) : json_null();
 }
 
+/* A value that could not be made: a host's name for its task may not be UTF-8. */
+static lsqnet_status refuse(const void *object, const field *f) {
+  char quoted[LSQ_QUOTED];
+  if (f->type != TEXT) return no_memory();
+  const char *text = *(const char *const *)(const void *)((const char *)object + f->offset);
+  json_t *unchecked = text != NULL ? json_string_nocheck(text) : NULL;
+  if (unchecked == NULL) return no_memory();
+  json_decref(unchecked);
+  return lsq_fail(LSQNET_E_ARGUMENT, "%s=\"%s\" is not UTF-8", f->key, lsq_quote(quoted, text));
+}
+
 static lsqnet_status add_fields(json_t *out, const void *object, const field *fields, int count) {
-  for (int i = 0; i < count; i++)
-    if (json_object_set_new(out, fields[i].key, field_value(object, &fields[i])) != 0) return no_memory();
+  for (int i = 0; i < count; i++) {
+    json_t *value = field_value(object, &fields[i]);
+    if (value == NULL) return refuse(object, &fields[i]);
+    if (json_object_set_new(out, fields[i].key, value) != 0) return no_memory();
+  }
   return LSQNET_OK;
 }
 
