@@ -27,6 +27,7 @@ typedef struct {
   lsqnet_trainer *trainer;
   lsqnet_progress progress;
   train_log log;
+  int log_code; /* that of a log that could not be written to its end */
   progress_line line;
   double saved; /* when the last checkpoint was written, or tried */
 } training;
@@ -112,6 +113,7 @@ static void save_now_and_then(training *t) {
 }
 
 static int fail_interrupted(training *t) {
+  progress_end(&t->line);
   const long long step = (long long)t->progress.step;
   const char *path = t->settings.checkpoint;
   if (path == NULL) return fail(CODE_OTHER, "interrupted at step %lld; without --checkpoint nothing is kept", step);
@@ -124,6 +126,7 @@ static int fail_interrupted(training *t) {
 
 /* A run that diverged leaves the weights of its last finite step. */
 static int fail_step(training *t, lsqnet_status st) {
+  progress_end(&t->line);
   if (st != LSQNET_E_NOT_FINITE) return fail_status(st, NULL);
   char message[512];
   snprintf(message, sizeof message, "%s", lsqnet_last_message());
@@ -134,13 +137,19 @@ static int fail_step(training *t, lsqnet_status st) {
   return fail(CODE_NOT_CONVERGED, "%s (written to %s)", message, t->settings.out);
 }
 
+/* A full disk ends the log, not the run; the exit code tells at the end. */
+static void log_step(training *t) {
+  if (t->log_code != CODE_DONE) return;
+  t->log_code = train_log_step(&t->log, &t->progress);
+}
+
 static int step(training *t) {
   int code = CODE_DONE;
   const lsqnet_status st = lsqnet_trainer_step(t->trainer, &t->progress);
   if (st != LSQNET_OK) return fail_step(t, st);
   if (t->line.first < 0) TRY(train_log_open(&t->log, t->settings.resume ? t->progress.step - 1 : 0));
   progress_show(&t->line, &t->progress);
-  TRY(train_log_step(&t->log, &t->progress));
+  log_step(t);
   save_now_and_then(t);
 done:
   return code;
@@ -155,7 +164,6 @@ static int train(training *t) {
   while (t->progress.ended == LSQNET_TRAIN_GOING && !interrupted) TRY(step(t));
   if (t->progress.ended == LSQNET_TRAIN_GOING) code = fail_interrupted(t);
 done:
-  if (code != CODE_DONE) (void)train_log_close(&t->log);
   return code;
 }
 
@@ -202,7 +210,6 @@ static int finish(training *t) {
     st = save_checkpoint(t);
     if (st != LSQNET_OK) return fail_library(CODE_OTHER, st, s->checkpoint);
   }
-  TRY(train_log_close(&t->log));
   st = lsqnet_evaluate(t->model, t->task, MEASURING_SEED(s->seed), s->samples, &mse, &mean_square);
   if (st != LSQNET_OK) return fail_status(st, NULL);
   TRY(s->json ? print_json(t, mse, mean_square) : print_text(t, mse, mean_square));
@@ -210,6 +217,7 @@ static int finish(training *t) {
     code = fail(CODE_NOT_CONVERGED, "option --target: %.3g is not reached in %lld steps", s->train.target,
                 (long long)t->progress.step);
   }
+  if (code == CODE_DONE) code = t->log_code;
 done:
   return code;
 }
@@ -222,8 +230,10 @@ int train_command(int argc, char **argv) {
   TRY(prepare(&t));
   TRY(train(&t));
   progress_end(&t.line);
+  if (t.log_code == CODE_DONE) t.log_code = train_log_close(&t.log);
   TRY(finish(&t));
 done:
+  if (t.log.file != NULL) fclose(t.log.file);
   lsqnet_trainer_destroy(t.trainer);
   lsqnet_model_destroy(t.model);
   lsqnet_task_destroy(t.task);
