@@ -76,14 +76,19 @@ START_TEST(a_step_takes_the_gradient_of_its_batch) {
 }
 END_TEST
 
+/* The same task on larger or smaller data. */
+static void rescale(setting *s, double scale) {
+  lsqnet_task_options o;
+  ok(lsqnet_task_get_options(s->task, &o, sizeof o));
+  o.scale_a = o.scale_x = scale;
+  lsqnet_task_destroy(s->task);
+  ok(lsqnet_task_create(&s->task, s->context, &o));
+}
+
 /* The second step's L1 is scaled by the first one's loss, which is below 1 on small data. */
 START_TEST(l1_shrinks_with_the_least_loss_and_leaves_frozen_weights_alone) {
   setting s = setting_open(1, LSQNET_F64);
-  lsqnet_task_options small;
-  ok(lsqnet_task_get_options(s.task, &small, sizeof small));
-  small.scale_a = small.scale_x = 0.5;
-  lsqnet_task_destroy(s.task);
-  ok(lsqnet_task_create(&s.task, s.context, &small));
+  rescale(&s, 0.5);
   descend_plainly(&s.options);
   s.options.l1 = 0.25;
   ok(lsqnet_model_freeze(s.model, 0, 1));
@@ -299,6 +304,7 @@ START_TEST(a_step_to_weights_that_are_not_finite_is_not_taken) {
           same = setting_open(1, _i == 0 ? LSQNET_F32 : LSQNET_F64);
   s.options.optimizer = "sgd";
   s.options.rate = 1.7e308;
+  rescale(&s, 100); /* gradients above 1 */
   s.options.clip = 0;
   lsqnet_trainer *trainer = start(&s);
   ck_assert_int_eq(lsqnet_trainer_step(trainer, NULL), LSQNET_E_NOT_FINITE);
