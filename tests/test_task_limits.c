@@ -1,5 +1,6 @@
 /* Tasks of the host's own, scoring, what is refused, and what a lack of memory does. */
 #include <check.h>
+#include <fenv.h>
 #include <lsqnet/lsqnet.h>
 #include <math.h>
 #include <stdlib.h>
@@ -240,6 +241,19 @@ START_TEST(structs_of_another_age_and_missing_pointers_are_refused) {
 }
 END_TEST
 
+START_TEST(other_rounding_modes_are_refused) {
+  const lsqnet_task_options o = options_for("identity");
+  lsqnet_task *task = NULL;
+  double x[100], target[100];
+  ck_assert_ok(lsqnet_task_create(&task, context, &o));
+  ck_assert_int_eq(fesetround(FE_UPWARD), 0);
+  const lsqnet_status st = lsqnet_task_draw_f64(task, 0, 0, 0, 1, x, target);
+  ck_assert_int_eq(fesetround(FE_TONEAREST), 0);
+  ck_assert_int_eq(st, LSQNET_E_UNSUPPORTED);
+  lsqnet_task_destroy(task);
+}
+END_TEST
+
 START_TEST(options_come_back_with_the_names_in_use) {
   char name[] = "multistep_gd", prompt[] = "repeat";
   lsqnet_task_options o = options_for(name), back;
@@ -353,6 +367,7 @@ int main(void) {
   tcase_add_test(all, choices_and_sizes_that_cannot_be_are_refused_by_name_and_value);
   tcase_add_test(all, names_and_combinations_that_cannot_be_are_refused);
   tcase_add_test(all, structs_of_another_age_and_missing_pointers_are_refused);
+  tcase_add_test(all, other_rounding_modes_are_refused);
   tcase_add_test(all, options_come_back_with_the_names_in_use);
   tcase_add_test(all, score_reads_every_stride_th_row_and_the_scored_channels);
   tcase_add_test(all, score_lets_nan_travel_but_only_from_what_is_scored);

@@ -106,7 +106,9 @@ LSQNET_API lsqnet_status lsqnet_task_get_shape(const lsqnet_task *task, lsqnet_t
 LSQNET_API lsqnet_status lsqnet_task_get_options(const lsqnet_task *task, lsqnet_task_options *options, uint32_t size);
 
 /** Draws training pairs as lsqnet_draw_fn has it, from counter-based streams: (seed, step, sample) fixes a pair. Targets
- *  are computed in float64 with compensated sums; the f32 form rounds both. */
+ *  are computed in float64 with compensated sums; the f32 form rounds both. From any thread.
+ *  Errors   E_ARGUMENT (NULL, negative first or count), E_MEMORY, E_UNSUPPORTED (rounding mode not to nearest), or a
+ *           custom task's own. */
 LSQNET_API lsqnet_status lsqnet_task_draw_f64(const lsqnet_task *task, uint64_t seed, uint64_t step, int64_t first,
                                               int64_t count, double *x, double *target);
 LSQNET_API lsqnet_status lsqnet_task_draw_f32(const lsqnet_task *task, uint64_t seed, uint64_t step, int64_t first,

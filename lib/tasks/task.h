@@ -67,7 +67,8 @@ void lsq_task_shape_for(const lsqnet_task *task, int64_t L, lsqnet_task_shape *s
 /* lsqnet_task_draw without its checks, for samples of L <= options.rows rows of data whose unknowns beyond the first
  * `kept` <= options.dim are zero, as in the reference's curriculum; custom tasks ignore both, ODE tasks `kept`.
  * x (count,rows,in_width) and target (count,count,scored) are as lsq_task_shape_for(L) says. Where in a stream a number
- * comes from depends on neither. E_MEMORY, or a callback's own failure. From any thread. */
+ * comes from depends on neither. E_MEMORY, E_UNSUPPORTED (rounding mode not to nearest), or a callback's own failure.
+ * From any thread. */
 lsqnet_status lsq_task_draw_f64(const lsqnet_task *task, int64_t L, int64_t kept, uint64_t seed, uint64_t step,
                                 int64_t first, int64_t count, double *x, double *target);
 lsqnet_status lsq_task_draw_f32(const lsqnet_task *task, int64_t L, int64_t kept, uint64_t seed, uint64_t step,
