@@ -20,8 +20,8 @@ static const char about[] =
     "changes\n"
     "one thing. A model that takes a gradient step is also applied again and again, beside gradient descent itself.\n";
 
-/* Tasks that a row makes sense for. */
-enum { ALL_PROBLEMS, WITH_ROWS };
+/* What a row changes must be there in the task: vectors, a matrix A, one whose singular values and zeros are free. */
+enum { NEEDS_X = 1, NEEDS_A = 2, NEEDS_FREE_A = 4 };
 
 /* What a row changes; zero: as in training. */
 typedef struct {
@@ -35,26 +35,26 @@ typedef struct {
 
 static const variation variations[] = {
     {.name = "in_distribution"},
-    {.name = "a_times_0.01", .scale_a = 0.01},
-    {.name = "a_times_0.1", .scale_a = 0.1},
-    {.name = "a_times_2", .scale_a = 2},
-    {.name = "a_times_10", .scale_a = 10},
-    {.name = "a_times_100", .scale_a = 100},
-    {.name = "singular_values_1_to_5", .needs = WITH_ROWS, .condition = 5},
-    {.name = "singular_values_1_to_100", .needs = WITH_ROWS, .condition = 100},
-    {.name = "singular_values_1_to_1e4", .needs = WITH_ROWS, .condition = 1e4},
-    {.name = "singular_values_sqrt_rows_down_to_1e-4", .needs = WITH_ROWS, .condition = 1e4, .of_sqrt_rows = 1},
-    {.name = "x_times_0.01", .scale_x = 0.01},
-    {.name = "x_times_10", .scale_x = 10},
-    {.name = "x_times_100", .scale_x = 100},
-    {.name = "a_uniform", .law_a = LSQNET_LAW_UNIFORM},
-    {.name = "a_laplace", .law_a = LSQNET_LAW_LAPLACE},
-    {.name = "a_student_t3", .law_a = LSQNET_LAW_STUDENT_T},
-    {.name = "x_uniform", .law_x = LSQNET_LAW_UNIFORM},
-    {.name = "x_laplace", .law_x = LSQNET_LAW_LAPLACE},
-    {.name = "x_student_t3", .law_x = LSQNET_LAW_STUDENT_T},
-    {.name = "a_sparse_0.5", .needs = WITH_ROWS, .sparsity = 0.5},
-    {.name = "a_sparse_0.9", .needs = WITH_ROWS, .sparsity = 0.9},
+    {.name = "a_times_0.01", .needs = NEEDS_A, .scale_a = 0.01},
+    {.name = "a_times_0.1", .needs = NEEDS_A, .scale_a = 0.1},
+    {.name = "a_times_2", .needs = NEEDS_A, .scale_a = 2},
+    {.name = "a_times_10", .needs = NEEDS_A, .scale_a = 10},
+    {.name = "a_times_100", .needs = NEEDS_A, .scale_a = 100},
+    {.name = "singular_values_1_to_5", .needs = NEEDS_FREE_A, .condition = 5},
+    {.name = "singular_values_1_to_100", .needs = NEEDS_FREE_A, .condition = 100},
+    {.name = "singular_values_1_to_1e4", .needs = NEEDS_FREE_A, .condition = 1e4},
+    {.name = "singular_values_sqrt_rows_down_to_1e-4", .needs = NEEDS_FREE_A, .condition = 1e4, .of_sqrt_rows = 1},
+    {.name = "x_times_0.01", .needs = NEEDS_X, .scale_x = 0.01},
+    {.name = "x_times_10", .needs = NEEDS_X, .scale_x = 10},
+    {.name = "x_times_100", .needs = NEEDS_X, .scale_x = 100},
+    {.name = "a_uniform", .needs = NEEDS_A, .law_a = LSQNET_LAW_UNIFORM},
+    {.name = "a_laplace", .needs = NEEDS_A, .law_a = LSQNET_LAW_LAPLACE},
+    {.name = "a_student_t3", .needs = NEEDS_A, .law_a = LSQNET_LAW_STUDENT_T},
+    {.name = "x_uniform", .needs = NEEDS_X, .law_x = LSQNET_LAW_UNIFORM},
+    {.name = "x_laplace", .needs = NEEDS_X, .law_x = LSQNET_LAW_LAPLACE},
+    {.name = "x_student_t3", .needs = NEEDS_X, .law_x = LSQNET_LAW_STUDENT_T},
+    {.name = "a_sparse_0.5", .needs = NEEDS_FREE_A, .sparsity = 0.5},
+    {.name = "a_sparse_0.9", .needs = NEEDS_FREE_A, .sparsity = 0.9},
 };
 
 enum { VARIATIONS = sizeof variations / sizeof *variations };
@@ -141,10 +141,20 @@ static int choose_task(evaluation *e) {
   return CODE_DONE;
 }
 
-/* Newton-Schulz's matrices are symmetric: their singular values are not mapped. */
-static int applies(const evaluation *e, const variation *v) {
-  return v->needs == ALL_PROBLEMS || strcmp(e->task.name, "newton_schulz") != 0;
+static int offers(const char *task) {
+  static const struct {
+    const char *name;
+    int has;
+  } others[] = {
+      {"identity", NEEDS_X}, {"square", NEEDS_X}, {"multiply", NEEDS_X}, {"read", NEEDS_X},
+      {"linear", NEEDS_X},   {"ode_icl", 0},      {"ode_icl_final", 0},  {"newton_schulz", NEEDS_X | NEEDS_A}};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    if (strcmp(others[i].name, task) == 0) return others[i].has;
+  }
+  return NEEDS_X | NEEDS_A | NEEDS_FREE_A;
 }
+
+static int applies(const evaluation *e, const variation *v) { return (v->needs & ~offers(e->task.name)) == 0; }
 
 static lsqnet_task_options vary(const evaluation *e, const variation *v) {
   lsqnet_task_options o = e->task;
