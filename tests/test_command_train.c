@@ -137,6 +137,9 @@ START_TEST(a_run_that_was_ended_goes_on_bit_for_bit) {
   child = start(LONG " --out cut.safetensors --log cut.jsonl --checkpoint c --checkpoint-seconds 0 --resume");
   nanosleep(&(struct timespec){0, 200000000}, NULL); /* any moment will do */
   ck_assert_int_eq(end_with(child, SIGKILL), -1);
+  FILE *log = fopen("cut.jsonl", "a"); /* as if the log were ahead of the checkpoint, and its last line torn */
+  fputs("{\"step\":2996,\"loss\":1}\n{\"step\":29", log);
+  fclose(log);
   expect_done(LONG " --out cut.safetensors --log cut.jsonl --checkpoint c --resume");
   ck_assert(same_files("whole.safetensors", "cut.safetensors"));
   ck_assert(same_files("whole.jsonl", "cut.jsonl"));
