@@ -94,8 +94,7 @@ static const struct {
 } COUNTS[] = {{COUNT(steps), 0, 1},           {COUNT(batch), -1, 0},
               {COUNT(schedule_steps), 0, 1},  {COUNT(no_increase_steps), -1, 0},
               {COUNT(metric_every), 0, 1},    {COUNT(metric_batches), 1, 2},
-              {COUNT(memory), 0, 1},          {COUNT(start_steps), -2, 0},
-              {COUNT(restarts), 0, 1},        {COUNT(dims_start), -1, 0},
+              {COUNT(memory), 0, 1},          {COUNT(dims_start), -1, 0},
               {COUNT(dims_increment), -1, 0}, {COUNT(dims_interval), -1, 0},
               {COUNT(rows_start), -1, 0},     {COUNT(rows_increment), -1, 0},
               {COUNT(rows_interval), -1, 0}};

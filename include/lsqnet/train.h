@@ -41,12 +41,9 @@ typedef struct lsqnet_train_options {
   int64_t metric_every;      /**< steps between measurements of the cosine metric; default 1000 */
   int64_t metric_batches;    /**< fresh batches for it; default 64 */
   int64_t memory;            /**< bytes that Gauss-Newton's Jacobian blocks may take; default 2^30 */
-  int64_t start_steps;       /**< first-order steps before Gauss-Newton: -1 (default): until they have done their work,
-                                  0: none */
-  int64_t restarts;          /**< Gauss-Newton: short starts from different weights of which the best goes on; default 1 */
   int64_t dims_start, dims_increment, dims_interval;       /**< curriculum over unknowns; start 0 (default): none */
   int64_t rows_start, rows_increment, rows_interval;       /**< curriculum over rows of data */
-  const char *optimizer;     /**< "adam" (default), "adamw", "sgd", "levenberg_marquardt", "gauss_newton_cg" */
+  const char *optimizer;     /**< "adam" (default), "adamw", "sgd", "levenberg_marquardt" */
   const char *schedule;      /**< "constant", "step" (default), "adaptive" */
 } lsqnet_train_options;
 

@@ -22,6 +22,6 @@ ASSERT_LAYOUT(lsqnet_load_options, config, 2, 4, 2);
 ASSERT_LAYOUT(lsqnet_solver_options, lapack_fallback, 4, 4, 0);
 ASSERT_LAYOUT(lsqnet_task_options, prompt, 8, 17, 2);
 ASSERT_LAYOUT(lsqnet_task_shape, scored, 2, 8, 0);
-ASSERT_LAYOUT(lsqnet_train_options, schedule, 2, 32, 2);
+ASSERT_LAYOUT(lsqnet_train_options, schedule, 2, 30, 2);
 ASSERT_LAYOUT(lsqnet_progress, skipped, 2, 9, 0);
 ASSERT_LAYOUT(lsqnet_report, model_calls, 4, 9, 0);

@@ -27,8 +27,6 @@ static const lsqnet_train_options DEFAULTS = {.size = sizeof(lsqnet_train_option
                                               .metric_every = 1000,
                                               .metric_batches = 64,
                                               .memory = INT64_C(1) << 30,
-                                              .start_steps = -1,
-                                              .restarts = 1,
                                               .optimizer = "adam",
                                               .schedule = "step"};
 
@@ -74,8 +72,6 @@ static const struct {
     {"metric_every", offsetof(lsqnet_train_options, metric_every), 1, MOST},
     {"metric_batches", offsetof(lsqnet_train_options, metric_batches), 2, INT64_C(1) << 15},
     {"memory", offsetof(lsqnet_train_options, memory), 1, INT64_MAX},
-    {"start_steps", offsetof(lsqnet_train_options, start_steps), -1, MOST},
-    {"restarts", offsetof(lsqnet_train_options, restarts), 1, MOST},
     {"dims_start", offsetof(lsqnet_train_options, dims_start), 0, MOST},
     {"dims_increment", offsetof(lsqnet_train_options, dims_increment), 0, MOST},
     {"dims_interval", offsetof(lsqnet_train_options, dims_interval), 0, MOST},

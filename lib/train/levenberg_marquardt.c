@@ -25,7 +25,7 @@ enum { MOST_TRIES = 12, MOST_REFINEMENTS = 12, FRESH_SAMPLES = 128, PATIENCE = 3
 static const double FIRST_DAMPING = 1e-3, LEAST_DAMPING = 1e-15, REFINED_BELOW = 1e-9, REFINED_DAMPING = 1e-6;
 
 /* What must be saved besides the weights, as doubles. */
-enum { DAMPING, BATCH, ON_FRESH, STALLED, LAST_LOSS, BEST_FRESH, NUMBERS };
+enum { DAMPING, BATCH, ON_FRESH, STALLED, LAST_LOSS, FAILED, NUMBERS };
 
 typedef struct {
   lsqnet_trainer *trainer;
@@ -60,10 +60,8 @@ static lsqnet_status choose_sizes(state *s) {
   s->samples = o->batch > 0 ? o->batch : (5 * s->P / 2 + outputs - 1) / outputs;
   s->residuals = s->samples * outputs;
   if (__builtin_mul_overflow(16 * s->P, s->P, &squares) || squares >= o->memory)
-    return lsq_fail(
-        LSQNET_E_ARGUMENT,
-        "memory=%lld: the normal equations of %lld weights alone take %lld bytes (gauss_newton_cg needs none)",
-        (long long)o->memory, (long long)s->P, (long long)squares);
+    return lsq_fail(LSQNET_E_ARGUMENT, "memory=%lld: the normal equations of %lld weights alone take %lld bytes",
+                    (long long)o->memory, (long long)s->P, (long long)squares);
   row_bytes = 8 * s->P * outputs;
   s->block = (o->memory - squares) / row_bytes;
   if (s->block > s->samples) s->block = s->samples;
@@ -113,7 +111,7 @@ static lsqnet_status create(lsqnet_trainer *trainer, void **out) {
   s->loaded = -1;
   s->numbers[DAMPING] = trainer->options.damping;
   s->numbers[ON_FRESH] = trainer->options.fresh_batch != 0;
-  s->numbers[LAST_LOSS] = s->numbers[BEST_FRESH] = DBL_MAX;
+  s->numbers[LAST_LOSS] = DBL_MAX;
   LSQ_TRY(lsq_jacobian_create(&s->jacobian, trainer));
   LSQ_TRY(choose_sizes(s));
   LSQ_TRY(reserve(s));
@@ -302,14 +300,24 @@ static lsqnet_status step(lsqnet_trainer *trainer, void *given) {
   progress->loss = before;
   progress->fresh_loss = fresh;
   progress->damping = s->numbers[DAMPING];
-  if (!(after < before)) {
-    s->numbers[DAMPING] = 0.0; /* chosen anew */
-    progress->ended = LSQNET_TRAIN_FLOOR;
-  }
+  s->numbers[FAILED] = after < before ? 0.0 : s->numbers[FAILED] + 1.0;
+  if (s->numbers[FAILED] > 0.0) s->numbers[DAMPING] = 0.0; /* chosen anew */
+  if (s->numbers[FAILED] >= (trainer->options.fresh_batch == 0 ? 1 : PATIENCE)) progress->ended = LSQNET_TRAIN_FLOOR;
   if (trainer->options.target > 0.0 && fresh <= trainer->options.target) progress->ended = LSQNET_TRAIN_TARGET;
   choose_batch(s, before, after, fresh);
 done:
   return st;
+}
+
+static int is_count(double value) { return value >= 0.0 && value <= 0x1p53 && value == floor(value); }
+
+static lsqnet_status check(void *given) {
+  const state *s = given;
+  const double *n = s->numbers;
+  if (n[DAMPING] >= 0.0 && n[DAMPING] <= DBL_MAX && is_count(n[BATCH]) && (n[ON_FRESH] == 0.0 || n[ON_FRESH] == 1.0) &&
+      is_count(n[STALLED]) && n[LAST_LOSS] >= 0.0 && is_count(n[FAILED]))
+    return LSQNET_OK;
+  return lsq_fail(LSQNET_E_FORMAT, "its numbers cannot be: damping %g, batch %g", n[DAMPING], n[BATCH]);
 }
 
 static int array(void *given, int64_t index, lsq_state_array *out) {
@@ -320,4 +328,4 @@ static int array(void *given, int64_t index, lsq_state_array *out) {
 }
 
 const lsq_optimizer lsq_levenberg_marquardt = {
-    .name = "levenberg_marquardt", .create = create, .destroy = destroy, .step = step, .array = array};
+    .name = "levenberg_marquardt", .create = create, .destroy = destroy, .step = step, .array = array, .check = check};
