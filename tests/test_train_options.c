@@ -26,10 +26,9 @@ START_TEST(options_start_as_the_header_says) {
   lsqnet_train_options o;
   memset(&o, 0xff, sizeof o);
   ok(lsqnet_train_options_init(&o, sizeof o));
-  const lsqnet_train_options wanted = {sizeof o, -1, 10000, 0,    0,    0,    1e-3, 0.9,         0.999,
-                                       1e-16,    0,  0.9,   100,  0.98, 0,    0.9,  0.9,         0.9,
-                                       1e-10,    0,  0,     3000, 1000, 1000, 64,   1 << 30,     -1,
-                                       1,        0,  0,     0,    0,    0,    0,    o.optimizer, o.schedule};
+  const lsqnet_train_options wanted = {
+      sizeof o, -1,    10000, 0, 0,    0,    1e-3, 0.9, 0.999,   1e-16, 0, 0.9, 100, 0.98, 0, 0.9,         0.9,
+      0.9,      1e-10, 0,     0, 3000, 1000, 1000, 64,  1 << 30, 0,     0, 0,   0,   0,    0, o.optimizer, o.schedule};
   ck_assert(memcmp(&o, &wanted, sizeof o) == 0);
   ck_assert_str_eq(o.optimizer, "adam");
   ck_assert_str_eq(o.schedule, "step");
