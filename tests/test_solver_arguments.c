@@ -142,36 +142,39 @@ START_TEST(nan_and_infinity_are_named_with_their_place) {
 }
 END_TEST
 
+static void check_options_refused(lsqnet_solver_options bad, lsqnet_status status, const char *text) {
+  lsqnet_solver *solver = (lsqnet_solver *)(void *)&bad;
+  ck_assert_int_eq(lsqnet_solver_create(&solver, context, NULL, &bad), status);
+  ck_assert_ptr_null(solver);
+  ck_assert_msg(strstr(lsqnet_last_message(), text) != NULL, "%s: %s", text, lsqnet_last_message());
+}
+
 START_TEST(options_out_of_range_are_refused_by_name) {
+  const lsqnet_solver_options good = solver_options(LSQNET_METHOD_AUTO);
   lsqnet_solver *solver = NULL;
-  lsqnet_solver_options o = solver_options(LSQNET_METHOD_AUTO);
-#define REFUSED(field, value, expected, text)                                          \
-  do {                                                                                 \
-    lsqnet_solver_options bad = o;                                                     \
-    bad.field = (value);                                                               \
-    solver = (lsqnet_solver *)(void *)&bad;                                            \
-    ck_assert_int_eq(lsqnet_solver_create(&solver, context, NULL, &bad), expected);    \
-    ck_assert_ptr_null(solver);                                                        \
-    ck_assert_msg(strstr(lsqnet_last_message(), text) != NULL, lsqnet_last_message()); \
-  } while (0)
-  REFUSED(method, -1, LSQNET_E_ARGUMENT, "method=-1");
-  REFUSED(method, LSQNET_METHOD_LAPACK, LSQNET_E_ARGUMENT, "method=5");
-  REFUSED(method, INT32_MAX, LSQNET_E_ARGUMENT, "method=2147483647");
-  REFUSED(tolerance, -1e-300, LSQNET_E_ARGUMENT, "tolerance=-1e-300");
-  REFUSED(tolerance, 1.0, LSQNET_E_ARGUMENT, "tolerance=1");
-  REFUSED(tolerance, (double)NAN, LSQNET_E_ARGUMENT, "tolerance=");
-  REFUSED(step, -0.5, LSQNET_E_ARGUMENT, "step=-0.5");
-  REFUSED(step, (double)INFINITY, LSQNET_E_ARGUMENT, "step=inf");
-  REFUSED(step, (double)NAN, LSQNET_E_ARGUMENT, "step=");
-  REFUSED(iterations, 0, LSQNET_E_ARGUMENT, "iterations=0");
-  REFUSED(iterations, INT64_MIN, LSQNET_E_ARGUMENT, "iterations=-9223372036854775808");
-  REFUSED(corrections, -1, LSQNET_E_ARGUMENT, "corrections=-1");
-  REFUSED(min_norm, 2, LSQNET_E_ARGUMENT, "min_norm=2");
-  REFUSED(min_norm, -1, LSQNET_E_ARGUMENT, "min_norm=-1");
-  REFUSED(lapack_fallback, 3, LSQNET_E_ARGUMENT, "lapack_fallback=3");
-  REFUSED(size, 0, LSQNET_E_VERSION, "size=0");
-  REFUSED(size, sizeof o - 1, LSQNET_E_VERSION, "size=");
+  lsqnet_solver_options o;
+#define REFUSED(field, value, text) (o = good, o.field = (value), check_options_refused(o, LSQNET_E_ARGUMENT, text))
+  REFUSED(method, -1, "method=-1");
+  REFUSED(method, LSQNET_METHOD_LAPACK, "method=5");
+  REFUSED(method, INT32_MAX, "method=2147483647");
+  REFUSED(tolerance, -1e-300, "tolerance=-1e-300");
+  REFUSED(tolerance, 1.0, "tolerance=1");
+  REFUSED(tolerance, (double)NAN, "tolerance=");
+  REFUSED(step, -0.5, "step=-0.5");
+  REFUSED(step, (double)INFINITY, "step=inf");
+  REFUSED(step, (double)NAN, "step=");
+  REFUSED(iterations, 0, "iterations=0");
+  REFUSED(iterations, INT64_MIN, "iterations=-9223372036854775808");
+  REFUSED(corrections, -1, "corrections=-1");
+  REFUSED(min_norm, 2, "min_norm=2");
+  REFUSED(min_norm, -1, "min_norm=-1");
+  REFUSED(lapack_fallback, 3, "lapack_fallback=3");
 #undef REFUSED
+  o = good;
+  o.size = 0;
+  check_options_refused(o, LSQNET_E_VERSION, "size=0");
+  o.size = sizeof o - 1;
+  check_options_refused(o, LSQNET_E_VERSION, "size=");
   ck_assert_int_eq(lsqnet_solver_create(NULL, context, NULL, NULL), LSQNET_E_ARGUMENT);
   ck_assert_int_eq(lsqnet_solver_create(&solver, NULL, NULL, NULL), LSQNET_E_ARGUMENT);
   ck_assert_int_eq(lsqnet_solver_options_init(NULL, sizeof o), LSQNET_E_ARGUMENT);
