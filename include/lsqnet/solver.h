@@ -57,7 +57,8 @@ typedef struct lsqnet_report {
                                to unit size, r and A'r compensated */
   double condition;       /**< 2-norm condition number of the column-scaled A; 0: not known */
   double digits;          /**< estimate of the right decimal digits in the worst component of x, 0 .. 15.95 (7.2 in
-                               float32): never meant to flatter */
+                               float32): never meant to flatter. Components that come out as 0 are left out: one that the
+                               compensated sums cannot tell from 0 (some 2^-100 of the largest) is returned as 0 */
   double residual_norm;   /**< ||b - A x|| */
   int64_t rank;           /**< columns found independent; -1: not known */
   int64_t iterations;     /**< inner iterations, all corrections together */

@@ -46,14 +46,19 @@ void lsq_uncertainty(const lsq_problem *p, const double *b, const double *x, dou
   }
 }
 
+void lsq_clear_vanishing(const lsq_problem *p, const double *uncertain, double *x) {
+  double scale = 0.0;
+  for (int64_t j = 0; j < p->n; j++) scale = fmax(scale, fabs(x[j]));
+  for (int64_t j = 0; j < p->n; j++)
+    if (fabs(x[j]) <= uncertain[j] && fabs(x[j]) <= p->solver->precision * scale) x[j] = 0.0;
+}
+
 double lsq_right_digits(const lsq_problem *p, const double *x, const double *uncertain, double remaining) {
   const double unit = p->solver->precision;
-  double scale = 0.0, worst = 0.5 * unit;
-  for (int64_t j = 0; j < p->n; j++) scale = fmax(scale, fabs(x[j]));
+  double worst = 0.5 * unit;
   for (int64_t j = 0; j < p->n; j++) {
-    const double size = fmax(fabs(x[j]), unit * scale);
     const double error = 0.5 * unit * fabs(x[j]) + remaining + uncertain[j];
-    if (!(error <= worst * size)) worst = error / size;
+    if (x[j] != 0.0 && !(error <= worst * fabs(x[j]))) worst = error / fabs(x[j]);
   }
   return fmin(fmax(-log10(worst), 0.0), -log10(0.5 * unit));
 }

@@ -160,9 +160,13 @@ lsqnet_status lsq_refine(const lsq_problem *p, const double *b, const double *b_
   LSQ_TRY(correct_repeatedly(p, b, b_low, x, r, r_low, vectors, &now, report));
   lsq_certify(p, b, b_low, x, r, r_low, vectors, report);
   lsq_uncertainty(p, b, x, report->residual_norm, uncertain);
-  if (report->stopped == LSQNET_STOP_CONVERGED && !certain(p, &now, x, uncertain))
+  const int nothing = now.scale == 0.0 && report->backward_error == 0.0; /* x = 0, and A'r is */
+  if (report->stopped == LSQNET_STOP_CONVERGED && !nothing && !certain(p, &now, x, uncertain))
     report->stopped = LSQNET_STOP_STAGNATED;
-  if (p->factor != NULL && p->factor->rank < p->n) lsq_least_norm_uncertainty(p->factor, p->unscale, x, uncertain);
+  if (p->factor != NULL && p->factor->rank < p->n)
+    lsq_least_norm_uncertainty(p->factor, p->unscale, x, uncertain);
+  else
+    lsq_clear_vanishing(p, uncertain, x);
   if (report->stopped != LSQNET_STOP_MODEL)
     report->digits = lsq_right_digits(p, x, uncertain, remaining(&now, now.size, now.before));
   report->status = report->stopped == LSQNET_STOP_CONVERGED ? LSQNET_OK : LSQNET_E_NOT_CONVERGED;

@@ -187,8 +187,10 @@ void lsq_certify(const lsq_problem *problem, const double *b, const double *b_lo
 void lsq_uncertainty(const lsq_problem *problem, const double *b, const double *x, double residual_norm,
                      double *uncertain);
 
-/* Digits of the worst component of x (of one below the precision beside the largest: relative to that), where later
- * corrections would still change `remaining`. */
+/* Sets to 0 what the compensated sums cannot tell from 0, and what vanishes beside the largest component as well. */
+void lsq_clear_vanishing(const lsq_problem *problem, const double *uncertain, double *x);
+
+/* Digits of the worst component of x, zeros left out, where later corrections would still change `remaining`. */
 double lsq_right_digits(const lsq_problem *problem, const double *x, const double *uncertain, double remaining);
 
 #endif
