@@ -68,6 +68,7 @@ typedef struct lsqnet_report {
                                the first report */
 } lsqnet_report;
 
+/** Fills `options` with the defaults. Errors: E_ARGUMENT if NULL; E_VERSION. */
 LSQNET_API lsqnet_status lsqnet_solver_options_init(lsqnet_solver_options *options, uint32_t size);
 
 /** Creates a solver on `model`, whose lsqnet_model_step must say what it computes; NULL means the exact linear-attention
@@ -76,6 +77,8 @@ LSQNET_API lsqnet_status lsqnet_solver_options_init(lsqnet_solver_options *optio
  *           cannot use; lapack_fallback in a build without LAPACK), E_VERSION, E_MEMORY. */
 LSQNET_API lsqnet_status lsqnet_solver_create(lsqnet_solver **out, lsqnet_context *context, const lsqnet_model *model,
                                               const lsqnet_solver_options *options);
+
+/** Frees a solver; NULL is fine. */
 LSQNET_API void lsqnet_solver_destroy(lsqnet_solver *solver);
 
 /** Solves min ||A X - B||, one column of X and B after the other.
