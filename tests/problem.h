@@ -262,4 +262,10 @@ static inline lsqnet_solver_options solver_options(int32_t method) {
   return options;
 }
 
+/* Random tests go through so many times as many problems: .ci/long turns it up. */
+static inline int rounds(void) {
+  const char *text = getenv("LSQNET_TEST_ROUNDS");
+  return text == NULL ? 1 : atoi(text);
+}
+
 #endif

@@ -97,7 +97,7 @@ START_TEST(any_size_in_a_range_is_solved) {
   const lsqnet_solver_options options = solver_options(LSQNET_METHOD_AUTO);
   lsqnet_solver *solver = solver_on(context, small, &options);
   uint64_t state = 7;
-  for (int i = 0; i < (quick() ? 30 : 300); i++) {
+  for (int i = 0; i < (quick() ? 30 : 300 * rounds()); i++) {
     const int64_t n = integer(&state, 1, 12), m = integer(&state, n, 40);
     problem p = problem_normal(m, n, integer(&state, 1, 3), integer(&state, 0, 2), 1000 + (uint64_t)i);
     check_problem(solver, &p, LSQNET_METHOD_AUTO);

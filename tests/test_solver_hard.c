@@ -58,7 +58,7 @@ START_TEST(digits_never_flatter_and_certified_answers_are_right) {
   lsqnet_solver *solver = solver_on(context, kinds[_i % KINDS], &options);
   uint64_t state = 1000 + (uint64_t)_i;
   outcome o = {0, 0, 0};
-  const int count = quick() ? 40 : 500;
+  const int count = quick() ? 40 : 500 * rounds();
   for (int i = 0; i < count; i++) {
     const int64_t n = integer(&state, 1, 8), m = integer(&state, n, 30);
     const double condition = pow(10, 17 * uniform(&state));
@@ -84,7 +84,7 @@ START_TEST(a_large_residual_is_refined_or_refused) {
   lsqnet_solver *solver = solver_on(context, kinds[_i], NULL);
   uint64_t state = 77 + (uint64_t)_i;
   outcome o = {0, 0, 0};
-  for (int i = 0; i < (quick() ? 30 : 300); i++) {
+  for (int i = 0; i < (quick() ? 30 : 300 * rounds()); i++) {
     const int64_t n = integer(&state, 2, 8), m = integer(&state, n + 1, 30);
     problem p = problem_create(m, n, 1, 0);
     const double condition = pow(10, 12 * uniform(&state)), size = pow(10, 6 * uniform(&state) - 3);
