@@ -10,6 +10,7 @@ typedef struct {
   atomic_llong calls;      /* of allocate so far */
   atomic_llong live;       /* blocks out */
   atomic_llong live_bytes; /* bytes out */
+  atomic_llong most_bytes; /* most bytes that were out at a time, since a test last set it; by one thread */
   atomic_llong misuses;    /* alignments other than 1 .. 64, blocks that were not aligned, NULL given back */
   long long refuse;        /* number of the call that gets NULL; 0: none */
 } counting_allocator;
@@ -23,7 +24,8 @@ static void *counting_allocate(void *user, uint64_t bytes, uint64_t alignment) {
   void *memory = aligned_alloc(64, (size_t)((bytes + 63) / 64 * 64));
   if (memory != NULL) {
     atomic_fetch_add(&a->live, 1);
-    atomic_fetch_add(&a->live_bytes, (long long)bytes);
+    const long long out = atomic_fetch_add(&a->live_bytes, (long long)bytes) + (long long)bytes;
+    if (out > a->most_bytes) a->most_bytes = out;
   }
   return memory;
 }

@@ -176,17 +176,26 @@ START_TEST(an_answer_that_did_not_converge_is_printed_and_exits_4) {
 }
 END_TEST
 
+/* The row space is known to the roundings of Q and R, 8 n of them as the library's own estimate counts, and x with it.
+ */
+static void expect_least_norm(const json_t *x, const double *expected, size_t count, const char *text) {
+  ck_assert_uint_eq(json_array_size(x), count);
+  for (size_t j = 0; j < count; j++)
+    ck_assert_msg(fabs(number_in(x, j) - expected[j]) <= 8.0 * (double)count * DBL_EPSILON, "x[%zu] = %.17g from: %s",
+                  j, number_in(x, j), text);
+}
+
 START_TEST(minimum_norm_answers_are_given_when_asked_for) {
   static const double wide[] = {1.0, 1.0, 1.0}, twins[] = {1.0, 1.0};
   write_text("a", "1,1,1,3\n");
   expect_failure("solve a", 5, "--min-norm");
   json_t *object = run_json("solve a --min-norm --json", 0);
-  expect_x(json_object_get(object, "x"), wide, 3, "fewer rows");
+  expect_least_norm(json_object_get(object, "x"), wide, 3, "fewer rows");
   json_decref(object);
   write_text("a", "1,1,2\n2,2,4\n3,3,6\n");
   expect_failure("solve a", 5, "a: ");
   object = run_json("solve a --min-norm --json", 0);
-  expect_x(json_object_get(object, "x"), twins, 2, "equal columns");
+  expect_least_norm(json_object_get(object, "x"), twins, 2, "equal columns");
   json_decref(object);
 }
 END_TEST

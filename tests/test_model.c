@@ -269,7 +269,9 @@ START_TEST(a_mixer_s_failure_is_the_model_s) {
   assert_refused(&o, LSQNET_E_STOPPED, "mixer tiny: tiny cannot be created");
   faults.create = LSQNET_OK;
   faults.parameter = LSQNET_E_INTERNAL;
-  assert_refused(&o, LSQNET_E_INTERNAL, "mixer tiny, parameter 0");
+  lsqnet_set_message("what failed before");
+  assert_refused(&o, LSQNET_E_INTERNAL,
+                 "mixer tiny, parameter 0: it returned 90 (LSQNET_E_INTERNAL) and left no message");
 }
 END_TEST
 

@@ -115,6 +115,29 @@ START_TEST(nist_sets_are_solved_to_the_last_digit_of_the_float64_problem) {
 }
 END_TEST
 
+/* What a solution says beside its digits: components far below the others, zeros, and ranks of small integers. */
+START_TEST(small_problems_with_known_answers_are_told_apart) {
+  static const double tiny_a[] = {9, -2, 5, 5, -2, -7, 1, 0, 9, 2, 1, 0}, tiny_b[] = {-6, 15, -21, 0, 6, 1e-40};
+  static const double ones[] = {1, 1}, opposite[] = {1, -1};
+  static const double twice[] = {24, -21, -22, 24, -21, -22, 17, -15, -16}, right[] = {8, 3, 8};
+  for (int method = LSQNET_METHOD_GD; method <= LSQNET_METHOD_DIRECT; method++) {
+    double x[3] = {7, 7, 7};
+    lsqnet_report report = {.size = sizeof report};
+    const way w = {"attention", "split", 20, 5, 0, method};
+    lsqnet_solver *solver = make_solver(&w, 5);
+    ck_assert_int_eq(lsqnet_solver_solve_f64(solver, 6, 2, 1, tiny_a, 2, tiny_b, 1, x, 1, &report), LSQNET_OK);
+    ck_assert_double_eq(x[1], 3.0);
+    /* the exact 5.7e-43 cannot be told from 0 beside 3 in twice the precision; if it is not 0, digits must say so */
+    if (x[0] != 0.0) ck_assert_double_le(report.digits, 1.0);
+    ck_assert_int_eq(lsqnet_solver_solve_f64(solver, 2, 1, 1, ones, 1, opposite, 1, x, 1, &report), LSQNET_OK);
+    ck_assert_double_eq(x[0], 0.0);
+    ck_assert_int_eq(lsqnet_solver_solve_f64(solver, 3, 3, 1, twice, 3, right, 1, x, 1, &report), LSQNET_E_RANK);
+    ck_assert_int_eq(report.rank, 2);
+    lsqnet_solver_destroy(solver);
+  }
+}
+END_TEST
+
 START_TEST(condition_numbers_are_those_of_the_scaled_columns) {
   static const double conditions[NIST_SETS] = {2.8, 18.0, 1.0, 1.0, 4.3e4, 2.2e3, 2.2e3, 2.2e3, 2.2e3, 2.2e3, 5.2e9};
   nist_set set;
@@ -140,7 +163,9 @@ START_TEST(filip_with_powers_as_pairs_has_more_right_digits) {
   lsqnet_solver *solver = make_solver(&ways[0], set.n);
   ck_assert_int_eq(lsqnet_solver_solve_pair_f64(solver, set.m, set.n, 1, a, low, set.n, set.y, NULL, 1, x, 1, NULL),
                    LSQNET_OK);
-  ck_assert_double_ge(nist_right_digits(&set, x), 7.6);
+  const double digits = nist_right_digits(&set, x);
+  (void)printf("Filip with powers as pairs: %.1f right digits\n", digits);
+  ck_assert_double_ge(digits, 13.5);
   lsqnet_solver_destroy(solver);
 }
 END_TEST
@@ -178,6 +203,7 @@ int main(void) {
   tcase_set_timeout(all, 120);
   tcase_add_loop_test(all, nist_sets_are_solved_to_the_last_digit_of_the_float64_problem, 0,
                       NIST_SETS * (int)(sizeof ways / sizeof *ways));
+  tcase_add_test(all, small_problems_with_known_answers_are_told_apart);
   tcase_add_loop_test(all, condition_numbers_are_those_of_the_scaled_columns, 0, NIST_SETS);
   tcase_add_test(all, filip_with_powers_as_pairs_has_more_right_digits);
   tcase_add_test(all, longley_takes_less_than_a_millisecond);

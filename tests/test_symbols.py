@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 
 VERSION = "LSQNET_0"
-# the library never prints, ends the process, reads its environment or changes its state; __assert_fail is there only in
-# builds with assertions (b_ndebug=false or a debug build)
+# the library never prints, ends the process, reads its environment or changes its state; but there is __assert_fail in
+# builds with assertions (not release ones), and fesetenv, by which workers of the pool take on their caller's rounding
 FORBIDDEN = set("""printf fprintf vprintf vfprintf puts fputs putc fputc putchar perror stdout stderr
   __printf_chk __fprintf_chk __vprintf_chk __vfprintf_chk exit _exit _Exit quick_exit abort raise kill atexit
-  getenv secure_getenv setenv putenv unsetenv setlocale signal sigaction fesetround fesetenv feupdateenv
+  getenv secure_getenv setenv putenv unsetenv setlocale signal sigaction fesetround feupdateenv
   rand srand random srandom drand48 system popen fork execv execve errx err warn warnx syslog""".split())
 WRITABLE = {".data", ".bss"}
 # the compiler's own: start files, and what libgcc knows of the processor, written before main

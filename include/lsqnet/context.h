@@ -22,8 +22,9 @@ typedef void (*lsqnet_log_fn)(void *user, int32_t level, const char *text);
 
 enum { LSQNET_LOG_WARNING = 1, LSQNET_LOG_INFO = 2, LSQNET_LOG_DEBUG = 3 };
 
-/** Instruction sets that the kernels are compiled for. On one level results are the same bits on every machine
- *  that has it; between levels they differ by roundings. */
+/** Instruction sets that the kernels are compiled for. On one level results are the same bits on every machine that has
+ *  it, but for models wider than 192 channels, whose products go through BLIS, which picks its instructions by processor;
+ *  between levels they differ by roundings. */
 enum {
   LSQNET_KERNEL_AUTO = 0,      /**< the best that this processor has */
   LSQNET_KERNEL_GENERIC = 1,   /**< the compiler's baseline, 16-byte vectors: NEON on AArch64, SSE2 on x86-64 */

@@ -58,6 +58,8 @@ LSQNET_API lsqnet_status lsqnet_model_options_init(lsqnet_model_options *options
  *           registered), E_FORMAT (mixer_config is not JSON), E_VERSION, E_MEMORY, or the mixer's own. */
 LSQNET_API lsqnet_status lsqnet_model_create(lsqnet_model **out, lsqnet_context *context,
                                              const lsqnet_model_options *options);
+
+/** Frees a model; NULL is fine. Its workspaces must have gone before. */
 LSQNET_API void lsqnet_model_destroy(lsqnet_model *model);
 
 /** Draws the trained weight matrices anew, fixed by `seed`: normal with standard deviation 1 / sqrt(columns) in the
@@ -66,7 +68,7 @@ LSQNET_API void lsqnet_model_destroy(lsqnet_model *model);
  *  Errors   E_ARGUMENT (scale not positive). */
 LSQNET_API lsqnet_status lsqnet_model_draw_weights(lsqnet_model *model, uint64_t seed, double scale);
 
-/** A copy with weights of its own. */
+/** A copy with weights of its own. Errors: E_ARGUMENT, E_MEMORY. */
 LSQNET_API lsqnet_status lsqnet_model_clone(lsqnet_model **out, const lsqnet_model *model);
 
 /** A copy in another precision: to LSQNET_F64 exact, to LSQNET_F32 rounded to nearest.
@@ -118,6 +120,7 @@ typedef struct lsqnet_parameter {
   const char *reference_name; /**< in the reference implementation's files, or NULL; lives as long as the model */
 } lsqnet_parameter;
 
+/** Number of parameters, and of their values all together; 0 if `model` is NULL. */
 LSQNET_API int64_t lsqnet_model_parameter_count(const lsqnet_model *model);
 LSQNET_API int64_t lsqnet_model_weight_count(const lsqnet_model *model);
 
@@ -141,8 +144,11 @@ LSQNET_API lsqnet_status lsqnet_model_freeze(lsqnet_model *model, int64_t index,
 
 /* Running a model. */
 
-/** Creates an empty workspace; the first call of each shape sizes it, later ones allocate nothing. */
+/** Creates an empty workspace; the first call of each shape sizes it, later ones allocate nothing.
+ *  Errors   E_ARGUMENT, E_MEMORY. */
 LSQNET_API lsqnet_status lsqnet_workspace_create(lsqnet_workspace **out, const lsqnet_model *model);
+
+/** Frees a workspace, before its model; NULL is fine. */
 LSQNET_API void lsqnet_workspace_destroy(lsqnet_workspace *workspace);
 
 /** A batch: B sequences of T rows, of whose output only the rows first .. first+count-1 are wanted, so that work which
@@ -206,6 +212,7 @@ typedef struct lsqnet_construct_options {
   const char *prompt; /**< attention: "split" (default); base_conv: "repeat", "split" or "query_first" */
 } lsqnet_construct_options;
 
+/** Fills `options` with the defaults. Errors: E_ARGUMENT if NULL; E_VERSION. */
 LSQNET_API lsqnet_status lsqnet_construct_options_init(lsqnet_construct_options *options, uint32_t size);
 
 /** y = A'(A x - b) / L, read at the prompt's last row.
@@ -235,6 +242,7 @@ typedef struct lsqnet_load_options {
   const char *config;     /**< the reference's configuration as JSON, for a file with its tensor names and no `config` */
 } lsqnet_load_options;
 
+/** Fills `options` with the defaults. Errors: E_ARGUMENT if NULL; E_VERSION. */
 LSQNET_API lsqnet_status lsqnet_load_options_init(lsqnet_load_options *options, uint32_t size);
 
 /** Writes up to `bytes` bytes into `buffer` and their number into *got, 0 at the end. */

@@ -57,7 +57,8 @@ typedef struct lsqnet_report {
                                to unit size, r and A'r compensated */
   double condition;       /**< 2-norm condition number of the column-scaled A; 0: not known */
   double digits;          /**< estimate of the right decimal digits in the worst component of x, 0 .. 15.95 (7.2 in
-                               float32): never meant to flatter */
+                               float32): never meant to flatter. Components that come out as 0 are left out: one that the
+                               compensated sums cannot tell from 0 (some 2^-100 of the largest) is returned as 0 */
   double residual_norm;   /**< ||b - A x|| */
   int64_t rank;           /**< columns found independent; -1: not known */
   int64_t iterations;     /**< inner iterations, all corrections together */
@@ -67,6 +68,7 @@ typedef struct lsqnet_report {
                                the first report */
 } lsqnet_report;
 
+/** Fills `options` with the defaults. Errors: E_ARGUMENT if NULL; E_VERSION. */
 LSQNET_API lsqnet_status lsqnet_solver_options_init(lsqnet_solver_options *options, uint32_t size);
 
 /** Creates a solver on `model`, whose lsqnet_model_step must say what it computes; NULL means the exact linear-attention
@@ -75,6 +77,8 @@ LSQNET_API lsqnet_status lsqnet_solver_options_init(lsqnet_solver_options *optio
  *           cannot use; lapack_fallback in a build without LAPACK), E_VERSION, E_MEMORY. */
 LSQNET_API lsqnet_status lsqnet_solver_create(lsqnet_solver **out, lsqnet_context *context, const lsqnet_model *model,
                                               const lsqnet_solver_options *options);
+
+/** Frees a solver; NULL is fine. */
 LSQNET_API void lsqnet_solver_destroy(lsqnet_solver *solver);
 
 /** Solves min ||A X - B||, one column of X and B after the other.

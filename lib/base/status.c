@@ -31,6 +31,11 @@ lsqnet_status lsq_within(lsqnet_status status, const char *format, ...) {
 
 uint64_t lsq_message_number(void) { return message_number; }
 
+lsqnet_status lsq_called_back(lsqnet_status status, uint64_t before) {
+  if (status == LSQNET_OK || message_number != before) return status;
+  return lsq_fail(status, "it returned %ld (%s) and left no message", (long)status, lsqnet_status_name(status));
+}
+
 const char *lsqnet_last_message(void) { return message; }
 
 void lsqnet_set_message(const char *text) { (void)lsq_fail(LSQNET_OK, "%s", text != NULL ? text : ""); }

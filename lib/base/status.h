@@ -13,6 +13,10 @@ lsqnet_status lsq_within(lsqnet_status status, const char *format, ...) __attrib
 /* How many messages the calling thread has had: tells whether a host's callback that failed left one. */
 uint64_t lsq_message_number(void);
 
+/* `status` of a host's callback that was called when lsq_message_number() was `before`: a failure that left no message
+ * gets one, so that an older one is not taken for it. */
+lsqnet_status lsq_called_back(lsqnet_status status, uint64_t before);
+
 /* Evaluates a call; on failure keeps its status in `st` and goes to `done`. */
 #define LSQ_TRY(call)               \
   do {                              \

@@ -73,9 +73,9 @@ static lsqnet_status create_blocks(lsqnet_model *model) {
   LSQ_TRY(lsq_registry_find(model->context->mixers, o->mixer, &model->mixer));
   LSQ_TRY(lsq_alloc(model->context, &model->blocks, o->layers, sizeof *model->blocks));
   for (int64_t i = 0; i < o->layers; i++) {
-    LSQ_TRY(lsq_within(
-        model->mixer->create(&model->blocks[i].mixer_state, model->context, model->mixer->user, &sizes, config),
-        "mixer %s", o->mixer));
+    const uint64_t before = lsq_message_number();
+    st = model->mixer->create(&model->blocks[i].mixer_state, model->context, model->mixer->user, &sizes, config);
+    LSQ_TRY(lsq_within(lsq_called_back(st, before), "mixer %s", o->mixer));
     model->blocks_created++;
   }
 done:

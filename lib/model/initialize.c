@@ -70,8 +70,9 @@ static lsqnet_status fill_mixer(drawing *d, const lsq_block *block) {
   for (int64_t i = 0; i < block->mixer_count; i++) {
     const int64_t index = block->mixer + i;
     if (mixer->initialize != NULL) {
-      LSQ_TRY(lsq_within(mixer->initialize(block->mixer_state, i, seed_of(d, index), d->values), "%s",
-                         d->model->parameters[index].name));
+      const uint64_t before = lsq_message_number();
+      st = mixer->initialize(block->mixer_state, i, seed_of(d, index), d->values);
+      LSQ_TRY(lsq_within(lsq_called_back(st, before), "%s", d->model->parameters[index].name));
       LSQ_TRY(lsq_model_store(d->model, index, d->values));
     } else if (d->model->parameters[index].rank > 1) {
       LSQ_TRY(fill_normal(d, index, USUAL));

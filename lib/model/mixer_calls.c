@@ -2,16 +2,19 @@
 
 #include <string.h>
 
-static lsqnet_status in_block(lsqnet_status st, const lsqnet_model *model, int64_t block) {
-  return lsq_within(st, "blocks.%lld, mixer %s", (long long)block, model->mixer->name);
+/* The status of what a mixer did since lsq_message_number() was `before`, with the place in front of its message. */
+static lsqnet_status in_block(lsqnet_status st, uint64_t before, const lsqnet_model *model, int64_t block) {
+  return lsq_within(lsq_called_back(st, before), "blocks.%lld, mixer %s", (long long)block, model->mixer->name);
 }
 
 static lsqnet_status no_jvp(const lsqnet_model *model, int64_t block) {
-  return in_block(lsq_fail(LSQNET_E_UNSUPPORTED, "it has no Jacobian-vector product"), model, block);
+  return lsq_fail(LSQNET_E_UNSUPPORTED, "blocks.%lld, mixer %s: it has no Jacobian-vector product", (long long)block,
+                  model->mixer->name);
 }
 
 lsqnet_status lsq_mixer_workspace_f64(const lsqnet_model *model, int64_t block, const lsqnet_mixer_shape *shape,
                                       int64_t *cache, int64_t *scratch) {
+  const uint64_t before = lsq_message_number();
   lsqnet_status st = LSQNET_OK;
   *cache = *scratch = 0;
   LSQ_TRY(model->mixer->workspace(model->blocks[block].mixer_state, shape, cache, scratch));
@@ -22,29 +25,34 @@ lsqnet_status lsq_mixer_workspace_f64(const lsqnet_model *model, int64_t block, 
     st = lsq_fail(LSQNET_E_SHAPE, "workspace: cache=%lld scratch=%lld: more than can be addressed", (long long)*cache,
                   (long long)*scratch);
 done:
-  return in_block(st, model, block);
+  return in_block(st, before, model, block);
 }
 
 lsqnet_status lsq_mixer_forward_f64(const lsqnet_model *model, int64_t block, const lsqnet_mixer_shape *shape,
                                     const double *const *weights, const double *x, double *y, double *cache,
                                     double *scratch) {
+  const uint64_t before = lsq_message_number();
   const void *state = model->blocks[block].mixer_state;
-  return in_block(model->mixer->forward_f64(state, shape, weights, x, y, cache, scratch), model, block);
+  return in_block(model->mixer->forward_f64(state, shape, weights, x, y, cache, scratch), before, model, block);
 }
 
 lsqnet_status lsq_mixer_backward_f64(const lsqnet_model *model, int64_t block, const lsqnet_mixer_shape *shape,
                                      const double *const *weights, const double *x, const double *dy, double *dx,
                                      double *const *dweights, const double *cache, double *scratch) {
+  const uint64_t before = lsq_message_number();
   const void *state = model->blocks[block].mixer_state;
-  return in_block(model->mixer->backward_f64(state, shape, weights, x, dy, dx, dweights, cache, scratch), model, block);
+  return in_block(model->mixer->backward_f64(state, shape, weights, x, dy, dx, dweights, cache, scratch), before, model,
+                  block);
 }
 
 lsqnet_status lsq_mixer_jvp_f64(const lsqnet_model *model, int64_t block, const lsqnet_mixer_shape *shape,
                                 const double *const *weights, const double *x, const double *dx,
                                 const double *const *dweights, double *dy, const double *cache, double *scratch) {
+  const uint64_t before = lsq_message_number();
   const void *state = model->blocks[block].mixer_state;
   if (model->mixer->jvp_f64 == NULL) return no_jvp(model, block);
-  return in_block(model->mixer->jvp_f64(state, shape, weights, x, dx, dweights, dy, cache, scratch), model, block);
+  return in_block(model->mixer->jvp_f64(state, shape, weights, x, dx, dweights, dy, cache, scratch), before, model,
+                  block);
 }
 
 /* Forward and backward share a cache, so they are called in float32 only together. */
@@ -139,10 +147,12 @@ done:
 lsqnet_status lsq_mixer_forward_f32(const lsqnet_model *model, int64_t block, const lsqnet_mixer_shape *shape,
                                     const float *const *weights, const float *x, float *y, float *cache,
                                     float *scratch) {
+  const uint64_t before = lsq_message_number();
   lsqnet_status st = LSQNET_OK;
   const lsq_block *b = &model->blocks[block];
   if (is_native(model->mixer))
-    return in_block(model->mixer->forward_f32(b->mixer_state, shape, weights, x, y, cache, scratch), model, block);
+    return in_block(model->mixer->forward_f32(b->mixer_state, shape, weights, x, y, cache, scratch), before, model,
+                    block);
   const doubles d = lay_out(model, b, shape, scratch);
   widen_table(&d, model, weights, d.weight_values, d.weights);
   widen(d.in, x, d.x);
@@ -172,11 +182,12 @@ static void add_gradients(const doubles *d, const lsqnet_model *model, float *co
 lsqnet_status lsq_mixer_backward_f32(const lsqnet_model *model, int64_t block, const lsqnet_mixer_shape *shape,
                                      const float *const *weights, const float *x, const float *dy, float *dx,
                                      float *const *dweights, const float *cache, float *scratch) {
+  const uint64_t before = lsq_message_number();
   lsqnet_status st = LSQNET_OK;
   const lsq_block *b = &model->blocks[block];
   if (is_native(model->mixer))
     return in_block(model->mixer->backward_f32(b->mixer_state, shape, weights, x, dy, dx, dweights, cache, scratch),
-                    model, block);
+                    before, model, block);
   const doubles d = lay_out(model, b, shape, scratch);
   widen_table(&d, model, weights, d.weight_values, d.weights);
   widen(d.in, x, d.x);
@@ -193,11 +204,13 @@ done:
 lsqnet_status lsq_mixer_jvp_f32(const lsqnet_model *model, int64_t block, const lsqnet_mixer_shape *shape,
                                 const float *const *weights, const float *x, const float *dx,
                                 const float *const *dweights, float *dy, const float *cache, float *scratch) {
+  const uint64_t before = lsq_message_number();
   lsqnet_status st = LSQNET_OK;
   const lsq_block *b = &model->blocks[block];
   const lsqnet_mixer *mixer = model->mixer;
   if (is_native(mixer) && mixer->jvp_f32 != NULL)
-    return in_block(mixer->jvp_f32(b->mixer_state, shape, weights, x, dx, dweights, dy, cache, scratch), model, block);
+    return in_block(mixer->jvp_f32(b->mixer_state, shape, weights, x, dx, dweights, dy, cache, scratch), before, model,
+                    block);
   if (mixer->jvp_f64 == NULL) return no_jvp(model, block);
   doubles d = lay_out(model, b, shape, scratch);
   const double *wide_cache = (const double *)(const void *)cache;

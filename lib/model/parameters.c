@@ -98,8 +98,9 @@ static lsqnet_status check_name(const char *name) {
 static lsqnet_status ask_mixer(const lsqnet_model *model, const lsq_block *block, int64_t index,
                                lsqnet_mixer_parameter *out) {
   lsqnet_status st = LSQNET_OK;
+  const uint64_t before = lsq_message_number();
   *out = (lsqnet_mixer_parameter){.size = sizeof *out};
-  LSQ_TRY(model->mixer->parameter(block->mixer_state, index, out));
+  LSQ_TRY(lsq_called_back(model->mixer->parameter(block->mixer_state, index, out), before));
   LSQ_TRY(check_name(out->name));
   if (out->rank < 1 || out->rank > 4)
     return lsq_fail(LSQNET_E_ARGUMENT, "rank=%lld: must be 1 to 4", (long long)out->rank);

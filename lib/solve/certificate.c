@@ -41,28 +41,24 @@ void lsq_uncertainty(const lsq_problem *p, const double *b, const double *x, dou
   const double data = p->norm_A * norm(p->n, x) + norm(p->m, b), gradient = p->norm_A * residual_norm;
   const double inverse = p->factor != NULL ? p->factor->inverse_norm : 1.0 / sqrt(p->op->smallest);
   for (int64_t j = 0; j < p->n; j++) {
-    const double row = p->factor != NULL ? p->factor->inverse_rows[j] : inverse;
+    const double row = p->factor != NULL && p->factor->rank == p->n ? p->factor->inverse_rows[j] : inverse;
     uncertain[j] = PAIR_ROUNDING * row * (data + inverse * gradient);
   }
 }
 
-static double largest_unscaled(const lsq_problem *p, const double *x) {
-  double value = 0.0;
-  for (int64_t j = 0; j < p->n; j++) value = fmax(value, fabs(x[j]) * p->unscale[j]);
-  return value;
+void lsq_clear_vanishing(const lsq_problem *p, const double *uncertain, double *x) {
+  double scale = 0.0;
+  for (int64_t j = 0; j < p->n; j++) scale = fmax(scale, fabs(x[j]));
+  for (int64_t j = 0; j < p->n; j++)
+    if (fabs(x[j]) <= uncertain[j] && fabs(x[j]) <= p->solver->precision * scale) x[j] = 0.0;
 }
 
 double lsq_right_digits(const lsq_problem *p, const double *x, const double *uncertain, double remaining) {
   const double unit = p->solver->precision;
-  double scale = 0.0, worst = 0.5 * unit, null_error = 0.0;
-  for (int64_t j = 0; j < p->n; j++) scale = fmax(scale, fabs(x[j]));
-  if (p->factor != NULL && p->factor->rank < p->n) /* the answer of least norm is in the caller's units */
-    null_error =
-        8.0 * (double)p->n * DBL_EPSILON * p->factor->sigma_max / p->factor->sigma_min * largest_unscaled(p, x);
+  double worst = 0.5 * unit;
   for (int64_t j = 0; j < p->n; j++) {
-    const double size = fmax(fabs(x[j]), unit * scale);
-    const double error = 0.5 * unit * fabs(x[j]) + remaining + uncertain[j] + null_error / p->unscale[j];
-    if (!(error <= worst * size)) worst = error / size;
+    const double error = 0.5 * unit * fabs(x[j]) + remaining + uncertain[j];
+    if (x[j] != 0.0 && !(error <= worst * fabs(x[j]))) worst = error / fabs(x[j]);
   }
   return fmin(fmax(-log10(worst), 0.0), -log10(0.5 * unit));
 }

@@ -75,6 +75,28 @@ static double model_error(const state *s) {
   return worst;
 }
 
+/* Whether roundings are all that is left of the column at place j, of which `size` is left in Q. */
+static int negligible(const state *s, int64_t j, double size) {
+  const double least = 4.0 * (double)s->f->n * DBL_EPSILON * s->original[j];
+  return !(size * s->f->R[j * s->f->n + j] > least);
+}
+
+/* The place from i on where most is left of the column that this pass began with, and more than roundings of the
+ * original one; -1 if there is none. Accepted ones keep their order. */
+static int64_t choose_pivot(const state *s, int64_t i, double trusted) {
+  const lsq_factor *f = s->f;
+  const int64_t n = f->n, end = i < s->accepted ? i + 1 : s->live;
+  int64_t best = -1;
+  double most = trusted;
+  for (int64_t j = i; j < end; j++) {
+    const double left = f->G[j * n + j] / s->left[j];
+    if (!(left > most) || (i >= s->accepted && negligible(s, j, sqrt(f->G[j * n + j])))) continue;
+    most = left;
+    best = j;
+  }
+  return best;
+}
+
 /* Cholesky of the first `live` places of G, upper factor in place; returns how many places it could take. */
 static int64_t cholesky(state *s, double trusted) {
   lsq_factor *f = s->f;
@@ -82,11 +104,9 @@ static int64_t cholesky(state *s, double trusted) {
   int64_t i = 0;
   for (int64_t j = 0; j < s->live; j++) s->left[j] = f->G[j * n + j];
   for (; i < s->live; i++) {
-    int64_t best = i;
-    for (int64_t j = i + 1; i >= s->accepted && j < s->live; j++)
-      if (f->G[j * n + j] * s->left[best] > f->G[best * n + best] * s->left[j]) best = j;
+    const int64_t best = choose_pivot(s, i, trusted);
+    if (best < 0) break;
     exchange(s, i, best);
-    if (!(f->G[i * n + i] > trusted * s->left[i])) break;
     const double root = sqrt(f->G[i * n + i]);
     f->G[i * n + i] = root;
     for (int64_t j = i + 1; j < s->live; j++) f->G[i * n + j] /= root;
@@ -123,10 +143,9 @@ static void apply(state *s, int64_t taken) {
 static void renew_rest(state *s) {
   lsq_factor *f = s->f;
   const int64_t n = f->n;
-  const double negligible = 4.0 * (double)n * DBL_EPSILON;
   for (int64_t j = s->accepted; j < s->live;) {
     const double norm = column_norm(s, j);
-    if (!(norm * f->R[j * n + j] > negligible * s->original[j])) {
+    if (negligible(s, j, norm)) {
       exchange(s, j, --s->live);
       continue;
     }
@@ -212,19 +231,18 @@ static double extreme_singular_value(const lsq_factor *f, const double *original
   return inverse ? 1.0 / sqrt(value) : sqrt(value);
 }
 
-/* Row norms of R^-1, which comes column by column; columns that were put aside get the largest. */
+/* Row norms of R^-1, which comes column by column. */
 static void measure_inverse(lsq_factor *f) {
-  const int64_t n = f->n, r = f->rank;
-  double *rows = f->work, *column = f->work + n, longest = 0.0;
-  memset(rows, 0, (size_t)n * sizeof(double));
-  for (int64_t j = 0; j < r; j++) {
+  const int64_t n = f->n;
+  double *column = f->work;
+  memset(f->inverse_rows, 0, (size_t)n * sizeof(double));
+  for (int64_t j = 0; j < n; j++) {
     memset(column, 0, (size_t)n * sizeof(double));
     column[j] = 1.0;
     solve_upper(f, j + 1, column);
-    for (int64_t i = 0; i <= j; i++) rows[i] += column[i] * column[i];
+    for (int64_t i = 0; i <= j; i++) f->inverse_rows[f->order[i]] += column[i] * column[i];
   }
-  for (int64_t i = 0; i < r; i++) longest = fmax(longest, sqrt(rows[i]));
-  for (int64_t i = 0; i < n; i++) f->inverse_rows[f->order[i]] = r == n ? sqrt(rows[i]) : longest;
+  for (int64_t j = 0; j < n; j++) f->inverse_rows[j] = sqrt(f->inverse_rows[j]);
 }
 
 static lsqnet_status start(state *s) {
@@ -255,14 +273,14 @@ lsqnet_status lsq_factor_compute(lsqnet_solver *solver, int64_t m, lsq_factor *f
   while (s.accepted < s.live && !*contradiction) {
     LSQ_TRY(lsq_gram(solver, m, s.live, f->Q, f->n, f->G, f->n));
     const double error = model_error(&s);
-    const int64_t before = s.accepted;
-    const int64_t taken = cholesky(&s, fmax(TRUSTED_PIVOT, 10.0 * error));
-    *contradiction = !(error <= 0.75) || taken <= before || f->passes == MOST_PASSES;
+    const int64_t taken = cholesky(&s, fmax(TRUSTED_PIVOT, 10.0 * error)), before = s.accepted, live = s.live;
+    *contradiction = !(error <= 0.75) || taken < before || f->passes == MOST_PASSES;
     if (*contradiction) break;
     apply(&s, taken);
     s.accepted = taken;
     for (int64_t j = 0; j < taken; j++) f->norms[j] = 1.0;
     renew_rest(&s);
+    *contradiction = taken == before && s.live == live; /* no column more, none less: it would go on like this */
     f->passes++;
   }
   f->rank = s.live;
@@ -271,7 +289,7 @@ lsqnet_status lsq_factor_compute(lsqnet_solver *solver, int64_t m, lsq_factor *f
   f->sigma_min = extreme_singular_value(f, s.original, 1, f->work + 2 * f->n);
   for (int64_t j = 0; j < f->rank; j++) s.original[j] = 1.0;
   f->inverse_norm = 1.0 / extreme_singular_value(f, s.original, 1, f->work + 2 * f->n);
-  measure_inverse(f);
+  if (f->rank == f->n) measure_inverse(f);
 done:
   return st;
 }
@@ -296,39 +314,4 @@ void lsq_factor_solve(const lsq_factor *f, const double *g, const double *g_low,
   double *y = f->work + 3 * f->n;
   lsq_factor_solve_transposed(f, g, g_low, y);
   lsq_factor_solve_plain(f, y, d);
-}
-
-/* With T = R[0..rank) P', unscaled so that A_caller = Q T: T' = V C by Gram-Schmidt, done twice. The answer of least
- * norm to T x = y is x = V C^-T y. V (n,rank) is kept by columns, as rows of f->V. */
-void lsq_factor_min_norm(lsq_factor *f, const double *unscale) {
-  const int64_t n = f->n, r = f->rank;
-  memset(f->C, 0, (size_t)(n * n) * sizeof(double));
-  for (int64_t i = 0; i < r; i++) {
-    double *v = f->V + i * n;
-    for (int64_t j = 0; j < n; j++) v[f->order[j]] = j >= i ? f->R[i * n + j] / unscale[f->order[j]] : 0.0;
-    for (int round = 0; round < 2; round++)
-      for (int64_t l = 0; l < i; l++) {
-        const double *u = f->V + l * n;
-        double product = 0.0;
-        for (int64_t j = 0; j < n; j++) product += u[j] * v[j];
-        for (int64_t j = 0; j < n; j++) v[j] -= product * u[j];
-        f->C[l * n + i] += product;
-      }
-    f->C[i * n + i] = normalise(n, v);
-  }
-}
-
-void lsq_factor_solve_min_norm(const lsq_factor *f, const double *unscale, const double *g, const double *g_low,
-                               double *d) {
-  const int64_t n = f->n, r = f->rank;
-  double *y = f->work + 3 * n;
-  lsq_factor_solve_transposed(f, g, g_low, y);
-  for (int64_t i = 0; i < r; i++) {
-    for (int64_t l = 0; l < i; l++) y[i] -= f->C[l * n + i] * y[l];
-    y[i] /= f->C[i * n + i];
-  }
-  memset(d, 0, (size_t)n * sizeof(double));
-  for (int64_t i = 0; i < r; i++)
-    for (int64_t j = 0; j < n; j++) d[j] += y[i] * f->V[i * n + j];
-  for (int64_t j = 0; j < n; j++) d[j] /= unscale[j];
 }

@@ -23,7 +23,7 @@ lsqnet_status lsq_correct(const lsq_problem *p, const double *g, const double *g
   lsqnet_status st = LSQNET_OK;
   const lsqnet_solver_options *options = &p->solver->options;
   if (p->factor != NULL && p->factor->rank < p->n) {
-    lsq_factor_solve_min_norm(p->factor, p->unscale, g, g_low, d);
+    lsq_least_norm_solve(p->factor, p->unscale, g, g_low, d);
   } else if (p->op == NULL) {
     lsq_factor_solve(p->factor, g, g_low, d);
   } else if (p->factor == NULL) {
@@ -126,7 +126,7 @@ static lsqnet_status correct_repeatedly(const lsq_problem *p, const double *b, c
     lsq_transposed_product(kernels, p->m, n, p->A, p->A_low, n, r, r_low, g, g_low);
     LSQ_TRY(lsq_correct(p, g, g_low, d, &report->iterations));
     const double size = largest(n, d);
-    if (!(size <= DBL_MAX) || (size == 0.0 && largest(n, g) > 0.0)) {
+    if (!(size <= DBL_MAX) || (size == 0.0 && largest(n, g) > DBL_EPSILON * p->norm_A * largest(p->m, r))) {
       report->stopped = LSQNET_STOP_MODEL;
       break;
     }
@@ -160,8 +160,13 @@ lsqnet_status lsq_refine(const lsq_problem *p, const double *b, const double *b_
   LSQ_TRY(correct_repeatedly(p, b, b_low, x, r, r_low, vectors, &now, report));
   lsq_certify(p, b, b_low, x, r, r_low, vectors, report);
   lsq_uncertainty(p, b, x, report->residual_norm, uncertain);
-  if (report->stopped == LSQNET_STOP_CONVERGED && !certain(p, &now, x, uncertain))
+  const int nothing = now.scale == 0.0 && report->backward_error == 0.0; /* x = 0, and A'r is */
+  if (report->stopped == LSQNET_STOP_CONVERGED && !nothing && !certain(p, &now, x, uncertain))
     report->stopped = LSQNET_STOP_STAGNATED;
+  if (p->factor != NULL && p->factor->rank < p->n)
+    lsq_least_norm_uncertainty(p->factor, p->unscale, x, uncertain);
+  else
+    lsq_clear_vanishing(p, uncertain, x);
   if (report->stopped != LSQNET_STOP_MODEL)
     report->digits = lsq_right_digits(p, x, uncertain, remaining(&now, now.size, now.before));
   report->status = report->stopped == LSQNET_STOP_CONVERGED ? LSQNET_OK : LSQNET_E_NOT_CONVERGED;

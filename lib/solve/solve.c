@@ -37,8 +37,9 @@ static void lay_out(const lsq_data *data, cutter *c, arrays *a) {
   a->r_low = cut(c, m);
   a->factor.R = cut(c, n * n);
   a->factor.G = cut(c, n * n);
-  a->factor.V = cut(c, n * n);
-  a->factor.C = cut(c, n * n);
+  a->factor.M = cut(c, n * n);
+  a->factor.K = cut(c, n * n);
+  a->factor.S = cut(c, n * n);
   a->G = cut(c, n * n);
   a->factor.inverse_rows = cut(c, n);
   a->factor.norms = cut(c, n);
@@ -53,6 +54,7 @@ static void lay_out(const lsq_data *data, cutter *c, arrays *a) {
   a->lanczos = cut(c, (n < LSQ_LANCZOS_MOST ? n : LSQ_LANCZOS_MOST) * (n + 2) + n);
   a->columns = (int64_t *)(void *)cut(c, n);
   a->factor.order = (int64_t *)(void *)cut(c, n);
+  a->factor.place = (int64_t *)(void *)cut(c, n);
 }
 
 static lsqnet_status reserve(lsqnet_solver *solver, const lsq_data *data, arrays *a) {
@@ -70,7 +72,7 @@ done:
 }
 
 /* unscale_j = 2^-e_j but for a common factor, which the least norm does not see: as far from over- and underflow as
- * can be. A column of zeros (norm 0) has no say. */
+ * can be. A column of zeros (norm 0) has no say, and is of no use. */
 static void set_unscale(int64_t n, const double *scale, const double *norms, double *unscale) {
   double least = DBL_MAX, most = -DBL_MAX;
   for (int64_t j = 0; j < n; j++) {
@@ -78,7 +80,7 @@ static void set_unscale(int64_t n, const double *scale, const double *norms, dou
     if (norms[j] > 0.0) most = fmax(most, scale[j]);
   }
   for (int64_t j = 0; j < n; j++)
-    unscale[j] = norms[j] > 0.0 ? ldexp(1.0, (int)(scale[j] - floor(0.5 * (least + most)))) : 1.0;
+    unscale[j] = norms[j] > 0.0 ? ldexp(1.0, (int)(scale[j] - floor(0.5 * (least + most)))) : 0x1p1000;
 }
 
 /* Columns at unit size: A_scaled = A 2^-e_j, so that x_j = z_j 2^-e_j; scale holds the exponents -e_j. */
@@ -151,7 +153,7 @@ static lsqnet_status prepare(lsq_problem *p, const lsq_data *data, arrays *a, ls
   p->factor = &a->factor;
   LSQ_TRY(lsq_factor_compute(solver, data->m, p->factor, contradiction));
   if (*contradiction) goto done;
-  if (p->factor->rank < data->n && p->min_norm) lsq_factor_min_norm(p->factor, a->unscale);
+  if (p->factor->rank < data->n && p->min_norm) lsq_least_norm_prepare(p->factor, a->unscale);
   if (iterative && p->factor->rank == data->n) LSQ_TRY(make_operator(solver, p->factor->Q, data, a, op));
 done:
   return st;
@@ -246,7 +248,8 @@ static void report_condition(const lsq_problem *p, lsqnet_report *report) {
   }
 }
 
-static lsqnet_status fail_rank(const lsq_data *data, int64_t rank, lsqnet_report *reports) {
+static lsqnet_status fail_rank(const lsq_data *data, int64_t rank, int64_t model_calls, lsqnet_report *reports) {
+  reports[0].model_calls = model_calls;
   for (int64_t i = 0; i < data->k; i++) {
     reports[i].status = LSQNET_E_RANK;
     reports[i].stopped = LSQNET_STOP_RANK;
@@ -281,7 +284,7 @@ lsqnet_status lsq_solve(lsqnet_solver *solver, const lsq_data *data, double *X, 
   lsq_operator op;
   int contradiction = 0;
   for (int64_t i = 0; i < data->k; i++) reports[i] = (lsqnet_report){.size = sizeof *reports, .rank = -1};
-  if (data->m < data->n && !solver->options.min_norm) return fail_rank(data, -1, reports);
+  if (data->m < data->n && !solver->options.min_norm) return fail_rank(data, -1, 0, reports);
   LSQ_TRY(reserve(solver, data, &a));
   scale_matrix(data, &a);
   lsq_problem problem = {.solver = solver,
@@ -298,7 +301,7 @@ lsqnet_status lsq_solve(lsqnet_solver *solver, const lsq_data *data, double *X, 
   solver->model_calls = 0;
   LSQ_TRY(prepare(&problem, data, &a, &op, &contradiction));
   if (!contradiction && problem.factor != NULL && problem.factor->rank < data->n && !problem.min_norm)
-    return fail_rank(data, problem.factor->rank, reports);
+    return fail_rank(data, problem.factor->rank, solver->model_calls, reports);
   for (int64_t i = 0; i < data->k; i++) {
     LSQ_TRY(solve_column(&problem, data, i, &a, contradiction, X, ldx, &reports[i]));
     if (!contradiction) report_condition(&problem, &reports[i]);

@@ -3,6 +3,7 @@
  *   scaling.c      columns and right-hand side to unit size by powers of two
  *   respond.c      the model's answers, summed over blocks of rows, for any pair of column blocks
  *   factor.c       repeated Cholesky-QR: R with A = Q R from the Gram matrices that the answers reveal
+ *   least_norm.c   for columns that depend on each other, the shortest of all answers
  *   iterations.c   gradient descent, Chebyshev, conjugate gradients on the model's products
  *   refine.c       outer refinement: compensated residuals decide what x is, the model only how fast it is reached
  *   certificate.c  backward error and right digits of the answer that is handed out
@@ -85,8 +86,10 @@ typedef struct {
   int64_t *order; /* order[i]: the column of A at place i */
   int64_t passes;
   double sigma_max, sigma_min; /* of R with columns at unit norm: condition = sigma_max / sigma_min */
-  double *G, *V, *C;           /* (n,n) each: Gram matrix; V, C: see lsq_factor_min_norm */
-  double *inverse_rows;        /* (n): norms of the rows of R^-1, by column of A; of the longest where rank < n */
+  double *G;                   /* (n,n): Gram matrix */
+  double *M, *K, *S;           /* (n,n) each, and place: see least_norm.c */
+  int64_t *place;              /* (n) */
+  double *inverse_rows;        /* (n): norms of the rows of R^-1, by column of A; for full rank */
   double inverse_norm;         /* 1 / smallest singular value of R */
   double *norms, *work;        /* (n), (4 n) */
 } lsq_factor;
@@ -102,11 +105,16 @@ void lsq_factor_solve(const lsq_factor *factor, const double *g, const double *g
 void lsq_factor_solve_transposed(const lsq_factor *factor, const double *g, const double *g_low, double *y);
 void lsq_factor_solve_plain(const lsq_factor *factor, const double *y, double *d);
 
-/* For rank <= n: prepares, and applies, d = the correction of least norm of `unscale` d; unscale_j are the powers of
+/* ---- least_norm.c ---- */
+
+/* For rank <= n: prepares, and applies, z = the correction of least norm of `unscale` z; unscale_j are the powers of
  * two that bring column-scaled unknowns back to the caller's, or a common multiple of them. */
-void lsq_factor_min_norm(lsq_factor *factor, const double *unscale);
-void lsq_factor_solve_min_norm(const lsq_factor *factor, const double *unscale, const double *g, const double *g_low,
-                               double *d);
+void lsq_least_norm_prepare(lsq_factor *factor, const double *unscale);
+void lsq_least_norm_solve(const lsq_factor *factor, const double *unscale, const double *g, const double *g_low,
+                          double *z);
+
+/* Adds to uncertain (n) what roundings may have moved z along the columns' dependences. */
+void lsq_least_norm_uncertainty(const lsq_factor *factor, const double *unscale, const double *z, double *uncertain);
 
 /* ---- iterations.c ---- */
 
@@ -179,8 +187,10 @@ void lsq_certify(const lsq_problem *problem, const double *b, const double *b_lo
 void lsq_uncertainty(const lsq_problem *problem, const double *b, const double *x, double residual_norm,
                      double *uncertain);
 
-/* Digits of the worst component of x (of one below the precision beside the largest: relative to that), where later
- * corrections would still change `remaining`. */
+/* Sets to 0 what the compensated sums cannot tell from 0, and what vanishes beside the largest component as well. */
+void lsq_clear_vanishing(const lsq_problem *problem, const double *uncertain, double *x);
+
+/* Digits of the worst component of x, zeros left out, where later corrections would still change `remaining`. */
 double lsq_right_digits(const lsq_problem *problem, const double *x, const double *uncertain, double remaining);
 
 #endif
