@@ -40,7 +40,7 @@ static void write_bar(char bar[BAR + 1], double share) {
   bar[BAR] = '\0';
 }
 
-/* At the pace of this session, if the most steps are needed. */
+/* At the pace of this run, if the most steps are needed. */
 static double seconds_left(const progress_line *line, const lsqnet_progress *p, double now) {
   return (now - line->began) / (double)(p->step - line->first) * (double)(line->steps - p->step);
 }
