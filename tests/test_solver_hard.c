@@ -79,6 +79,27 @@ START_TEST(digits_never_flatter_and_certified_answers_are_right) {
 }
 END_TEST
 
+/* Of A'r only a part in cond is about the direction that is nearly lost: where two columns do not hide it among others,
+ * any rounding of A'r can cancel it. */
+START_TEST(two_columns_that_nearly_agree_are_solved_or_refused) {
+  lsqnet_solver *solver = solver_on(context, kinds[_i], NULL);
+  uint64_t state = 500 + (uint64_t)_i;
+  outcome o = {0, 0, 0};
+  for (int i = 0; i < (quick() ? 200 : 1500); i++) {
+    const double condition = pow(10, 8 + 7 * uniform(&state));
+    problem p = problem_create(integer(&state, 3, 20), 2, 1, 0);
+    problem_fill_condition(&p, condition, 1, 1, &state);
+    (void)problem_truth(&p, 0);
+    lsqnet_report report;
+    const lsqnet_status st = check_honest(solver, &p, condition < 1e11 ? 1 : 2.5, &o, &report);
+    ck_assert(st == LSQNET_OK || condition > 1e11);
+    problem_free(&p);
+  }
+  ck_assert_int_ge(o.solved, quick() ? 100 : 750);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
 /* A residual that dwarfs A x: the answer depends on cond^2 times the roundings of A'r. */
 START_TEST(a_large_residual_is_refined_or_refused) {
   lsqnet_solver *solver = solver_on(context, kinds[_i], NULL);
@@ -432,9 +453,10 @@ START_TEST(a_zero_column_is_named_and_gets_zero_in_the_least_norm) {
 END_TEST
 
 START_TEST(equal_columns_are_found_wherever_they_are) {
-  const lsqnet_solver_options options = solver_options(_i);
   for (int kind = 0; kind < 2; kind++) {
-    lsqnet_solver *solver = solver_on(context, kinds[kind], &options), *least = least_norm_solver(kind, _i);
+    lsqnet_solver_options options = solver_options(_i);
+    if (kind == 1) options.iterations = INT64_MAX; /* iterations would do it, if the answer were unique */
+    lsqnet_solver *solver = solver_on(context, kinds[kind], &options);
     for (int64_t first = 0; first < 12; first++)
       for (int64_t second = first + 1; second < 12; second += quick() ? 5 : 1) {
         problem p = problem_normal(20, 12, 1, 0, 6);
@@ -444,7 +466,6 @@ START_TEST(equal_columns_are_found_wherever_they_are) {
         check_refused(solver, &p, 11, 1);
         problem_free(&p);
       }
-    lsqnet_solver_destroy(least);
     lsqnet_solver_destroy(solver);
   }
 }
@@ -548,6 +569,7 @@ int main(void) {
     suite_add_tcase(suite, cases[i]);
   }
   tcase_add_loop_test(conditions, digits_never_flatter_and_certified_answers_are_right, 0, 8);
+  tcase_add_loop_test(conditions, two_columns_that_nearly_agree_are_solved_or_refused, 0, KINDS);
   tcase_add_loop_test(conditions, a_large_residual_is_refined_or_refused, 0, KINDS);
   tcase_add_loop_test(conditions, notorious_matrices_are_solved_or_refused, 0, FAMILIES * METHODS);
   tcase_add_loop_test(conditions, a_hidden_near_dependence_shows_in_the_condition, 0, METHODS);
