@@ -3,8 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/blis.h"
-
 enum { TILE = 192, PANEL = 64, STRIPE = 256 };
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -34,15 +32,15 @@ static lsqnet_status product_tile(void *argument, int64_t index, int64_t lane) {
   (void)lane;
   tile_place(index, &row, &column);
   const int64_t i = row * TILE, j = column * TILE;
-  lsq_blis_product_f64(smaller(TILE, t->P - i), smaller(TILE, t->P - j), t->N, t->J + i, 1, t->P, t->J + j, t->P, 1,
-                       t->H + i * t->P + j, t->P, t->accumulate);
+  t->kernels->product_tn(smaller(TILE, t->P - i), smaller(TILE, t->P - j), t->N, t->J + i, t->P, t->J + j, t->P,
+                         t->H + i * t->P + j, t->P, t->accumulate);
   return LSQNET_OK;
 }
 
-lsqnet_status lsq_add_products(struct lsq_pool *pool, int64_t N, int64_t P, const double *J, double *H,
-                               int accumulate) {
+lsqnet_status lsq_add_products(struct lsq_pool *pool, const struct lsq_kernels_f64 *kernels, int64_t N, int64_t P,
+                               const double *J, double *H, int accumulate) {
   const int64_t tiles = tiles_in(P);
-  task t = {.N = N, .P = P, .J = J, .H = H, .accumulate = accumulate};
+  task t = {.kernels = kernels, .N = N, .P = P, .J = J, .H = H, .accumulate = accumulate};
   return lsq_pool_run(pool, tiles * (tiles + 1) / 2, product_tile, &t);
 }
 
@@ -113,17 +111,18 @@ static lsqnet_status update_tile(void *argument, int64_t index, int64_t lane) {
   (void)lane;
   tile_place(index, &row, &column);
   const int64_t i = first + row * TILE, j = first + column * TILE;
-  lsq_blis_product_f64(smaller(TILE, P - i), smaller(TILE, P - j), size, t->H + i * P + t->begin, P, 1,
-                       t->H + t->begin * P + j, P, 1, t->H + i * P + j, P, 1);
+  t->kernels->product_nn(smaller(TILE, P - i), smaller(TILE, P - j), size, t->H + i * P + t->begin, P,
+                         t->H + t->begin * P + j, P, t->H + i * P + j, P, 1);
   return LSQNET_OK;
 }
 
-lsqnet_status lsq_cholesky(struct lsq_pool *pool, int64_t P, double *C, int *positive) {
+lsqnet_status lsq_cholesky(struct lsq_pool *pool, const struct lsq_kernels_f64 *kernels, int64_t P, double *C,
+                           int *positive) {
   lsqnet_status st = LSQNET_OK;
   *positive = 0;
   for (int64_t begin = 0; begin < P; begin += PANEL) {
     const int64_t size = smaller(PANEL, P - begin), rest = P - begin - size, tiles = tiles_in(rest);
-    task t = {.P = P, .H = C, .begin = begin};
+    task t = {.kernels = kernels, .P = P, .H = C, .begin = begin};
     if (!factor_diagonal(P, C, begin, size)) goto done;
     if (rest == 0) break;
     LSQ_TRY(lsq_pool_run(pool, (rest + STRIPE - 1) / STRIPE, solve_rows, &t));

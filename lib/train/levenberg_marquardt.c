@@ -143,7 +143,7 @@ static lsqnet_status linearise(state *s, double *loss) {
     const int64_t samples = s->samples - first < s->block ? s->samples - first : s->block, rows = samples * outputs;
     double *r = s->r + first * outputs;
     LSQ_TRY(lsq_jacobian_compute(s->jacobian, samples, s->X + first * in, s->Y + first * outputs, r, s->J, &sum));
-    LSQ_TRY(lsq_add_products(t->context->pool, rows, s->P, s->J, s->H, first > 0));
+    LSQ_TRY(lsq_add_products(t->context->pool, t->context->kernels_f64, rows, s->P, s->J, s->H, first > 0));
     LSQ_TRY(lsq_transposed_jacobian_times(t->context->pool, t->context->kernels_f64, rows, s->P, s->J, r, s->z));
     for (int64_t i = 0; i < s->P; i++) s->g[i] += s->z[i];
     total += sum;
@@ -209,10 +209,11 @@ done:
 /* d for the damping at hand; *solved is 0 if the damped matrix is not positive definite. */
 static lsqnet_status solve(state *s, double largest, int *solved) {
   lsqnet_status st = LSQNET_OK;
+  const lsqnet_context *context = s->trainer->context;
   const double mu = s->numbers[DAMPING];
   memcpy(s->C, s->H, (size_t)(s->P * s->P) * sizeof(double));
   for (int64_t i = 0; i < s->P; i++) s->C[i * s->P + i] += mu;
-  LSQ_TRY(lsq_cholesky(s->trainer->context->pool, s->P, s->C, solved));
+  LSQ_TRY(lsq_cholesky(context->pool, context->kernels_f64, s->P, s->C, solved));
   if (!*solved) goto done;
   memcpy(s->d, s->g, (size_t)s->P * sizeof(double));
   lsq_cholesky_solve(s->P, s->C, s->d);
