@@ -69,6 +69,17 @@ START_TEST(same_seed_gives_same_log_and_model_whatever_the_threads) {
 }
 END_TEST
 
+START_TEST(a_level_is_pinned_by_name) {
+  json_t *report = run_json(SMALL " --level generic --threads 2 --seed 3 --out m.safetensors --json", 0);
+  ck_assert_str_eq(json_string_value(json_object_get(report, "level")), "generic");
+  ck_assert(number(report, "threads") == 2 && number(report, "seed") == 3);
+  json_decref(report);
+  report = run_json(SMALL " --out m.safetensors --json", 0);
+  ck_assert_str_ne(json_string_value(json_object_get(report, "level")), "auto"); /* the one in use */
+  json_decref(report);
+}
+END_TEST
+
 /* Steps 1, 7, 14, ... 49 and the last. */
 START_TEST(log_has_an_object_a_line) {
   static const char *const keys[] = {"loss", "rate", "damping", "gradient_norm", "metric"};
@@ -289,6 +300,7 @@ START_TEST(train_refuses_what_it_cannot_do) {
       {"multiply --dim 4 --out x --init none", 3, "none: "},
       {"multiply --dim 4 --out x --init y --init-scale 1", 2, "option --init"},
       {"multiply --dim 4 --out x --threads 99999", 2, "option --threads"},
+      {"multiply --dim 4 --out x --level v9", 2, "option --level: \"v9\" is not one of auto|generic|v2|v3|v4"},
       {"multiply --dim 4 --out x --log none/log", 1, "none/log: No such file"},
       {"multiply --dim 4 --out x --no-residual=1", 2, "option --no-residual takes no value"},
       {"multistep_gd --out x --dtype f32 --optimizer levenberg_marquardt", 2, "float64"},
@@ -440,6 +452,7 @@ int main(void) {
   TCase *tests = tcase_create("command: train, eval and plot");
   tcase_add_test(tests, train_takes_one_gradient_step_to_the_last_bit);
   tcase_add_test(tests, same_seed_gives_same_log_and_model_whatever_the_threads);
+  tcase_add_test(tests, a_level_is_pinned_by_name);
   tcase_add_test(tests, log_has_an_object_a_line);
   tcase_add_test(tests, a_run_that_was_ended_goes_on_bit_for_bit);
   tcase_add_test(tests, a_checkpoint_of_another_run_is_refused);

@@ -9,6 +9,7 @@
 #include "command.h"
 #include "error.h"
 #include "json.h"
+#include "machine.h"
 #include "model_source.h"
 #include "options.h"
 #include "output.h"
@@ -66,7 +67,8 @@ typedef struct {
 
 typedef struct {
   model_source source;
-  int64_t samples, seed, threads, problems;
+  machine machine;
+  int64_t samples, seed, problems;
   int json;
   lsqnet_context *context;
   lsqnet_model *model;
@@ -85,14 +87,13 @@ static int read_settings(evaluation *e, int argc, char **argv, int *helped) {
       {OPTION_INTEGER, "--problems", "N", "problems that the model is iterated on (default 64)", &e->problems, 1},
       {OPTION_INTEGER, "--seed", "N", "fixes the data (default 0)", &e->seed, 0},
       MODEL_OPTIONS(&e->source),
-      {OPTION_INTEGER, "--threads", "N", "threads to use; 0 (default): one per processor", &e->threads, 0},
+      MACHINE_OPTIONS(&e->machine, "0"),
       {OPTION_FLAG, "--json", NULL, "print one JSON object", &e->json, 0},
       {OPTION_END, NULL, NULL, NULL, NULL, 0}};
   const command_line line = {"eval MODEL [options]", about, options, 1, 1};
   const char *files[FILES_MOST] = {NULL};
   TRY(options_read(&line, argc, argv, files, helped));
   e->source.name = files[0];
-  if (e->threads > 4096) return fail(CODE_USAGE, "option --threads: %lld is too many", (long long)e->threads);
   if (e->problems > 1 << 20) return fail(CODE_USAGE, "option --problems: %lld is too many", (long long)e->problems);
 done:
   return code;
@@ -100,13 +101,9 @@ done:
 
 static int open_model(evaluation *e) {
   int code = CODE_DONE;
-  lsqnet_context_options options;
-  lsqnet_status st = lsqnet_context_options_init(&options, sizeof options);
-  options.threads = e->threads == 0 ? -1 : (int32_t)e->threads;
-  if (st == LSQNET_OK) st = lsqnet_context_create(&e->context, &options);
-  if (st != LSQNET_OK) return fail_status(st, NULL);
+  TRY(context_open(&e->context, &e->machine));
   TRY(model_open(&e->model, e->context, &e->source));
-  st = lsqnet_model_get_step(e->model, &e->step, sizeof e->step);
+  const lsqnet_status st = lsqnet_model_get_step(e->model, &e->step, sizeof e->step);
   if (st != LSQNET_OK) return fail_status(st, e->source.name);
 done:
   return code;

@@ -8,6 +8,7 @@
 #include "command.h"
 #include "error.h"
 #include "json.h"
+#include "machine.h"
 #include "model_source.h"
 #include "npy.h"
 #include "options.h"
@@ -22,7 +23,7 @@ enum { ROWS_A_SLICE = 4096 };
 typedef struct {
   model_source model;
   const char *in_path, *out_path;
-  int64_t threads;
+  machine machine;
   int json;
 } run_settings;
 
@@ -42,12 +43,11 @@ typedef struct {
 
 static int read_settings(run_settings *s, int argc, char **argv, int *helped) {
   int code = CODE_DONE;
-  const option options[] = {
-      {OPTION_TEXT, "-o", "OUT.npy", "where the output goes; needed", &s->out_path, 0.0},
-      MODEL_OPTIONS(&s->model),
-      {OPTION_INTEGER, "--threads", "N", "threads to use; 0: one per processor (default 1)", &s->threads, 0.0},
-      {OPTION_FLAG, "--json", NULL, "describe the output as one JSON object", &s->json, 0.0},
-      {OPTION_END, NULL, NULL, NULL, NULL, 0.0}};
+  const option options[] = {{OPTION_TEXT, "-o", "OUT.npy", "where the output goes; needed", &s->out_path, 0.0},
+                            MODEL_OPTIONS(&s->model),
+                            MACHINE_OPTIONS(&s->machine, "1"),
+                            {OPTION_FLAG, "--json", NULL, "describe the output as one JSON object", &s->json, 0.0},
+                            {OPTION_END, NULL, NULL, NULL, NULL, 0.0}};
   const command_line line = {"run MODEL IN.npy -o OUT.npy [options]", about, options, 2, 2};
   const char *files[FILES_MOST] = {NULL};
   TRY(options_read(&line, argc, argv, files, helped));
@@ -57,7 +57,6 @@ static int read_settings(run_settings *s, int argc, char **argv, int *helped) {
   if (s->out_path == NULL) return fail(CODE_USAGE, "option -o is missing: where the output goes");
   if (s->json && strcmp(s->out_path, "-") == 0)
     return fail(CODE_USAGE, "option --json: the output is on standard output");
-  if (s->threads > 4096) return fail(CODE_USAGE, "option --threads: %lld is too many", (long long)s->threads);
 done:
   return code;
 }
@@ -162,14 +161,10 @@ done:
 
 static int open_model(lsqnet_context **context, lsqnet_model **model, pass *p, const run_settings *s) {
   int code = CODE_DONE;
-  lsqnet_context_options options;
-  lsqnet_status st = lsqnet_context_options_init(&options, sizeof options);
-  options.threads = s->threads == 0 ? -1 : (int32_t)s->threads;
-  if (st == LSQNET_OK) st = lsqnet_context_create(context, &options);
-  if (st != LSQNET_OK) return fail_status(st, NULL);
+  TRY(context_open(context, &s->machine));
   TRY(model_open(model, *context, &s->model));
   p->model = *model;
-  st = lsqnet_model_get_options(*model, &p->options, sizeof p->options);
+  lsqnet_status st = lsqnet_model_get_options(*model, &p->options, sizeof p->options);
   if (st == LSQNET_OK) st = lsqnet_workspace_create(&p->workspace, *model);
   if (st != LSQNET_OK) code = fail_status(st, s->model.name);
 done:
@@ -187,7 +182,7 @@ static void free_pass(pass *p) {
 
 int run_command(int argc, char **argv) {
   int code = CODE_DONE, helped = 0;
-  run_settings s = {.threads = 1};
+  run_settings s = {.machine.threads = 1};
   pass p = {0};
   lsqnet_context *context = NULL;
   lsqnet_model *model = NULL;

@@ -8,6 +8,7 @@
 #include "answer.h"
 #include "command.h"
 #include "error.h"
+#include "machine.h"
 #include "model_source.h"
 #include "options.h"
 #include "problem.h"
@@ -16,7 +17,7 @@ typedef struct {
   problem_request problem;
   model_source model;
   const char *method;
-  int64_t threads;
+  machine machine;
   int json;
   lsqnet_solver_options solver;
 } solve_settings;
@@ -47,7 +48,7 @@ static int read_settings(solve_settings *s, int argc, char **argv, int *helped) 
        &s->solver.corrections, 0.0},
       {OPTION_FLAG, "--min-norm", NULL, "answer of least norm if the columns depend on each other", &min_norm, 0.0},
       {OPTION_FLAG, "--lapack-fallback", NULL, "let LAPACK answer what the model cannot", &fallback, 0.0},
-      {OPTION_INTEGER, "--threads", "N", "threads to use; 0: one per processor (default 1)", &s->threads, 0.0},
+      MACHINE_OPTIONS(&s->machine, "1"),
       {OPTION_FLAG, "--json", NULL, "print one JSON object", &s->json, 0.0},
       {OPTION_END, NULL, NULL, NULL, NULL, 0.0}};
   const command_line line = {"solve FILE [options]", about, options, 1, 1};
@@ -64,7 +65,6 @@ static int check_settings(solve_settings *s) {
   if (s->problem.rhs != NULL && strcmp(s->problem.rhs, "-") == 0 && strcmp(s->problem.file, "-") == 0) {
     return fail(CODE_USAGE, "option --rhs: standard input cannot be both files");
   }
-  if (s->threads > 4096) return fail(CODE_USAGE, "option --threads: %lld is too many", (long long)s->threads);
   for (int32_t method = LSQNET_METHOD_AUTO; method <= LSQNET_METHOD_DIRECT; method++) {
     if (strcmp(s->method, lsqnet_method_name(method)) == 0) {
       s->solver.method = method;
@@ -77,14 +77,10 @@ static int check_settings(solve_settings *s) {
 static int open_solver(lsqnet_solver **out, lsqnet_context **context, const solve_settings *s) {
   int code = CODE_DONE;
   lsqnet_model *model = NULL;
-  lsqnet_context_options options;
-  lsqnet_status st = lsqnet_context_options_init(&options, sizeof options);
-  options.threads = s->threads == 0 ? -1 : (int32_t)s->threads;
-  if (st == LSQNET_OK) st = lsqnet_context_create(context, &options);
-  if (st != LSQNET_OK) return fail_library(CODE_OTHER, st, NULL);
+  TRY(context_open(context, &s->machine));
   int given = strcmp(s->model.name, "exact") != 0;
   if (given) TRY(model_open(&model, *context, &s->model));
-  st = lsqnet_solver_create(out, *context, model, &s->solver);
+  const lsqnet_status st = lsqnet_solver_create(out, *context, model, &s->solver);
   if (st != LSQNET_OK) code = fail_library(given ? CODE_INPUT : CODE_USAGE, st, given ? s->model.name : NULL);
 done:
   lsqnet_model_destroy(model);
@@ -127,7 +123,7 @@ done:
 
 int solve_command(int argc, char **argv) {
   int code = CODE_DONE, helped = 0;
-  solve_settings s = {.model.name = "exact", .method = "auto", .threads = 1};
+  solve_settings s = {.model.name = "exact", .method = "auto", .machine.threads = 1};
   problem p = {0};
   lsqnet_context *context = NULL;
   lsqnet_solver *solver = NULL;

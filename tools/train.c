@@ -63,14 +63,6 @@ static int check_folder(const char *path) {
   return code;
 }
 
-static int create_context(training *t) {
-  lsqnet_context_options options;
-  lsqnet_status st = lsqnet_context_options_init(&options, sizeof options);
-  options.threads = t->settings.threads == 0 ? -1 : (int32_t)t->settings.threads;
-  if (st == LSQNET_OK) st = lsqnet_context_create(&t->context, &options);
-  return st == LSQNET_OK ? CODE_DONE : fail_status(st, NULL);
-}
-
 static int create_trainer(training *t) {
   const train_settings *s = &t->settings;
   lsqnet_status st;
@@ -87,7 +79,7 @@ static int prepare(training *t) {
   train_settings *s = &t->settings;
   TRY(check_folder(s->out));
   if (s->checkpoint != NULL) TRY(check_folder(s->checkpoint));
-  TRY(create_context(t));
+  TRY(context_open(&t->context, &s->machine));
   const lsqnet_status st = lsqnet_task_create(&t->task, t->context, &s->task);
   if (st != LSQNET_OK) return fail_library(CODE_USAGE, st, NULL);
   TRY(train_model_create(&t->model, t->context, t->task, s));
@@ -192,11 +184,13 @@ static int print_text(const training *t, double mse, double mean_square) {
 }
 
 static int print_json(const training *t, double mse, double mean_square) {
-  return json_print(json_pack("{s:o, s:o, s:I, s:s, s:o, s:o, s:o, s:o, s:I}", "out", json_text(t->settings.out),
-                              "task", json_text(t->settings.task.name), "steps", (json_int_t)t->progress.step, "ended",
-                              reason(t->progress.ended), "loss", json_number(t->progress.loss), "mse", json_number(mse),
-                              "mean_square", json_number(mean_square), "seconds", json_number(t->progress.seconds),
-                              "skipped", (json_int_t)t->progress.skipped));
+  return json_print(
+      json_pack("{s:o, s:o, s:I, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:i, s:s}", "out", json_text(t->settings.out),
+                "task", json_text(t->settings.task.name), "steps", (json_int_t)t->progress.step, "ended",
+                reason(t->progress.ended), "loss", json_number(t->progress.loss), "mse", json_number(mse),
+                "mean_square", json_number(mean_square), "seconds", json_number(t->progress.seconds), "skipped",
+                (json_int_t)t->progress.skipped, "seed", (json_int_t)t->settings.seed, "threads",
+                (int)lsqnet_context_threads(t->context), "level", level_name(lsqnet_context_kernel_level(t->context))));
 }
 
 static int finish(training *t) {

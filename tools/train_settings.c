@@ -28,7 +28,8 @@ static const entry entries[] = {
     {OPTION_TEXT, "--preset", "NAME", "an experiment of the paper: task and options, which others override", AT(preset),
      0},
     {OPTION_INTEGER, "--seed", "N", "fixes initial weights and data (default 0)", AT(seed), 0},
-    {OPTION_INTEGER, "--threads", "N", "threads to use; 0 (default): one per processor", AT(threads), 0},
+    {OPTION_INTEGER, "--threads", "N", THREADS_HELP " (default 0)", AT(machine.threads), 0},
+    {OPTION_CHOICE, "--level", LEVELS, LEVEL_HELP, AT(machine.level), LSQNET_KERNEL_AUTO},
     {OPTION_TEXT, "--log", "FILE.jsonl", "progress, a JSON object a line", AT(log), 0},
     {OPTION_INTEGER, "--log-every", "N", "steps between lines (default 100; 1 in Gauss-Newton)", AT(log_every), 1},
     {OPTION_FLAG, "--log-seconds", NULL, "tell the time in the log, which then differs from run to run",
@@ -196,7 +197,6 @@ static int check(const train_settings *s) {
   if (s->task.name == NULL) return fail(CODE_USAGE, "no task: lsqnet train TASK --out FILE");
   if (s->out == NULL) return fail(CODE_USAGE, "option --out is missing: where the model goes");
   if (s->resume && s->checkpoint == NULL) return fail(CODE_USAGE, "option --resume needs --checkpoint FILE");
-  if (s->threads > 4096) return fail(CODE_USAGE, "option --threads: %lld is too many", (long long)s->threads);
   if (s->init != NULL && s->init_scale > 0) {
     return fail(CODE_USAGE, "option --init: its weights leave nothing to draw with --init-scale");
   }

@@ -4,6 +4,8 @@
 
 #include <lsqnet/lsqnet.h>
 
+#include "machine.h"
+
 typedef struct {
   lsqnet_task_options task;
   lsqnet_model_options model;
@@ -19,7 +21,8 @@ typedef struct {
   const char *out, *log, *checkpoint;
   double checkpoint_seconds;
   int64_t log_every; /* 0: 100, and 1 in Gauss-Newton */
-  int64_t seed, threads, samples;
+  machine machine;
+  int64_t seed, samples;
   int resume, log_seconds, quiet, json;
 } train_settings;
 
