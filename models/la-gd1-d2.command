@@ -1,0 +1,1 @@
+lsqnet train multistep_gd --prompt split --dim 2 --rows 8 --mixer attention --no-softmax --no-causal --layers 1 --width 5 --freeze-positions --init-scale 0.25 --optimizer levenberg_marquardt --steps 60 --target 1e-29 --seed 1 --level v3 --out la-gd1-d2.safetensors --log la-gd1-d2.log.jsonl

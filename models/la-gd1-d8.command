@@ -1,0 +1,1 @@
+lsqnet train multistep_gd --prompt split --dim 8 --rows 32 --mixer attention --no-softmax --no-causal --layers 1 --width 17 --freeze-positions --init-scale 0.25 --optimizer levenberg_marquardt --steps 60 --target 1e-29 --seed 1 --level v3 --out la-gd1-d8.safetensors --log la-gd1-d8.log.jsonl
