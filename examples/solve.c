@@ -17,7 +17,7 @@ int main(void) {
   lsqnet_solver *solver = NULL;
 
   lsqnet_status status = lsqnet_context_create(&context, NULL);
-  if (status == LSQNET_OK) status = lsqnet_solver_create(&solver, context, NULL, NULL); /* the exact model */
+  if (status == LSQNET_OK) status = lsqnet_solver_create(&solver, context, NULL, NULL); /* NULL: trained */
   if (status == LSQNET_OK) status = lsqnet_solver_solve_f64(solver, M, N, 1, a, N, b, 1, x, 1, &report);
 
   if (status == LSQNET_OK) {

@@ -246,7 +246,7 @@ static inline lsqnet_model *construct(lsqnet_context *context, model_kind kind) 
   return model;
 }
 
-/* kind.mixer NULL: the solver's own model. */
+/* kind.mixer NULL: the models that the library carries. */
 static inline lsqnet_solver *solver_on(lsqnet_context *context, model_kind kind, const lsqnet_solver_options *options) {
   lsqnet_solver *solver = NULL;
   lsqnet_model *model = kind.mixer != NULL ? construct(context, kind) : NULL;

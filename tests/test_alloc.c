@@ -224,6 +224,11 @@ static void with_step_model(fixture *f) {
   create_step_model(&f->model, f->context, 20, 5);
 }
 
+static void with_shipped(fixture *f) {
+  with_context(f);
+  succeed(create_solver(f, LSQNET_METHOD_AUTO, 0));
+}
+
 static void with_solver(fixture *f, int32_t method, int32_t min_norm) {
   with_step_model(f);
   succeed(create_solver(f, method, min_norm));
@@ -306,7 +311,6 @@ static lsqnet_status save_stream(fixture *f) {
 static lsqnet_status load_memory(fixture *f) {
   return lsqnet_model_load_memory(&f->made, f->context, f->file, f->file_bytes, NULL);
 }
-
 static lsqnet_status load_path(fixture *f) { return lsqnet_model_load(&f->made, f->context, f->path, NULL); }
 
 /* Hands out at most 1000 bytes at a time. */
@@ -326,22 +330,19 @@ static lsqnet_status load_stream(fixture *f) {
 
 static lsqnet_status solver_create(fixture *f) { return create_solver(f, LSQNET_METHOD_AUTO, 0); }
 
-static lsqnet_status solver_create_default(fixture *f) {
-  return lsqnet_solver_create(&f->solver, f->context, NULL, NULL);
-}
-
 static lsqnet_status solve(fixture *f) {
   return lsqnet_solver_solve_f64(f->solver, M, N, SIDES, system_a, N, system_b, SIDES, f->numbers, SIDES, f->reports);
 }
 
 static lsqnet_status solve_f32(fixture *f) {
-  return lsqnet_solver_solve_f32(f->solver, M, N, SIDES, system_a_f32, N, system_b_f32, SIDES, f->numbers_f32, SIDES,
-                                 f->reports);
+  const float *a = system_a_f32, *b = system_b_f32;
+  return lsqnet_solver_solve_f32(f->solver, M, N, SIDES, a, N, b, SIDES, f->numbers_f32, SIDES, f->reports);
 }
 
 static lsqnet_status solve_pair(fixture *f) {
-  return lsqnet_solver_solve_pair_f64(f->solver, M, N, SIDES, system_a, NULL, N, system_b, NULL, SIDES, f->numbers,
-                                      SIDES, f->reports);
+  const double *a = system_a, *b = system_b;
+  return lsqnet_solver_solve_pair_f64(f->solver, M, N, SIDES, a, NULL, N, b, NULL, SIDES, f->numbers, SIDES,
+                                      f->reports);
 }
 
 /* Fewer rows than unknowns. */
@@ -421,8 +422,9 @@ static const call_case cases[] = {
     {"load", 0, 1, with_folder, load_path, nothing_was_made},
     {"load_stream", 1, 1, with_file, load_stream, nothing_was_made},
     {"solver_create", 0, 0, with_step_model, solver_create, no_solver},
-    {"solver_create without a model", 0, 0, with_context, solver_create_default, no_solver},
+    {"solver_create without a model", 0, 0, with_context, solver_create, no_solver},
     {"solve by direct", 0, 0, with_direct, solve, anything},
+    {"solve without a model", 0, 1, with_shipped, solve, anything},
     {"solve by gd", 0, 0, with_gd, solve, anything},
     {"solve by chebyshev", 0, 0, with_chebyshev, solve, anything},
     {"solve by cg", 0, 0, with_cg, solve, anything},

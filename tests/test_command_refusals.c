@@ -197,7 +197,7 @@ START_TEST(command_lines_that_say_nothing_clear_are_usage_errors) {
                {"solve a.csv --model=", "option --model"},
                {"solve - --rhs -", "option --rhs"},
                {"info", "a file is missing"},
-               {"info exact", "exact"},
+               {"info exact:", "exact:"},
                {"run a b", "option -o is missing"},
                {"run a b -o - --json", "option --json"}};
   write_text("a.csv", "1,2\n3,4\n");

@@ -8,10 +8,11 @@
 
 enum { METHODS = LSQNET_METHOD_DIRECT + 1 };
 
-static const model_kind kinds[] = {{NULL, NULL, 64, 16, 0},
+static const model_kind kinds[] = {{"attention", "split", 64, 16, 0},
                                    {"attention", "split", 20, 5, 0},
                                    {"attention", "split", 7, 4, 2},
-                                   {"base_conv", "repeat", 6, 4, 0}};
+                                   {"base_conv", "repeat", 6, 4, 0},
+                                   {NULL, NULL, 0, 0, 0}}; /* the shipped ones */
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 static lsqnet_context *context;

@@ -38,15 +38,16 @@ static int read_sizes(char *word, int64_t *rows, int64_t *dim) {
   return decimal_read_integer(word, rows) == 0 ? decimal_read_integer(cross + 1, dim) : -1;
 }
 
+/* `name` alone is the exact model of a size that serves most problems in few prompts. */
 static int construct(lsqnet_model **out, lsqnet_context *context, const char *name) {
   int code = CODE_DONE;
   fields f;
   lsqnet_construct_options options;
   lsqnet_status st = lsqnet_construct_options_init(&options, sizeof options);
   if (st != LSQNET_OK) return fail_status(st, NULL);
-  TRY(split_fields(&f, "--model", name));
+  TRY(split_fields(&f, "--model", strcmp(name, "exact") == 0 ? "exact:64x16" : name));
   if (f.count < 2 || f.count > 4 || read_sizes(f.words[1], &options.rows, &options.dim) != 0) {
-    return fail(CODE_USAGE, "model \"%s\" is not exact:LxD[:MIXER[:PROMPT]]", name);
+    return fail(CODE_USAGE, "model \"%s\" is not exact or exact:LxD[:MIXER[:PROMPT]]", name);
   }
   if (f.count > 2) options.mixer = f.words[2];
   if (f.count > 3) options.prompt = f.words[3];
@@ -118,6 +119,7 @@ done:
 }
 
 int model_open(lsqnet_model **out, lsqnet_context *context, const model_source *source) {
-  int constructed = strncmp(source->name, "exact:", 6) == 0 || strcmp(source->name, "exact") == 0;
+  const char *name = source->name;
+  const int constructed = strncmp(name, "exact", 5) == 0 && (name[5] == ':' || name[5] == '\0');
   return constructed ? construct(out, context, source->name) : load(out, context, source);
 }

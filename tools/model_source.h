@@ -5,7 +5,7 @@
 #include <lsqnet/lsqnet.h>
 
 typedef struct {
-  const char *name;   /* a file, or exact:LxD[:MIXER[:PROMPT]] */
+  const char *name;   /* a file, exact, or exact:LxD[:MIXER[:PROMPT]] */
   const char *config; /* file with the configuration, for weights of the reference implementation; or NULL */
   const char *step;   /* OUTPUT:PROMPT:LxD[:STEP[:ITERATES]], what a file may leave unsaid; or NULL */
 } model_source;

@@ -35,8 +35,8 @@ static int read_settings(solve_settings *s, int argc, char **argv, int *helped) 
       {OPTION_TEXT, "--rhs", "FILE", "right-hand sides", &s->problem.rhs, 0.0},
       {OPTION_FLAG, "--intercept", NULL, "put a column of ones first", &s->problem.intercept, 0.0},
       {OPTION_INTEGER, "--poly", "K", "the columns are x, x^2, ... x^K of the one predictor", &s->problem.degree, 1.0},
-      {OPTION_TEXT, "--model", "MODEL", "a model file, exact (default), or exact:LxD[:MIXER[:PROMPT]]", &s->model.name,
-       0.0},
+      {OPTION_TEXT, "--model", "MODEL", "a model file, exact, or exact:LxD[:MIXER[:PROMPT]] (default: a trained one)",
+       &s->model.name, 0.0},
       MODEL_OPTIONS(&s->model),
       {OPTION_TEXT, "--method", "METHOD", "auto (default), direct, cg, chebyshev or gd", &s->method, 0.0},
       {OPTION_REAL, "--tol", "TOL", "stop at a correction below this, relative to x (default 0: x no longer changes)",
@@ -78,10 +78,9 @@ static int open_solver(lsqnet_solver **out, lsqnet_context **context, const solv
   int code = CODE_DONE;
   lsqnet_model *model = NULL;
   TRY(context_open(context, &s->machine));
-  int given = strcmp(s->model.name, "exact") != 0;
-  if (given) TRY(model_open(&model, *context, &s->model));
+  if (s->model.name != NULL) TRY(model_open(&model, *context, &s->model));
   const lsqnet_status st = lsqnet_solver_create(out, *context, model, &s->solver);
-  if (st != LSQNET_OK) code = fail_library(given ? CODE_INPUT : CODE_USAGE, st, given ? s->model.name : NULL);
+  if (st != LSQNET_OK) code = fail_library(model == NULL ? CODE_USAGE : CODE_INPUT, st, s->model.name);
 done:
   lsqnet_model_destroy(model);
   return code;
@@ -111,7 +110,8 @@ static int solve(lsqnet_solver *solver, const problem *p, const solve_settings *
   lsqnet_status st = lsqnet_solver_solve_pair_f64(solver, p->m, p->n, p->k, p->a, p->a_low, p->lda, p->b, p->b_low,
                                                   p->ldb, x, p->k, reports);
   if (is_answered(st, reports)) {
-    const answer a = {p, x, reports, s->model.name, s->solver.tolerance};
+    const char *model = s->model.name != NULL ? s->model.name : lsqnet_solver_model_name(solver, p->n);
+    const answer a = {p, x, reports, model, s->solver.tolerance};
     TRY(s->json ? answer_print_json(&a) : answer_print(&a));
   }
   if (st != LSQNET_OK) code = fail_solve(st, p, &reports[0], s->problem.file);
@@ -123,7 +123,7 @@ done:
 
 int solve_command(int argc, char **argv) {
   int code = CODE_DONE, helped = 0;
-  solve_settings s = {.model.name = "exact", .method = "auto", .machine.threads = 1};
+  solve_settings s = {.method = "auto", .machine.threads = 1};
   problem p = {0};
   lsqnet_context *context = NULL;
   lsqnet_solver *solver = NULL;

@@ -71,8 +71,9 @@ typedef struct lsqnet_report {
 /** Fills `options` with the defaults. Errors: E_ARGUMENT if NULL; E_VERSION. */
 LSQNET_API lsqnet_status lsqnet_solver_options_init(lsqnet_solver_options *options, uint32_t size);
 
-/** Creates a solver on `model`, whose lsqnet_model_step must say what it computes; NULL means the exact linear-attention
- *  model of one gradient. `options` NULL means the defaults.
+/** Creates a solver on `model`, whose lsqnet_model_step must say what it computes. NULL means the trained models that the
+ *  library carries (models/README.md): the smallest that holds a problem's unknowns solves it, or the largest;
+ *  lsqnet_model_construct_gradient makes a model whose weights are set by formula. `options` NULL means the defaults.
  *  Errors   E_ARGUMENT (field and value; a model without a step), E_UNSUPPORTED (an output or prompt that the solver
  *           cannot use; lapack_fallback in a build without LAPACK), E_VERSION, E_MEMORY. */
 LSQNET_API lsqnet_status lsqnet_solver_create(lsqnet_solver **out, lsqnet_context *context, const lsqnet_model *model,
@@ -80,6 +81,10 @@ LSQNET_API lsqnet_status lsqnet_solver_create(lsqnet_solver **out, lsqnet_contex
 
 /** Frees a solver; NULL is fine. */
 LSQNET_API void lsqnet_solver_destroy(lsqnet_solver *solver);
+
+/** Name of the model that the library carries and that solves problems of n unknowns, e.g. "la-gd1-d5"; NULL if the solver
+ *  has a model of the caller's. */
+LSQNET_API const char *lsqnet_solver_model_name(const lsqnet_solver *solver, int64_t n);
 
 /** Solves min ||A X - B||, one column of X and B after the other.
  *  Shapes   a (m,n) row-major, lda >= n; b (m,k), ldb >= k; x (n,k), ldx >= k, written whole on OK, E_NOT_CONVERGED and

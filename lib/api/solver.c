@@ -1,6 +1,4 @@
 /* The solver's public face: arguments are checked here, once. */
-#include "solve/solver.h"
-
 #include <fenv.h>
 #include <float.h>
 #include <math.h>
@@ -8,6 +6,7 @@
 #include <string.h>
 
 #include "base/sized.h"
+#include "solve/shipped.h"
 
 static const lsqnet_solver_options defaults = {
     .size = sizeof(lsqnet_solver_options), .method = LSQNET_METHOD_AUTO, .iterations = 10000, .corrections = 50};
@@ -56,6 +55,10 @@ done:
 
 void lsqnet_solver_destroy(lsqnet_solver *solver) { lsq_solver_destroy(solver); }
 
+const char *lsqnet_solver_model_name(const lsqnet_solver *solver, int64_t n) {
+  return solver != NULL && solver->shipped != NULL ? lsq_shipped_models[lsq_shipped_for(n)].name : NULL;
+}
+
 /* The arithmetic that certificates rest on: rounding to nearest, denormals kept. */
 static lsqnet_status check_arithmetic(void) {
   const volatile double smallest = DBL_MIN;
@@ -101,6 +104,30 @@ done:
   return st;
 }
 
+static lsqnet_status check_call(const lsqnet_solver *solver, const lsq_data *data, const void *a, const void *b,
+                                const void *x, int64_t ldx) {
+  lsqnet_status st = LSQNET_OK;
+  if (solver == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_solver_solve: solver is NULL");
+  LSQ_TRY(check_sizes(data->m, data->n, data->k));
+  LSQ_TRY(check_array("a", data->m, data->n, data->lda, a));
+  LSQ_TRY(check_array("b", data->m, data->k, data->ldb, b));
+  LSQ_TRY(check_array("x", data->n, data->k, ldx, x));
+  LSQ_TRY(check_arithmetic());
+done:
+  return st;
+}
+
+/* The solver that does the work, once the call's arguments are checked. */
+static lsqnet_status prepare(lsqnet_solver **serving, lsqnet_solver *solver, const lsq_data *data, const void *a,
+                             const void *b, const void *x, int64_t ldx, double precision) {
+  lsqnet_status st = LSQNET_OK;
+  LSQ_TRY(check_call(solver, data, a, b, x, ldx));
+  LSQ_TRY(lsq_solver_serving(serving, solver, data->n));
+  (*serving)->precision = precision;
+done:
+  return st;
+}
+
 /* Solves into X (n,k), ours, and hands the reports over in the caller's layout: none says OK when the call does not. */
 static lsqnet_status solve_and_report(lsqnet_solver *solver, const lsq_data *data, double *X, lsqnet_report *reports) {
   lsqnet_status st = LSQNET_OK;
@@ -130,28 +157,14 @@ done:
 /* Whether the caller's x is to be written. */
 static int answered(lsqnet_status st) { return st == LSQNET_OK || st == LSQNET_E_NOT_CONVERGED; }
 
-static lsqnet_status check_call(const lsqnet_solver *solver, const lsq_data *data, const void *a, const void *b,
-                                const void *x, int64_t ldx) {
-  lsqnet_status st = LSQNET_OK;
-  if (solver == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_solver_solve: solver is NULL");
-  LSQ_TRY(check_sizes(data->m, data->n, data->k));
-  LSQ_TRY(check_array("a", data->m, data->n, data->lda, a));
-  LSQ_TRY(check_array("b", data->m, data->k, data->ldb, b));
-  LSQ_TRY(check_array("x", data->n, data->k, ldx, x));
-  LSQ_TRY(check_arithmetic());
-done:
-  return st;
-}
-
 lsqnet_status lsqnet_solver_solve_pair_f64(lsqnet_solver *solver, int64_t m, int64_t n, int64_t k, const double *a,
                                            const double *a_low, int64_t lda, const double *b, const double *b_low,
                                            int64_t ldb, double *x, int64_t ldx, lsqnet_report *reports) {
   lsqnet_status st = LSQNET_OK;
   const lsq_data data = {m, n, k, a, a_low, lda, b, b_low, ldb};
   double *X = NULL;
-  st = check_call(solver, &data, a, b, x, ldx);
+  st = prepare(&solver, solver, &data, a, b, x, ldx, DBL_EPSILON);
   if (st != LSQNET_OK) return st;
-  solver->precision = DBL_EPSILON;
   LSQ_TRY(lsq_alloc(solver->context, &X, n * k, sizeof *X));
   st = solve_and_report(solver, &data, X, reports);
   for (int64_t i = 0; i < n && answered(st); i++) memcpy(x + i * ldx, X + i * k, (size_t)k * sizeof *X);
@@ -177,7 +190,7 @@ lsqnet_status lsqnet_solver_solve_f32(lsqnet_solver *solver, int64_t m, int64_t 
   lsqnet_status st = LSQNET_OK;
   const lsq_data given = {.m = m, .n = n, .k = k, .lda = lda, .ldb = ldb};
   double *A = NULL, *B = NULL, *X = NULL;
-  st = check_call(solver, &given, a, b, x, ldx);
+  st = prepare(&solver, solver, &given, a, b, x, ldx, FLT_EPSILON);
   if (st != LSQNET_OK) return st;
   LSQ_TRY(lsq_alloc(solver->context, &A, m * n, sizeof *A));
   LSQ_TRY(lsq_alloc(solver->context, &B, m * k, sizeof *B));
@@ -185,7 +198,6 @@ lsqnet_status lsqnet_solver_solve_f32(lsqnet_solver *solver, int64_t m, int64_t 
   widen(m, n, a, lda, A);
   widen(m, k, b, ldb, B);
   const lsq_data data = {m, n, k, A, NULL, n, B, NULL, k};
-  solver->precision = FLT_EPSILON;
   st = solve_and_report(solver, &data, X, reports);
   for (int64_t i = 0; i < n && answered(st); i++)
     for (int64_t j = 0; j < k; j++) x[i * ldx + j] = (float)X[i * k + j];

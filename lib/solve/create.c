@@ -2,22 +2,9 @@
 #include <math.h>
 
 #include "kernels/lapack.h"
-#include "solve/solver.h"
+#include "solve/shipped.h"
 
-enum { DEFAULT_ROWS = 64, DEFAULT_DIM = 16 }; /* of the exact model used when the caller names none */
-enum { BATCH_ROWS = 8000 };                   /* rows of prompts that go through the model together */
-
-static lsqnet_status take_model(lsqnet_solver *solver, const lsqnet_model *model) {
-  if (model != NULL) return lsqnet_model_convert(&solver->model, model, LSQNET_F64);
-  lsqnet_status st = LSQNET_OK;
-  lsqnet_construct_options options;
-  LSQ_TRY(lsqnet_construct_options_init(&options, sizeof options));
-  options.rows = DEFAULT_ROWS;
-  options.dim = DEFAULT_DIM;
-  LSQ_TRY(lsqnet_model_construct_gradient(&solver->model, solver->context, &options));
-done:
-  return st;
-}
+enum { BATCH_ROWS = 8000 }; /* rows of prompts that go through the model together */
 
 static lsqnet_status check_step(lsqnet_solver *solver) {
   const lsqnet_model_step *step = &solver->step;
@@ -71,6 +58,20 @@ done:
   return st;
 }
 
+static lsqnet_status take_model(lsqnet_solver *solver, const lsqnet_model *model) {
+  lsqnet_status st = LSQNET_OK;
+  LSQ_TRY(lsqnet_model_convert(&solver->model, model, LSQNET_F64));
+  LSQ_TRY(lsqnet_workspace_create(&solver->workspace, solver->model));
+  LSQ_TRY(lsqnet_model_get_step(solver->model, &solver->step, sizeof solver->step));
+  LSQ_TRY(check_step(solver));
+  LSQ_TRY(lsq_prompt_find(solver->step.prompt, &solver->prompt));
+  LSQ_TRY(lsq_alloc(solver->context, &solver->node_weights, solver->step.iterates, sizeof(double)));
+  LSQ_TRY(set_node_weights(solver));
+  LSQ_TRY(reserve_batch(solver));
+done:
+  return st;
+}
+
 lsqnet_status lsq_solver_create(lsqnet_solver **out, lsqnet_context *context, const lsqnet_model *model,
                                 const lsqnet_solver_options *options) {
   lsqnet_status st = LSQNET_OK;
@@ -80,14 +81,11 @@ lsqnet_status lsq_solver_create(lsqnet_solver **out, lsqnet_context *context, co
   LSQ_TRY(lsq_alloc(context, &solver, 1, sizeof *solver));
   solver->context = lsq_context_hold(context);
   solver->options = *options;
-  LSQ_TRY(take_model(solver, model));
-  LSQ_TRY(lsqnet_workspace_create(&solver->workspace, solver->model));
-  LSQ_TRY(lsqnet_model_get_step(solver->model, &solver->step, sizeof solver->step));
-  LSQ_TRY(check_step(solver));
-  LSQ_TRY(lsq_prompt_find(solver->step.prompt, &solver->prompt));
-  LSQ_TRY(lsq_alloc(context, &solver->node_weights, solver->step.iterates, sizeof(double)));
-  LSQ_TRY(set_node_weights(solver));
-  LSQ_TRY(reserve_batch(solver));
+  if (model != NULL) {
+    LSQ_TRY(take_model(solver, model));
+  } else {
+    LSQ_TRY(lsq_alloc(context, &solver->shipped, lsq_shipped_count, sizeof *solver->shipped));
+  }
   *out = solver;
   solver = NULL;
 done:
@@ -98,6 +96,8 @@ done:
 void lsq_solver_destroy(lsqnet_solver *solver) {
   if (solver == NULL) return;
   lsqnet_context *context = solver->context;
+  for (int64_t i = 0; solver->shipped != NULL && i < lsq_shipped_count; i++) lsq_solver_destroy(solver->shipped[i]);
+  lsq_free(context, solver->shipped);
   lsqnet_workspace_destroy(solver->workspace);
   lsqnet_model_destroy(solver->model);
   lsq_free(context, solver->memory);

@@ -7,7 +7,9 @@
  *   iterations.c   gradient descent, Chebyshev, conjugate gradients on the model's products
  *   refine.c       outer refinement: compensated residuals decide what x is, the model only how fast it is reached
  *   certificate.c  backward error and right digits of the answer that is handed out
- *   solve.c        all of it for k right-hand sides, and the report */
+ *   solve.c        all of it for k right-hand sides, and the report
+ *
+ * A solver without a model of its own hands the problem to one on a shipped model (shipped.h). */
 #ifndef LSQ_SOLVE_SOLVER_H
 #define LSQ_SOLVE_SOLVER_H
 
@@ -32,10 +34,12 @@ struct lsqnet_solver {
   int64_t batch;                                 /* sequences that `prompts` holds */
   double *memory;                                /* of the problem at hand */
   int64_t memory_capacity;
-  int64_t model_calls; /* sequences, since the solve began */
-  double precision;    /* unit of the answer's number type: DBL_EPSILON or FLT_EPSILON */
+  int64_t model_calls;     /* sequences, since the solve began */
+  double precision;        /* unit of the answer's number type: DBL_EPSILON or FLT_EPSILON */
+  lsqnet_solver **shipped; /* without a model: solvers on the shipped ones, NULL until needed (shipped.h); else NULL */
 };
 
+/* `model` NULL: on the shipped ones. */
 lsqnet_status lsq_solver_create(lsqnet_solver **out, lsqnet_context *context, const lsqnet_model *model,
                                 const lsqnet_solver_options *options);
 void lsq_solver_destroy(lsqnet_solver *solver);
