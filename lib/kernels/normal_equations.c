@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { TILE = 192, PANEL = 64, STRIPE = 256 };
+enum { TILE = 144, STEP = 24, PANEL = 64, STRIPE = 256 };
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -26,14 +26,18 @@ typedef struct {
   int accumulate;
 } task;
 
+/* A tile on the diagonal goes in steps, each as wide as the triangle is there. */
 static lsqnet_status product_tile(void *argument, int64_t index, int64_t lane) {
   const task *t = argument;
   int64_t row = 0, column = 0;
   (void)lane;
   tile_place(index, &row, &column);
-  const int64_t i = row * TILE, j = column * TILE;
-  t->kernels->product_tn(smaller(TILE, t->P - i), smaller(TILE, t->P - j), t->N, t->J + i, t->P, t->J + j, t->P,
-                         t->H + i * t->P + j, t->P, t->accumulate);
+  const int64_t P = t->P, j = column * TILE, end = smaller(P, (row + 1) * TILE);
+  const int64_t step = row == column ? STEP : TILE;
+  for (int64_t i = row * TILE; i < end; i += step) {
+    const int64_t rows = smaller(step, end - i), columns = smaller(TILE, i + rows - j);
+    t->kernels->product_tn(rows, columns, t->N, t->J + i, P, t->J + j, P, t->H + i * P + j, P, t->accumulate);
+  }
   return LSQNET_OK;
 }
 

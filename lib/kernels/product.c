@@ -21,6 +21,7 @@ enum {
   BUFFER = 32768 / (int)sizeof(real), /* numbers of B packed at a time: they fit the first cache */
   WIDTH = 256,                        /* columns of B packed at a time, if their depth lets so many fit */
   BLOCK_ROWS = 48,                    /* rows of A that stay in cache while the panels of B pass */
+  FAR = 2048 / (int)sizeof(real),     /* rows so far apart are fetched ahead of their use: processors do not do it */
   WIDEST = 192                        /* beyond, BLIS is as fast or faster: tests/bench/bench_products.c shows it */
 };
 
@@ -68,8 +69,10 @@ INLINE void tile(const int vectors, int64_t depth, const real *const *a, int64_t
 #define ADD(r)  sum##r = strip_add(sum##r, strip_load(vectors, C + r * ldc));
 #define END(r)  strip_store(vectors, C + r * ldc, sum##r);
   EACH_ROW(BEGIN)
+  const int far = a_step >= FAR;
   for (int64_t k = 0; k < depth; k++) {
     strip row = strip_load(vectors, b + k * vectors * LANES);
+    if (far) __builtin_prefetch(a0 + (k + depth) * a_step, 0, 2);
     EACH_ROW(STEP)
   }
   if (accumulate) {
@@ -127,6 +130,43 @@ INLINE void copy_row(int64_t n, const real *from, real *to) {
   PIECE(1)
 }
 
+/* Two vectors exchange every other block of `d` lanes: lane l of what becomes of the first and of the second, as a
+ * lane of both. */
+#define UPPER(l, d)              ((l) & (d) ? (l) - (d) + LANES : (l))
+#define LOWER(l, d)              ((l) & (d) ? (l) + LANES : ((l) + (d)) % (2 * LANES))
+#define TWO_LANES(act, l, d)     act(l, d), act((l) + 1, d)
+#define FOUR_LANES(act, l, d)    TWO_LANES(act, l, d), TWO_LANES(act, (l) + 2, d)
+#define EIGHT_LANES(act, l, d)   FOUR_LANES(act, l, d), FOUR_LANES(act, (l) + 4, d)
+#define SIXTEEN_LANES(act, l, d) EIGHT_LANES(act, l, d), EIGHT_LANES(act, (l) + 8, d)
+#if LSQ_VECTOR_BYTES * 8 == 2 * LSQ_PRECISION
+#define EACH_LANE(act, d) TWO_LANES(act, 0, d)
+#elif LSQ_VECTOR_BYTES * 8 == 4 * LSQ_PRECISION
+#define EACH_LANE(act, d) FOUR_LANES(act, 0, d)
+#elif LSQ_VECTOR_BYTES * 8 == 8 * LSQ_PRECISION
+#define EACH_LANE(act, d) EIGHT_LANES(act, 0, d)
+#else
+#define EACH_LANE(act, d) SIXTEEN_LANES(act, 0, d)
+#endif
+
+/* A square of LANES x LANES numbers, transposed: the quarters off the diagonal change places, then those of each
+ * quarter, and so on. */
+INLINE void transpose(const real *from, int64_t from_step, real *to, int64_t to_step) {
+#define EXCHANGE(d)                                                  \
+  for (int i = 0; (d) < LANES && i < LANES; i++) {                   \
+    if (i & (d)) continue;                                           \
+    const vector a = v[i], b = v[i + (d)];                           \
+    v[i] = __builtin_shufflevector(a, b, EACH_LANE(UPPER, d));       \
+    v[i + (d)] = __builtin_shufflevector(a, b, EACH_LANE(LOWER, d)); \
+  }
+  vector v[LANES];
+  for (int i = 0; i < LANES; i++) v[i] = load(from + i * from_step);
+  EXCHANGE(8)
+  EXCHANGE(4)
+  EXCHANGE(2)
+  EXCHANGE(1)
+  for (int i = 0; i < LANES; i++) store(to + i * to_step, v[i]);
+}
+
 static void partial_tile(const panel *p, const real *const *a, int64_t a_step, int64_t rows, real *C, int64_t ldc,
                          int accumulate) {
   const int64_t width = p->vectors * LANES;
@@ -151,17 +191,40 @@ static void panel_product(int64_t M, matrix A, const panel *p, real *C, int64_t 
   }
 }
 
+/* Rows of B, `width` apart. */
+static void pack_rows(matrix B, int64_t depth, int64_t columns, int64_t width, real *packed) {
+  const int64_t whole = columns / LANES * LANES;
+  for (int64_t j = 0; j < whole; j += LANES) {
+    for (int64_t k = 0; k < depth; k++) {
+      const real *b = B.data + k * B.row + j;
+      store(packed + k * width + j, load(b));
+      if (B.row >= FAR) __builtin_prefetch(b + depth * B.row, 0, 2);
+    }
+  }
+  for (int64_t k = 0; whole < columns && k < depth; k++)
+    copy_row(columns - whole, B.data + k * B.row + whole, packed + k * width + whole);
+}
+
+/* The same of a B whose columns are what lies together. */
+static void pack_columns(matrix B, int64_t depth, int64_t columns, int64_t width, real *packed) {
+  const int64_t whole_columns = columns / LANES * LANES, whole_depth = depth / LANES * LANES;
+  for (int64_t j = 0; j < whole_columns; j += LANES) {
+    for (int64_t k = 0; k < whole_depth; k += LANES)
+      transpose(B.data + k + j * B.column, B.column, packed + k * width + j, width);
+  }
+  for (int64_t k = 0; k < depth; k++) {
+    for (int64_t j = k < whole_depth ? whole_columns : 0; j < columns; j++)
+      packed[k * width + j] = B.data[k + j * B.column];
+  }
+}
+
 /* Rows of B side by side, each with zeros up to `width`. */
 static void pack(matrix B, int64_t depth, int64_t columns, int64_t width, real *packed) {
-  for (int64_t k = 0; k < depth; k++) {
-    real *row = packed + k * width;
-    const real *b = B.data + k * B.row;
-    store(row + width - LANES, (vector){0});
-    if (B.column == 1) {
-      copy_row(columns, b, row);
-    } else {
-      for (int64_t j = 0; j < columns; j++) row[j] = b[j * B.column];
-    }
+  for (int64_t k = 0; columns < width && k < depth; k++) store(packed + (k + 1) * width - LANES, (vector){0});
+  if (B.column == 1) {
+    pack_rows(B, depth, columns, width, packed);
+  } else {
+    pack_columns(B, depth, columns, width, packed);
   }
 }
 
