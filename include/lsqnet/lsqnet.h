@@ -3,6 +3,7 @@
 #define LSQNET_LSQNET_H
 
 #include <lsqnet/context.h>
+#include <lsqnet/gels.h>
 #include <lsqnet/mixer.h>
 #include <lsqnet/model.h>
 #include <lsqnet/solver.h>
