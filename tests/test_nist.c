@@ -20,7 +20,7 @@ static const goal goals[NIST_SETS] = {{"Norris", 13.6},   {"Pontius", 13.0},  {"
                                       {"Longley", 14.1},  {"Wampler1", 14.5}, {"Wampler2", 12.7}, {"Wampler3", 14.5},
                                       {"Wampler4", 14.5}, {"Wampler5", 14.5}, {"Filip", 7.1}};
 
-/* A model to solve with; dim 0: the set's own number of coefficients. */
+/* A model to solve with; dim 0: the set's own number of coefficients; mixer NULL: the trained ones of the library. */
 typedef struct {
   const char *mixer, *prompt;
   int64_t rows, dim, iterates; /* iterates 0: a gradient */
@@ -36,7 +36,10 @@ static const way ways[] = {{"attention", "split", 20, 5, 0, LSQNET_METHOD_DIRECT
                            {"attention", "split", 20, 5, 4, LSQNET_METHOD_DIRECT},
                            {"base_conv", "repeat", 20, 5, 0, LSQNET_METHOD_DIRECT},
                            {"base_conv", "split", 20, 4, 0, LSQNET_METHOD_DIRECT},
-                           {"base_conv", "query_first", 20, 4, 2, LSQNET_METHOD_DIRECT}};
+                           {"base_conv", "query_first", 20, 4, 2, LSQNET_METHOD_DIRECT},
+                           {NULL, NULL, 0, 0, 0, LSQNET_METHOD_DIRECT},
+                           {NULL, NULL, 0, 0, 0, LSQNET_METHOD_GD},
+                           {NULL, NULL, 0, 0, 0, LSQNET_METHOD_CG}};
 
 static lsqnet_context *context;
 
@@ -44,11 +47,10 @@ static void make_context(void) { ck_assert_int_eq(lsqnet_context_create(&context
 
 static void drop_context(void) { lsqnet_context_destroy(context); }
 
-static lsqnet_solver *make_solver(const way *w, int64_t n) {
+static lsqnet_model *make_model(const way *w, int64_t n) {
   lsqnet_construct_options options;
-  lsqnet_solver_options solving;
   lsqnet_model *model = NULL;
-  lsqnet_solver *solver = NULL;
+  if (w->mixer == NULL) return NULL;
   ck_assert_int_eq(lsqnet_construct_options_init(&options, sizeof options), LSQNET_OK);
   options.rows = w->rows;
   options.dim = w->dim > 0 ? w->dim : n;
@@ -60,6 +62,13 @@ static lsqnet_solver *make_solver(const way *w, int64_t n) {
   } else {
     ck_assert_int_eq(lsqnet_model_construct_gradient(&model, context, &options), LSQNET_OK);
   }
+  return model;
+}
+
+static lsqnet_solver *make_solver(const way *w, int64_t n) {
+  lsqnet_solver_options solving;
+  lsqnet_model *model = make_model(w, n);
+  lsqnet_solver *solver = NULL;
   ck_assert_int_eq(lsqnet_solver_options_init(&solving, sizeof solving), LSQNET_OK);
   solving.method = w->method;
   ck_assert_int_eq(lsqnet_solver_create(&solver, context, model, &solving), LSQNET_OK);
