@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ARGUMENTS_MOST = 64 };
+enum { ARGUMENTS_MOST = 96 };
 
 static char folder[] = "/tmp/lsqnet-command-XXXXXX";
 char *out_text, *error_text;

@@ -53,6 +53,8 @@ def check_install(meson, build, source, compiler, scratch):
     prefix = root / re.search(r"^prefix=/(.*)$", config.read_text(), re.MULTILINE).group(1)
     for header in (source / "include/lsqnet").glob("*.h"):
         only((prefix / "include/lsqnet").glob(header.name), header.name)
+    for model in (source / "models").glob("*.safetensors"):
+        only((prefix / "share/lsqnet/models").glob(model.name), model.name)
     check_library(library, scratch)
     environment = {**os.environ, "PKG_CONFIG_PATH": str(config.parent), "LD_LIBRARY_PATH": str(library.parent)}
     flags = run("pkg-config", f"--define-variable=prefix={prefix}", "--cflags", "--libs", "lsqnet",
