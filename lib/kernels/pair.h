@@ -20,6 +20,7 @@ static inline double lsq_fast_two_sum(double a, double b, double *error) {
 
 /* product = round(a b): its error a b - product, exact unless the product over- or underflows. */
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(FP_FAST_FMA)
+#define LSQ_FAST_FMA 1
 
 static inline double lsq_product_error(double a, double b, double product) { return fma(a, b, -product); }
 

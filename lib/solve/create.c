@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "kernels/lapack.h"
+#include "solve/fold.h"
 #include "solve/shipped.h"
 
 enum { BATCH_ROWS = 8000 }; /* rows of prompts that go through the model together */
@@ -68,6 +69,7 @@ static lsqnet_status take_model(lsqnet_solver *solver, const lsqnet_model *model
   LSQ_TRY(lsq_alloc(solver->context, &solver->node_weights, solver->step.iterates, sizeof(double)));
   LSQ_TRY(set_node_weights(solver));
   LSQ_TRY(reserve_batch(solver));
+  LSQ_TRY(lsq_fold_create(solver));
 done:
   return st;
 }
@@ -98,6 +100,7 @@ void lsq_solver_destroy(lsqnet_solver *solver) {
   lsqnet_context *context = solver->context;
   for (int64_t i = 0; solver->shipped != NULL && i < lsq_shipped_count; i++) lsq_solver_destroy(solver->shipped[i]);
   lsq_free(context, solver->shipped);
+  lsq_fold_destroy(solver);
   lsqnet_workspace_destroy(solver->workspace);
   lsqnet_model_destroy(solver->model);
   lsq_free(context, solver->memory);

@@ -188,10 +188,16 @@ lsqnet_status lsq_plain_descent(const lsq_operator *op, const double *b, double 
   lsqnet_status st = LSQNET_OK;
   const int64_t n = op->n;
   const double s = step > 0.0 ? step : 1.0 / op->largest;
-  double *gradient = work, first = 0.0;
+  double *gradient = work, *side = work + n, first = 0.0;
   memset(x, 0, (size_t)n * sizeof(double));
+  if (op->G != NULL) LSQ_TRY(lsq_gram_rhs(op->solver, op->m, n, op->A, op->lda, b, side));
   for (int64_t i = 0; i < limit && op->largest > 0.0; i++) {
-    LSQ_TRY(lsq_respond(op->solver, op->m, op->A, op->lda, b, n, op->columns, 1, x, gradient));
+    if (op->G != NULL) {
+      LSQ_TRY(lsq_operator_apply(op, x, gradient));
+      for (int64_t j = 0; j < n; j++) gradient[j] -= side[j];
+    } else {
+      LSQ_TRY(lsq_respond(op->solver, op->m, op->A, op->lda, b, n, op->columns, 1, x, gradient));
+    }
     if (i == 0) first = norm(n, gradient);
     if (!(norm(n, gradient) > reduction * first)) break;
     for (int64_t j = 0; j < n; j++) x[j] -= s * gradient[j];

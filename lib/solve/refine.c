@@ -103,9 +103,9 @@ static int certain(const lsq_problem *p, const progress *now, const double *x, c
 }
 
 /* A correction of twice the last one's size leads away, unless that was the first: it makes up for the roundings of
- * cond^2 DBL_EPSILON in an answer from A'b. */
+ * cond^2 DBL_EPSILON in an answer from A'b, which may as well have cancelled the answer. */
 static int leads_away(const progress *now, double size, int64_t corrections) {
-  const double most = corrections == 1 ? 16.0 : 2.0;
+  const double most = corrections == 1 ? 1024.0 : 2.0;
   return corrections > 0 && size > most * now->size && size > 64.0 * DBL_EPSILON * now->scale;
 }
 

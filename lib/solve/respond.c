@@ -8,7 +8,7 @@
  * differences of answers, and a model that answers nothing shows nothing (x itself would show a multiple of x). */
 #include <string.h>
 
-#include "solve/solver.h"
+#include "solve/fold.h"
 
 /* Sequences that wait to go through the model together, and what each adds to the result. */
 typedef struct {
@@ -32,14 +32,14 @@ typedef struct {
   int data;
 } sequence;
 
-static int64_t sequences_per_query(const request *q) {
-  const lsqnet_model_step *step = &q->solver->step;
-  return (q->m + step->rows - 1) / step->rows * step->iterates + (step->output == LSQNET_OUTPUT_ITERATE ? 1 : 0);
+static int64_t sequences_per_query(const lsqnet_solver *solver, int64_t m) {
+  const lsqnet_model_step *step = &solver->step;
+  return (m + step->rows - 1) / step->rows * step->iterates + (step->output == LSQNET_OUTPUT_ITERATE ? 1 : 0);
 }
 
 /* Queries come one after the other; a query without data first, then blocks, nodes moving fastest. */
 static sequence sequence_of(const request *q, int64_t index) {
-  const int64_t nodes = q->solver->step.iterates, each = sequences_per_query(q);
+  const int64_t nodes = q->solver->step.iterates, each = sequences_per_query(q->solver, q->m);
   const int64_t place = index % each - (q->solver->step.output == LSQNET_OUTPUT_ITERATE ? 1 : 0);
   return (sequence){.query = index / each, .block = place / nodes, .node = place % nodes, .data = place >= 0};
 }
@@ -76,7 +76,7 @@ lsqnet_status lsq_respond(lsqnet_solver *solver, int64_t m, const double *A, int
                           int64_t count, const int64_t *columns, int64_t queries, const double *X, double *out) {
   lsqnet_status st = LSQNET_OK;
   const request q = {solver, m, A, lda, b, count, columns, queries, X, out};
-  const int64_t sequences = sequences_per_query(&q) * queries;
+  const int64_t sequences = sequences_per_query(solver, m) * queries;
   const int64_t prompt_size = solver->prompt_rows * solver->prompt_width, width = solver->answer_width;
   memset(out, 0, (size_t)(queries * count) * sizeof(double));
   for (int64_t begin = 0; begin < sequences; begin += solver->batch) {
@@ -123,6 +123,13 @@ static void symmetrise(int64_t n, double *G, int64_t ldg, int64_t block) {
     }
 }
 
+int64_t lsq_gram_sequences(const lsqnet_solver *solver, int64_t m, int64_t n) {
+  const int64_t D = solver->step.dim, block = n <= D ? n : D / 2, blocks = (n + block - 1) / block;
+  int64_t queries = 0;
+  for (int64_t j = 0; j < blocks; j++) queries += (j + 1) * (smaller(block, n - j * block) + 1);
+  return queries * sequences_per_query(solver, m);
+}
+
 lsqnet_status lsq_gram(lsqnet_solver *solver, int64_t m, int64_t n, const double *A, int64_t lda, double *G,
                        int64_t ldg) {
   lsqnet_status st = LSQNET_OK;
@@ -132,6 +139,10 @@ lsqnet_status lsq_gram(lsqnet_solver *solver, int64_t m, int64_t n, const double
   if (block == 0)
     return lsq_fail(LSQNET_E_UNSUPPORTED, "a model of D=1 serves one unknown, not %lld: two columns must fit",
                     (long long)n);
+  if (solver->fold != NULL) {
+    solver->model_calls += lsq_gram_sequences(solver, m, n);
+    return lsq_fold_gram(solver, m, n, A, lda, G, ldg);
+  }
   LSQ_TRY(lsq_alloc(solver->context, &queries, (D + 1) * D, sizeof *queries));
   LSQ_TRY(lsq_alloc(solver->context, &answers, (D + 1) * D, sizeof *answers));
   LSQ_TRY(lsq_alloc(solver->context, &columns, D, sizeof *columns));
@@ -154,6 +165,10 @@ lsqnet_status lsq_gram_rhs(lsqnet_solver *solver, int64_t m, int64_t n, const do
   const int64_t D = solver->step.dim;
   double *vectors = NULL; /* the query zero, and the answers with b and without */
   int64_t *columns = NULL;
+  if (solver->fold != NULL) {
+    solver->model_calls += 2 * ((n + D - 1) / D) * sequences_per_query(solver, m);
+    return lsq_fold_gram_rhs(solver, m, n, A, lda, b, c);
+  }
   LSQ_TRY(lsq_alloc(solver->context, &vectors, 3 * D, sizeof *vectors));
   LSQ_TRY(lsq_alloc(solver->context, &columns, D, sizeof *columns));
   for (int64_t begin = 0; begin < n; begin += D) {

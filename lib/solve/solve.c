@@ -117,7 +117,7 @@ static lsqnet_status make_operator(lsqnet_solver *solver, const double *A, const
                        .columns = a->columns,
                        .zero_answer = a->zero_answer,
                        .unit = a->unit};
-  if (n > solver->step.dim) {
+  if (n > solver->step.dim || solver->fold != NULL) {
     LSQ_TRY(lsq_gram(solver, data->m, n, A, n, a->G, n));
     op->G = a->G;
   } else {

@@ -2,6 +2,7 @@
  *
  *   scaling.c      columns and right-hand side to unit size by powers of two
  *   respond.c      the model's answers, summed over blocks of rows, for any pair of column blocks
+ *   fold.c         or, for a layer of linear attention, a map from second moments that gives the same (fold.h)
  *   factor.c       repeated Cholesky-QR: R with A = Q R from the Gram matrices that the answers reveal
  *   least_norm.c   for columns that depend on each other, the shortest of all answers
  *   iterations.c   gradient descent, Chebyshev, conjugate gradients on the model's products
@@ -36,6 +37,7 @@ struct lsqnet_solver {
   int64_t memory_capacity;
   int64_t model_calls;     /* sequences, since the solve began */
   double precision;        /* unit of the answer's number type: DBL_EPSILON or FLT_EPSILON */
+  struct lsq_fold *fold;   /* of the model; NULL if it has none: see fold.h */
   lsqnet_solver **shipped; /* without a model: solvers on the shipped ones, NULL until needed (shipped.h); else NULL */
 };
 
@@ -75,6 +77,9 @@ lsqnet_status lsq_respond(lsqnet_solver *solver, int64_t m, const double *A, int
 /* G = A'A (n,n), symmetric, as differences of answers: probes of unit vectors, in pairs of column blocks when n > D. */
 lsqnet_status lsq_gram(lsqnet_solver *solver, int64_t m, int64_t n, const double *A, int64_t lda, double *G,
                        int64_t ldg);
+
+/* Sequences that lsq_gram asks for; a fold stands in for as many. */
+int64_t lsq_gram_sequences(const lsqnet_solver *solver, int64_t m, int64_t n);
 
 /* c = A'b as differences of answers. */
 lsqnet_status lsq_gram_rhs(lsqnet_solver *solver, int64_t m, int64_t n, const double *A, int64_t lda, const double *b,
@@ -122,7 +127,8 @@ void lsq_least_norm_uncertainty(const lsq_factor *factor, const double *unscale,
 
 /* ---- iterations.c ---- */
 
-/* x -> A'A x through the model, or through a Gram matrix when the model cannot hold all columns. */
+/* x -> A'A x through the model, or through a Gram matrix: when the model cannot hold all columns, and when it is folded,
+ * so that what it made of the rows serves every later iterate. */
 typedef struct {
   lsqnet_solver *solver;
   int64_t m, n;
@@ -152,7 +158,8 @@ lsqnet_status lsq_iterate(const lsq_operator *op, int32_t method, double step, i
 /* Iterations after which the theory of `method` promises the residual to have fallen by `reduction`. */
 double lsq_iterations_needed(const lsq_operator *op, int32_t method, double reduction);
 
-/* The paper's own iterate: x <- x - step g(x), g straight from the model with b in its prompt. work (2 n). */
+/* The paper's own iterate: x <- x - step g(x), g straight from the model with b in its prompt, or its fold's. work
+ * (2 n). */
 lsqnet_status lsq_plain_descent(const lsq_operator *op, const double *b, double step, int64_t limit, double reduction,
                                 double *x, double *work, int64_t *iterations);
 

@@ -1,0 +1,102 @@
+/* Numbers into lanes. A square of as many numbers as lanes from each source is transposed in registers; compiled for
+ * sources of both precisions. */
+#include "solve/lane_vectors.h"
+
+#if LSQ_VECTOR_BYTES == 64
+#define LOW  0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#elif LSQ_VECTOR_BYTES == 32
+#define LOW  0, 4, 1, 5
+#define HIGH 2, 6, 3, 7
+#else
+#define LOW  0, 2
+#define HIGH 1, 3
+#endif
+
+typedef real narrow __attribute__((vector_size(WIDE * sizeof(real))));
+
+static inline doubles widen(const real *source) {
+  narrow v;
+  memcpy(&v, source, sizeof v);
+  return __builtin_convertvector(v, doubles);
+}
+
+/* Vector l of `square` becomes number l of each: perfect shuffles, log2(WIDE) of them. */
+static inline void transpose(doubles *square) {
+  for (int done = 1; done < WIDE; done *= 2) {
+    doubles shuffled[WIDE];
+    for (int l = 0; l < WIDE / 2; l++) {
+      shuffled[2 * l] = __builtin_shufflevector(square[l], square[l + WIDE / 2], LOW);
+      shuffled[2 * l + 1] = __builtin_shufflevector(square[l], square[l + WIDE / 2], HIGH);
+    }
+    for (int l = 0; l < WIDE; l++) square[l] = shuffled[l];
+  }
+}
+
+/* Where the next number goes. */
+typedef struct {
+  int64_t line, place;
+} position;
+
+static inline void store_next(const lsq_pack_shape *shape, position *at, doubles v, double *out) {
+  put(out, at->line * shape->line_step + at->place * shape->step, v);
+  if (++at->place == shape->length) {
+    at->place = 0;
+    at->line++;
+  }
+}
+
+/* `count` numbers that lie one after the other from the beginning of `line` on. The last square may overlap the one
+ * before it. */
+static void pack_run(const lsq_pack_shape *shape, int64_t line, int64_t count, const real *const *sources,
+                     double *out) {
+  const int64_t begin = line * shape->distance;
+  position at = {line, 0};
+  if (count < WIDE) {
+    for (int64_t e = 0; e < count; e++) {
+      doubles v;
+      for (int l = 0; l < WIDE; l++) v[l] = (double)sources[l][begin + e];
+      store_next(shape, &at, v, out);
+    }
+    return;
+  }
+  for (int64_t e = 0; e < count; e += WIDE) {
+    doubles square[WIDE];
+    if (e + WIDE > count) {
+      e = count - WIDE;
+      at = (position){line + e / shape->length, e % shape->length};
+    }
+    for (int l = 0; l < WIDE; l++) square[l] = widen(sources[l] + begin + e);
+    transpose(square);
+    for (int l = 0; l < WIDE; l++) store_next(shape, &at, square[l], out);
+  }
+}
+
+void LEVEL(lane_pack)(const lsq_pack_shape *shape, const real *const *sources, double *out);
+
+void LEVEL(lane_pack)(const lsq_pack_shape *shape, const real *const *sources, double *out) {
+  if (shape->distance == shape->length) {
+    pack_run(shape, 0, shape->lines * shape->length, sources, out);
+  } else {
+    for (int64_t line = 0; line < shape->lines; line++) pack_run(shape, line, shape->length, sources, out);
+  }
+}
+
+#if LSQ_PRECISION == 64
+
+void LEVEL(lane_add)(int64_t count, const double *in, double *out);
+
+/* Squares of WIDE entries, transposed and added up row by row; what is left over in the same order. */
+void LEVEL(lane_add)(int64_t count, const double *in, double *out) {
+  for (int64_t i = 0; i < count; i += WIDE) {
+    doubles square[WIDE] = {{0}};
+    const int64_t entries = count - i < WIDE ? count - i : WIDE;
+    for (int64_t l = 0; l < entries; l++) square[l] = get(in, i + l);
+    transpose(square);
+    doubles sum = square[0];
+    for (int l = 1; l < WIDE; l++) sum += square[l];
+    memcpy(out + i, &sum, (size_t)entries * sizeof *out);
+  }
+}
+
+#endif

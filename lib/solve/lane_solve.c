@@ -1,0 +1,398 @@
+/* From moments to certified answers, for all lanes at once. With G = A'A, H the model's idea of it and C = H^-1, one
+ * correction x += C A'(b - A x) turns an error e into E e, E = I - C G. Both what the model gets wrong and the
+ * roundings of moments, inverse and product with it are bounded:
+ *
+ *   ||E|| <= ||C|| (||H - G|| + (m + 16 n) u ||G||)        u = DBL_EPSILON / 2
+ *
+ * so that it is known, not guessed, what corrections still to come would change. A lane whose bound is not far below 1
+ * is refused. The certificate is that of the rounded answer: from the residual and gradient one correction before it,
+ * g - G d and ||r||^2 - 2 d'g + d'G d, unless so much cancels there that they have to be computed anew. */
+#include "solve/lane_vectors.h"
+
+#if LSQ_PRECISION == 64
+
+void LEVEL(lane_scale)(lsq_lane_system *s);
+void LEVEL(lane_model)(lsq_lane_system *s, const lsq_plan *plan);
+void LEVEL(lane_invert)(lsq_lane_system *s);
+void LEVEL(lane_start)(lsq_lane_system *s, int64_t side);
+int LEVEL(lane_advance)(lsq_lane_system *s, int64_t side, int64_t pass);
+
+enum { MOST_PASSES = 12 };
+static const double MOST_BOUND = 0x1p-7;
+static const double ROUNDING = 0x1p-104; /* of one term of a compensated sum, over the norms of its factors */
+
+static int64_t entry(int64_t i, int64_t j) { return lsq_triangle(j) + i; }
+
+static doubles number(const lsq_lane_system *s, int which) { return get(s->number, which); }
+
+static void set_number(lsq_lane_system *s, int which, doubles v) { put(s->number, which, v); }
+
+static mask in_state(const lsq_lane_system *s, int64_t state) {
+  mask v;
+  memcpy(&v, s->state, sizeof v);
+  return v == state;
+}
+
+/* Lanes `where` come to `state`. */
+static void change_state(lsq_lane_system *s, mask where, int64_t state) {
+  mask v;
+  memcpy(&v, s->state, sizeof v);
+  v = (v & ~where) | (where & state);
+  memcpy(s->state, &v, sizeof v);
+}
+
+static doubles square_sum(const double *v, int64_t n) {
+  doubles sum = {0};
+  for (int64_t i = 0; i < n; i++) sum = fused(get(v, i), get(v, i), sum);
+  return sum;
+}
+
+static doubles dot(const double *v, const double *w, int64_t n) {
+  doubles sum = {0};
+  for (int64_t i = 0; i < n; i++) sum = fused(get(v, i), get(w, i), sum);
+  return sum;
+}
+
+/* y = M v for symmetric M. */
+static void multiply(int64_t n, const double *M, const double *v, double *y) {
+  for (int64_t j = 0; j < n; j++, M += j * WIDE) {
+    const doubles factor = get(v, j);
+    doubles sum = get(M, j) * factor;
+    for (int64_t i = 0; i < j; i++) {
+      const doubles value = get(M, i);
+      put(y, i, fused(value, factor, get(y, i)));
+      sum = fused(value, get(v, i), sum);
+    }
+    put(y, j, sum);
+  }
+}
+
+/* ---- scales ---- */
+
+/* 2^-e where 2^(e-1) <= sqrt(v) < 2^e. */
+static doubles scale_of(doubles v) {
+  const bits exponent = ((bits)v >> 52) - 1022, half = (exponent + 4097) / 2 - 2048;
+  return (doubles)((1023 - half) << 52);
+}
+
+/* Squares of norms over m rows: 0 (only of a right-hand side) needs no scaling, what is too far from 1 is wild. */
+static doubles scale_column(lsq_lane_system *s, doubles square, int is_side) {
+  const mask none = square == 0, tame = (square >= 0x1p-400) & (square <= 0x1p400);
+  const mask refused = is_side ? (mask){0} : none;
+  change_state(s, ~(tame | none), LSQ_LANE_WILD);
+  change_state(s, refused | (square != square), LSQ_LANE_REFUSED);
+  return choose(tame, scale_of(square / (double)s->m), every(1));
+}
+
+void LEVEL(lane_scale)(lsq_lane_system *s) {
+  const int64_t n = s->n, columns = n + s->k;
+  change_state(s, ~(mask){0}, LSQ_LANE_GOING);
+  for (int64_t j = 0; j < columns; j++) {
+    const int64_t diagonal = entry(j, j);
+    if (j < n) put(s->moments, diagonal, get(s->moments, diagonal) + s->ridge);
+    put(s->scale, j, scale_column(s, get(s->moments, diagonal), j >= n));
+  }
+  for (int64_t j = 0; j < columns; j++)
+    for (int64_t i = 0; i <= j; i++)
+      put(s->moments, entry(i, j), get(s->moments, entry(i, j)) * get(s->scale, i) * get(s->scale, j));
+  doubles trace = {0};
+  for (int64_t j = 0; j < n; j++) {
+    const doubles square = get(s->moments, entry(j, j));
+    put(s->norms, j, root(square));
+    trace += square;
+  }
+  set_number(s, LSQ_LANE_TRACE, trace);
+}
+
+/* ---- the model's system ---- */
+
+void LEVEL(lane_model)(lsq_lane_system *s, const lsq_plan *plan) {
+  for (int64_t p = 0; p < lsq_triangle(s->n); p++) {
+    doubles sum = {0};
+    for (int64_t t = plan->first[p]; t < plan->first[p + 1]; t++)
+      sum = fused(every(plan->weight[t]), get(s->moments, plan->source[t]), sum);
+    put(s->inverse, p, sum);
+  }
+}
+
+/* ||H - G||^2 */
+static doubles distance(const lsq_lane_system *s) {
+  doubles sum = {0}, diagonal = {0};
+  for (int64_t j = 0, p = 0; j < s->n; j++) {
+    for (int64_t i = 0; i < j; i++, p++) {
+      const doubles error = get(s->inverse, p) - get(s->moments, p);
+      sum = fused(error, error, sum);
+    }
+    const doubles error = get(s->inverse, p) - get(s->moments, p);
+    diagonal = fused(error, error, diagonal);
+    p++;
+  }
+  return sum + sum + diagonal;
+}
+
+/* Of symmetric M with rows and columns times `factors`: trace and squared Frobenius norm. */
+static void measure(int64_t n, const double *M, const double *factors, doubles *trace, doubles *square) {
+  doubles sum = {0};
+  *trace = *square = every(0);
+  for (int64_t j = 0, p = 0; j < n; j++, p++) {
+    doubles column = {0};
+    const doubles factor = get(factors, j);
+    for (int64_t i = 0; i < j; i++, p++) {
+      const doubles value = get(M, p) * get(factors, i);
+      column = fused(value, value, column);
+    }
+    const doubles value = get(M, p) * factor * factor;
+    sum = fused(column, factor * factor, sum);
+    *trace += value;
+    *square = fused(value, value, *square);
+  }
+  *square += sum + sum;
+}
+
+/* Largest eigenvalue from the two: the mean of its bounds, square / trace and Wolkowicz and Styan's. */
+static doubles largest_eigenvalue(int64_t n, doubles trace, doubles square) {
+  const double count = (double)n;
+  const doubles mean = trace / count, variance = larger(square / count - mean * mean, every(0));
+  return root(magnitude(square / trace) * (mean + root(variance * (count - 1))));
+}
+
+/* Sweeps one pivot after the other (Beaton 1964): M becomes -M^-1. Lanes without a positive pivot are refused. */
+static void sweep(lsq_lane_system *s, double *row) {
+  const int64_t n = s->n;
+  mask positive = ~(mask){0};
+  double *M = s->inverse;
+  for (int64_t k = 0; k < n; k++) {
+    const doubles pivot = get(M, entry(k, k)), over = 1 / pivot;
+    positive &= pivot > 0;
+    for (int64_t i = 0; i < n; i++) put(row, i, get(M, i < k ? entry(i, k) : entry(k, i)));
+    for (int64_t j = 0, p = 0; j < n; j++) {
+      const doubles factor = -get(row, j) * over;
+      for (int64_t i = 0; i <= j; i++, p++) put(M, p, fused(get(row, i), factor, get(M, p)));
+    }
+    for (int64_t i = 0; i < n; i++) put(M, i < k ? entry(i, k) : entry(k, i), get(row, i) * over);
+    put(M, entry(k, k), -over);
+  }
+  change_state(s, ~positive, LSQ_LANE_REFUSED);
+}
+
+void LEVEL(lane_invert)(lsq_lane_system *s) {
+  const int64_t n = s->n;
+  const doubles trace_A = number(s, LSQ_LANE_TRACE), apart = distance(s);
+  double *over = s->work, *diagonal = s->d;
+  doubles trace, square;
+  for (int64_t j = 0; j < n; j++) {
+    const doubles size = root(magnitude(get(s->inverse, entry(j, j))));
+    put(diagonal, j, size);
+    put(over, j, 1 / size);
+  }
+  measure(n, s->inverse, over, &trace, &square);
+  const doubles high = largest_eigenvalue(n, trace, square);
+  sweep(s, s->work);
+  measure(n, s->inverse, diagonal, &trace, &square);
+  set_number(s, LSQ_LANE_CONDITION, root(high * largest_eigenvalue(n, -trace, square)));
+  for (int64_t j = 0; j < n; j++) {
+    put(s->rows, j, root(-get(s->inverse, entry(j, j))));
+    put(diagonal, j, every(1));
+  }
+  measure(n, s->inverse, diagonal, &trace, &square);
+  const doubles norm = root(square), roundings = ((double)(s->m + 16 * n) * 0x1p-53) * trace_A;
+  const doubles bound = norm * (root(apart) + roundings);
+  set_number(s, LSQ_LANE_BOUND, bound);
+  set_number(s, LSQ_LANE_INVERSE, root(norm));
+  change_state(s, ~(bound <= MOST_BOUND), LSQ_LANE_REFUSED);
+}
+
+/* ---- one right-hand side ---- */
+
+static doubles side_scale(const lsq_lane_system *s, int64_t side) { return get(s->scale, s->n + side); }
+
+/* Where residual and gradient are wanted next: x + x_low, with what their compensated sums begin with. */
+static void set_point(lsq_lane_system *s, int64_t side) {
+  const int64_t n = s->n, diagonal = entry(n + side, n + side);
+  const doubles scale = side_scale(s, side), over = 1 / scale, square = get(s->moments, diagonal);
+  const double *sides = s->moments + entry(0, n + side) * WIDE;
+  const double slack = 0x1p-40 + (double)s->m * 0x1p-50;
+  doubles data = root(number(s, LSQ_LANE_TRACE) * square_sum(s->x, n)) + root(square);
+  data = larger(data * 1.0625, every(0x1p-300));
+  const doubles left = square - dot(sides, s->x, n);
+  const doubles residual = root(larger(left, every(0)) + (slack + number(s, LSQ_LANE_BOUND)) * data * data);
+  set_number(s, LSQ_LANE_DATA, data);
+  set_number(s, LSQ_LANE_RESIDUAL, residual);
+  set_number(s, LSQ_LANE_LIMIT, 3 * power_above(data) * over);
+  for (int64_t j = 0; j < n; j++) {
+    const doubles own = get(s->scale, j);
+    put(s->point, j, get(s->x, j) * own * over);
+    put(s->point_low, j, get(s->x_low, j) * own * over);
+    put(s->limits, j, 3 * power_above(get(s->norms, j) * residual) / own * over);
+  }
+}
+
+void LEVEL(lane_start)(lsq_lane_system *s, int64_t side) {
+  const int64_t n = s->n;
+  multiply(n, s->inverse, s->moments + entry(0, n + side) * WIDE, s->x);
+  for (int64_t j = 0; j < n; j++) {
+    put(s->x, j, -get(s->x, j));
+    put(s->x_low, j, every(0));
+  }
+  set_number(s, LSQ_LANE_CHANGE, every(0));
+  for (int l = 0; l < WIDE; l++) {
+    s->corrections[l] = 1;
+    if (s->state[l] > LSQ_LANE_GOING) s->state[l] = LSQ_LANE_GOING;
+  }
+  set_point(s, side);
+}
+
+/* g = A'(b - A x), scaled, and of a ridge what its rows add to it; returns ||b - A x||^2, scaled. */
+static doubles take_gradient(lsq_lane_system *s, int64_t side) {
+  const doubles scale = side_scale(s, side);
+  doubles square = number(s, LSQ_LANE_SQUARE) * scale * scale;
+  for (int64_t j = 0; j < s->n; j++) {
+    const doubles own = get(s->scale, j);
+    doubles sum = get(s->sum, j), low = get(s->sum_low, j);
+    if (s->ridge > 0) {
+      const doubles x = get(s->point, j), share = -s->ridge * x, next = sum + share, part = next - sum;
+      const doubles error = product_error(every(-s->ridge), x, share) - s->ridge * get(s->point_low, j);
+      low += ((sum - (next - part)) + (share - part)) + error;
+      sum = next;
+      square -= share * x * scale * scale;
+    }
+    put(s->g, j, (sum + low) * own * scale);
+  }
+  return square;
+}
+
+/* x + x_low + d, in *high and *low. */
+static void add_correction(doubles x, doubles x_low, doubles d, doubles *high, doubles *low) {
+  const doubles sum = x + d, part = sum - x;
+  const doubles rest = x_low + ((x - (sum - part)) + (d - part));
+  *high = sum + rest;
+  *low = rest - (*high - sum);
+}
+
+/* To 24 bits for float32, by Veltkamp's splitting: v may be far below the smallest float. */
+static doubles round_to(double unit, doubles v) {
+  if (unit <= DBL_EPSILON) return v;
+  const doubles wide = 0x1.00000008p29 * v;
+  return wide - (wide - v);
+}
+
+/* What compensated sums may have left wrong in component j. */
+static doubles uncertainty(const lsq_lane_system *s, int64_t j) {
+  const double m = (double)s->m, n = (double)s->n;
+  const doubles data = (ROUNDING * sqrt(m) * (n + 8)) * number(s, LSQ_LANE_DATA);
+  const doubles gradient = (ROUNDING * (m + 8)) * root(number(s, LSQ_LANE_TRACE)) * number(s, LSQ_LANE_RESIDUAL);
+  return get(s->rows, j) * fused(number(s, LSQ_LANE_INVERSE), gradient, data);
+}
+
+/* Rounds x + x_low + d to the answer of lanes `where`; returns those in which it stands, and in *worst its largest
+ * relative error. `left`: what later corrections would change. */
+static mask judge(lsq_lane_system *s, mask where, doubles left, doubles *worst) {
+  const double tolerance = fmax(s->tolerance, s->unit);
+  double *refined = s->work;
+  doubles most = {0}, moved = {0};
+  *worst = every(0.5 * s->unit);
+  for (int64_t j = 0; j < s->n; j++) {
+    doubles high, low;
+    add_correction(get(s->x, j), get(s->x_low, j), get(s->d, j), &high, &low);
+    put(refined, j, high);
+    most = larger(most, magnitude(high));
+    moved = larger(moved, magnitude(get(s->d, j)));
+  }
+  mask stands = ~(mask){0};
+  for (int64_t j = 0; j < s->n; j++) {
+    const doubles exact = get(refined, j), size = magnitude(exact), open = uncertainty(s, j);
+    const mask vanishes = (size <= open) & (size <= s->unit * most);
+    const doubles error = 0.5 * s->unit * size + left + open;
+    stands &=
+        (left <= 0.25 * tolerance * larger(size, s->unit * most)) & (open <= tolerance * larger(size, 0x1p-20 * most));
+    *worst = choose(vanishes | (size == 0), *worst, larger(*worst, error / size));
+    const doubles rounded = choose(vanishes, every(0), round_to(s->unit, exact));
+    put(s->answer, j, choose(where, rounded, get(s->answer, j)));
+  }
+  return where & (stands | ((most == 0) & (moved == 0)));
+}
+
+/* The certificate from ||r||^2 and ||A'r||^2 of the answer, for lanes `where`. */
+static void certify(lsq_lane_system *s, int64_t side, mask where, doubles residual, doubles gradient) {
+  const doubles size_A = root(number(s, LSQ_LANE_TRACE)), scale = side_scale(s, side);
+  const doubles r = root(larger(residual, every(0))), g = root(gradient);
+  const doubles b = root(get(s->moments, entry(s->n + side, s->n + side)));
+  const doubles small = r / fused(size_A, root(square_sum(s->answer, s->n)), b), stationary = g / (size_A * r);
+  const doubles backward = choose((r == 0) | (g == 0), every(0), smaller(small, stationary));
+  set_number(s, LSQ_LANE_BACKWARD, choose(where, backward, number(s, LSQ_LANE_BACKWARD)));
+  set_number(s, LSQ_LANE_NORM, choose(where, r / scale, number(s, LSQ_LANE_NORM)));
+}
+
+/* Residual and gradient of the answer from those of x + x_low, in lanes `where`; returns the lanes in which enough
+ * digits are left. */
+static mask follow(lsq_lane_system *s, int64_t side, mask where, doubles square) {
+  const int64_t n = s->n;
+  double *step = s->work, *moved = s->work + n * WIDE;
+  for (int64_t j = 0; j < n; j++) put(step, j, (get(s->answer, j) - get(s->x, j)) - get(s->x_low, j));
+  multiply(n, s->moments, step, moved);
+  const doubles linear = dot(step, s->g, n), quadratic = dot(step, moved, n);
+  const doubles residual = square - 2 * linear + quadratic, before = square_sum(s->g, n);
+  for (int64_t j = 0; j < n; j++) put(moved, j, get(s->g, j) - get(moved, j));
+  const doubles gradient = square_sum(moved, n);
+  const mask enough =
+      (residual >= 0x1p-24 * (square + 2 * magnitude(linear) + quadratic)) & (gradient >= 0x1p-24 * before);
+  certify(s, side, where & enough, residual, gradient);
+  return enough;
+}
+
+/* The next point: the answer where it stands, else the correction taken. */
+static void move(lsq_lane_system *s, int64_t side) {
+  const mask checked = in_state(s, LSQ_LANE_CHECKED);
+  for (int64_t j = 0; j < s->n; j++) {
+    doubles high, low;
+    add_correction(get(s->x, j), get(s->x_low, j), get(s->d, j), &high, &low);
+    put(s->x, j, choose(checked, get(s->answer, j), high));
+    put(s->x_low, j, choose(checked, every(0), low));
+  }
+  set_point(s, side);
+}
+
+/* How much of an error a correction is taken to leave: the bound, or what the last one left if that was more. */
+static doubles rate(const lsq_lane_system *s, doubles change) {
+  const doubles before = number(s, LSQ_LANE_CHANGE), bound = number(s, LSQ_LANE_BOUND);
+  const mask shows = before > 0x1p-62 * number(s, LSQ_LANE_DATA) / root(number(s, LSQ_LANE_TRACE));
+  return choose(shows, larger(change / before, bound), bound);
+}
+
+static int64_t lanes_of(mask m) {
+  int64_t count = 0;
+  for (int l = 0; l < WIDE; l++) count -= m[l];
+  return count;
+}
+
+/* d = C g, the lanes `going` judged and brought to their next state. */
+static void correct(lsq_lane_system *s, int64_t side, mask going, doubles square, int64_t pass) {
+  doubles worst;
+  multiply(s->n, s->inverse, s->g, s->d);
+  for (int64_t j = 0; j < s->n; j++) put(s->d, j, -get(s->d, j));
+  const doubles change = root(square_sum(s->d, s->n)), share = rate(s, change);
+  const mask stands = judge(s, going, share / (1 - share) * change, &worst);
+  const mask enough = follow(s, side, stands, square);
+  const mask lost = ~(share < 0.5) | (pass + 1 == MOST_PASSES ? ~stands : (mask){0});
+  set_number(s, LSQ_LANE_WORST, choose(stands, worst, number(s, LSQ_LANE_WORST)));
+  set_number(s, LSQ_LANE_CHANGE, choose(going, change, number(s, LSQ_LANE_CHANGE)));
+  for (int l = 0; l < WIDE; l++) s->corrections[l] -= going[l];
+  change_state(s, stands, LSQ_LANE_CHECKED);
+  change_state(s, stands & enough, LSQ_LANE_DONE);
+  change_state(s, going & lost, LSQ_LANE_REFUSED);
+}
+
+int LEVEL(lane_advance)(lsq_lane_system *s, int64_t side, int64_t pass) {
+  const doubles square = take_gradient(s, side), most = number(s, LSQ_LANE_RESIDUAL);
+  const mask known = in_state(s, LSQ_LANE_GOING) | in_state(s, LSQ_LANE_CHECKED);
+  change_state(s, known & ~(square <= most * most), LSQ_LANE_REFUSED);
+  const mask going = in_state(s, LSQ_LANE_GOING), checked = in_state(s, LSQ_LANE_CHECKED);
+  certify(s, side, checked, square, square_sum(s->g, s->n));
+  change_state(s, checked, LSQ_LANE_DONE);
+  if (lanes_of(going) > 0) correct(s, side, going, square, pass);
+  const int64_t left = lanes_of(in_state(s, LSQ_LANE_GOING) | in_state(s, LSQ_LANE_CHECKED));
+  if (left > 0) move(s, side);
+  return left > 0;
+}
+
+#endif
