@@ -240,6 +240,28 @@ START_TEST(init_repeats_the_blocks_of_a_smaller_model) {
 }
 END_TEST
 
+/* Matrices only: a step at that rate moves zeros. */
+START_TEST(frozen_parameters_keep_their_first_weights) {
+  lsqnet_context *context = NULL;
+  expect_done(SMALL " --seed 4 --steps 1 --optimizer sgd --rate 1e-300 --out first.safetensors");
+  expect_done(SMALL " --seed 4 --freeze blocks.0.mixer.*,read_in.weight --out frozen.safetensors");
+  ck_assert_int_eq(lsqnet_context_create(&context, NULL), LSQNET_OK);
+  lsqnet_model *first = load(context, "first.safetensors"), *frozen = load(context, "frozen.safetensors");
+  for (int64_t i = 0; i < lsqnet_model_parameter_count(frozen); i++) {
+    lsqnet_parameter p;
+    ck_assert_int_eq(lsqnet_model_get_parameter(frozen, i, &p, sizeof p), LSQNET_OK);
+    const int named = strncmp(p.name, "blocks.0.mixer.", 15) == 0 || strcmp(p.name, "read_in.weight") == 0;
+    ck_assert_msg(p.frozen == named, "%s", p.name);
+    if (named && p.rank > 1) expect_same_parameter(first, p.name, frozen, p.name);
+  }
+  lsqnet_model_destroy(first);
+  lsqnet_model_destroy(frozen);
+  lsqnet_context_destroy(context);
+  expect_failure(SMALL " --freeze read_in.weight,none --out x", 2,
+                 "option --freeze: the model has no parameter \"none\"");
+}
+END_TEST
+
 START_TEST(options_override_a_preset) {
   expect_done(
       "train --preset explicit-gradient-linear-attention --width 8 --heads 2 --dim 2 --rows 4 --batch 4 "
@@ -460,6 +482,7 @@ int main(void) {
   tcase_add_test(tests, a_run_that_diverges_keeps_its_last_finite_weights);
   tcase_add_test(tests, a_target_that_is_not_reached_is_exit_code_4);
   tcase_add_test(tests, init_repeats_the_blocks_of_a_smaller_model);
+  tcase_add_test(tests, frozen_parameters_keep_their_first_weights);
   tcase_add_test(tests, options_override_a_preset);
   tcase_add_test(tests, every_preset_runs);
   tcase_add_test(tests, train_refuses_what_it_cannot_do);

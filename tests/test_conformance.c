@@ -184,7 +184,7 @@ static lsqnet_status scaling_config(const void *state, char *text, uint64_t capa
 
 static int run(int fault, char *report, size_t capacity) {
   lsqnet_context *context = NULL;
-  const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, 5, 4, 1, 1};
+  const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, 5, 4, 1, 1, 0, 0};
   const lsqnet_mixer mixer = {.size = sizeof mixer,
                               .name = "scaling",
                               .user = &fault,

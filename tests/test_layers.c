@@ -112,7 +112,7 @@ static void tear_down(void) { lsqnet_context_destroy(context); }
 START_TEST(derivatives_agree_with_differences_in_both_precisions) {
   char report[4096];
   const lsqnet_mixer mixer = row_mixer(_i % KINDS);
-  const lsqnet_mixer_sizes sizes = {sizeof sizes, 0, 4, 19, _i / KINDS, 1};
+  const lsqnet_mixer_sizes sizes = {sizeof sizes, 0, 4, 19, _i / KINDS, 1, 0, 0};
   ck_assert_msg(lsqnet_mixer_conformance(&mixer, context, &sizes, "{}", report, sizeof report) == 0, "kind %d: %s",
                 (int)kinds[_i % KINDS], report);
 }

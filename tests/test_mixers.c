@@ -49,7 +49,7 @@ START_TEST(every_mixer_keeps_its_contract) {
   const int64_t *tried = sizes_tried[_i / CONFIGS];
   const char *config = configs[_i % CONFIGS].config;
   for (int flags = 0; flags < 4; flags++) {
-    const lsqnet_mixer_sizes sizes = {sizeof sizes, flags & 1, tried[0], tried[1], flags >> 1, 2};
+    const lsqnet_mixer_sizes sizes = {sizeof sizes, flags & 1, tried[0], tried[1], flags >> 1, 2, 0, 0};
     const int broken =
         lsqnet_mixer_conformance(find(configs[_i % CONFIGS].mixer), context, &sizes, config, report, sizeof report);
     ck_assert_msg(broken == 0, "rows=%d width=%d residual=%d bias=%d: %s", (int)tried[0], (int)tried[1], flags & 1,
@@ -159,14 +159,14 @@ static sum long_tap(const instance *m, int d, int k) {
 
 /* The convolutions as torch defines them: cross-correlation with padding (short), sums over the past or around the
  * circle (long, implicit). */
-static sum convolution(const instance *m, const sum u[T][D], int is_short, int causal, int t, int d) {
-  sum c = exact(is_short ? weight(m, "filter.bias")[d] : 0);
-  const int padding = causal ? K - 1 : K / 2;
-  for (int k = 0; is_short && k < K; k++) {
+static sum convolution(const instance *m, const sum u[T][D], int taps, int causal, int t, int d) {
+  sum c = exact(taps > 0 ? weight(m, "filter.bias")[d] : 0);
+  const int padding = causal ? taps - 1 : taps / 2;
+  for (int k = 0; k < taps; k++) {
     const int s = t + k - padding;
-    if (s >= 0 && s < T) c = plus(c, times(exact(weight(m, "filter.weight")[d * K + k]), u[s][d]));
+    if (s >= 0 && s < T) c = plus(c, times(exact(weight(m, "filter.weight")[d * taps + k]), u[s][d]));
   }
-  for (int s = 0; !is_short && s < (causal ? t + 1 : T); s++)
+  for (int s = 0; taps == 0 && s < (causal ? t + 1 : T); s++)
     c = plus(c, times(long_tap(m, d, (t - s + T) % T), u[s][d]));
   return c;
 }
@@ -184,14 +184,18 @@ static void exact_rows(const double *x, sum rows[T][D]) {
 }
 
 START_TEST(base_conv_is_its_definition) {
-  static const char *const filters[] = {"short", "long", "implicit"};
+  static const struct {
+    const char *config;
+    int taps;
+  } filters[] = {
+      {"short\"", K}, {"long\"", 0}, {"implicit\"", 0}, {"short\",\"taps\":3", 3}, {"short\",\"taps\":[8,1]", 1}};
   const int residual = _i & 1, causal = _i >> 1 & 1, filter = _i >> 2;
-  const lsqnet_mixer_sizes sizes = {sizeof sizes, residual, K, D, 1, 1};
+  const lsqnet_mixer_sizes sizes = {sizeof sizes, residual, K, D, 1, 2, 1, 0};
   char config[64];
   double x[T * D], y[COUNT * D];
   sum u[T][D], h[T][D], gate[T][D], product[T][D], out[T][D];
   instance m;
-  (void)snprintf(config, sizeof config, "{\"filter\":\"%s\",\"causal\":%s}", filters[filter],
+  (void)snprintf(config, sizeof config, "{\"filter\":\"%s,\"causal\":%s}", filters[filter].config,
                  causal ? "true" : "false");
   make(&m, "base_conv", config, &sizes);
   fill(x, T * D);
@@ -202,7 +206,7 @@ START_TEST(base_conv_is_its_definition) {
   linear_rows(&m, "gate", u, 0, gate);
   for (int i = 0; i < T * D; i++) {
     const int t = i / D, d = i % D;
-    sum c = convolution(&m, h, filter == 0, causal, t, d);
+    sum c = convolution(&m, h, filters[filter].taps, causal, t, d);
     if (residual) c = plus(c, h[t][d]);
     product[t][d] = times(c, gate[t][d]);
   }
@@ -236,7 +240,7 @@ static void attention_row(const sum q[D], const sum k[T][D], int head, int softm
 
 START_TEST(attention_is_its_definition) {
   const int softmax = _i & 1, causal = _i >> 1 & 1, bias = _i >> 2;
-  const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, K, D, bias, 1};
+  const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, K, D, bias, 1, 0, 0};
   char config[64];
   double x[T * D], y[COUNT * D];
   sum u[T][D], q[T][D], k[T][D], v[T][D], heads[T][D], out[T][D], p[T];
@@ -266,7 +270,7 @@ START_TEST(attention_is_its_definition) {
 END_TEST
 
 START_TEST(softmax_does_not_overflow) {
-  const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, K, D, 1, 1};
+  const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, K, D, 1, 1, 0, 0};
   double x[T * D], y[COUNT * D];
   instance m;
   make(&m, "attention", "{\"causal\":false}", &sizes);
@@ -283,7 +287,7 @@ END_TEST
 
 START_TEST(a_causal_mixer_does_not_read_later_rows) {
   const int index = (int[]){1, 3, 5, 7, 10}[_i];
-  const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, K, D, 1, 1};
+  const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, K, D, 1, 1, 0, 0};
   double x[T * D], y[COUNT * D], again[COUNT * D];
   instance m;
   make(&m, configs[index].mixer, configs[index].config, &sizes);
@@ -304,7 +308,7 @@ typedef struct {
 } listed;
 
 static void check_list(const char *mixer, const char *config, int residual, int bias, const listed *list, int count) {
-  const lsqnet_mixer_sizes sizes = {sizeof sizes, residual, K, D, bias, 1};
+  const lsqnet_mixer_sizes sizes = {sizeof sizes, residual, K, D, bias, 1, 0, 0};
   instance m;
   make(&m, mixer, config, &sizes);
   ck_assert_int_eq(m.count, count);
@@ -390,7 +394,7 @@ static void check_values(const instance *m, const char *name, const double *expe
 }
 
 START_TEST(base_conv_starts_as_the_reference_does) {
-  const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, 4, 64, 1, 3};
+  const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, 4, 64, 1, 3, 0, 0};
   double taps[64 * 4] = {0}, largest = 0, sum_of_squares = 0;
   int64_t count = 0;
   instance m;
@@ -418,7 +422,7 @@ START_TEST(base_conv_starts_as_the_reference_does) {
 END_TEST
 
 START_TEST(implicit_filters_start_from_the_reference_features) {
-  const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, 5, 64, 1, 3};
+  const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, 5, 64, 1, 3, 0, 0};
   int64_t count = 0;
   instance m;
   make(&m, "base_conv", "{\"filter\":\"implicit\"}", &sizes);
@@ -437,7 +441,7 @@ START_TEST(implicit_filters_start_from_the_reference_features) {
 END_TEST
 
 START_TEST(attention_starts_as_the_reference_does) {
-  const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, 4, 64, 1, 8};
+  const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, 4, 64, 1, 8, 0, 0};
   instance m;
   make(&m, "attention", "{}", &sizes);
   check_normal(&m, "qkv.weight", 0.02);
@@ -449,15 +453,15 @@ START_TEST(attention_starts_as_the_reference_does) {
 END_TEST
 
 START_TEST(sizes_whose_products_overflow_are_refused) {
-  const lsqnet_mixer_sizes huge[] = {{sizeof huge[0], 1, 4, INT64_C(1) << 40, 1, 1},
-                                     {sizeof huge[0], 1, INT64_C(1) << 60, 8, 1, 1},
-                                     {sizeof huge[0], 1, 0, 8, 1, 1}};
+  const lsqnet_mixer_sizes huge[] = {{sizeof huge[0], 1, 4, INT64_C(1) << 40, 1, 1, 0, 0},
+                                     {sizeof huge[0], 1, INT64_C(1) << 60, 8, 1, 1, 0, 0},
+                                     {sizeof huge[0], 1, 0, 8, 1, 1, 0, 0}};
   const lsqnet_mixer *mixer = find(configs[_i].mixer);
   void *state = NULL;
   for (int i = 0; i < 3; i++)
     ck_assert_int_eq(mixer->create(&state, context, mixer->user, &huge[i], "{}"), LSQNET_E_SHAPE);
 
-  const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, INT64_C(1) << 30, 8, 1, 1};
+  const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, INT64_C(1) << 30, 8, 1, 1, 0, 0};
   const lsqnet_mixer_shape shape = {sizeof shape, 0, INT64_C(1) << 31, INT64_C(1) << 30, 0, 1};
   int64_t cache = 0, scratch = 0;
   ck_assert_int_eq(mixer->create(&state, context, mixer->user, &sizes, configs[_i].config), LSQNET_OK);
@@ -468,7 +472,7 @@ END_TEST
 
 START_TEST(scores_that_overflow_are_refused) {
   const int64_t rows = INT64_C(1) << 31;
-  const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, rows, 8, 1, 1};
+  const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, rows, 8, 1, 1, 0, 0};
   const lsqnet_mixer_shape shape = {sizeof shape, 0, 1, rows, 0, rows};
   const lsqnet_mixer *mixer = find("attention");
   int64_t cache = 0, scratch = 0;
@@ -485,7 +489,7 @@ int main(void) {
   tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_set_timeout(tests, 120);
   tcase_add_loop_test(tests, every_mixer_keeps_its_contract, 0, CONFIGS * SIZES);
-  tcase_add_loop_test(tests, base_conv_is_its_definition, 0, 12);
+  tcase_add_loop_test(tests, base_conv_is_its_definition, 0, 20);
   tcase_add_loop_test(tests, attention_is_its_definition, 0, 8);
   tcase_add_test(tests, softmax_does_not_overflow);
   tcase_add_loop_test(tests, a_causal_mixer_does_not_read_later_rows, 0, 5);

@@ -207,12 +207,16 @@ static const struct {
     {"attention", "{\"heads\":\"2\"}", LSQNET_E_ARGUMENT, {"\"heads\" is \"2\"", "an integer"}},
     {"attention", "{\"softmax\":{}}", LSQNET_E_ARGUMENT, {"\"softmax\" is {}", "true or false"}},
     {"attention", "{\"filter\":\"short\"}", LSQNET_E_ARGUMENT, {"filter", "heads, softmax, causal"}},
+    {"base_conv", "{\"taps\":5}", LSQNET_E_ARGUMENT, {"taps", "1 to 4"}},
+    {"base_conv", "{\"taps\":[0]}", LSQNET_E_ARGUMENT, {"taps", "block 0"}},
+    {"base_conv", "{\"taps\":[1,2]}", LSQNET_E_SHAPE, {"2 numbers", "1 blocks"}},
+    {"base_conv", "{\"filter\":\"long\",\"taps\":1}", LSQNET_E_ARGUMENT, {"taps", "short"}},
     {"identity", "{\"heads\":1}", LSQNET_E_ARGUMENT, {"heads", "none"}},
     {"identity", "nothing", LSQNET_E_FORMAT, {"identity", "line 1"}},
 };
 enum { BAD_CONFIGS = sizeof bad_configs / sizeof *bad_configs };
 
-static const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, 4, 8, 1, 1};
+static const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, 4, 8, 1, 1, 0, 0};
 
 START_TEST(a_bad_configuration_is_named) {
   void *state = NULL;

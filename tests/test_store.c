@@ -89,6 +89,7 @@ static const struct {
   const char *mixer, *config;
 } MIXERS[] = {{"base_conv", NULL},
               {"base_conv", "{\"filter\":\"short\",\"causal\":false}"},
+              {"base_conv", "{\"filter\":\"short\",\"causal\":true,\"taps\":2}"},
               {"base_conv", "{\"filter\":\"long\"}"},
               {"base_conv", "{\"filter\":\"long\",\"causal\":false}"},
               {"base_conv", "{\"filter\":\"implicit\"}"},

@@ -1,5 +1,6 @@
 #include "train_model.h"
 
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,9 +107,35 @@ done:
   return code;
 }
 
+/* Freezes the parameters whose names match `pattern`; E_ARGUMENT's exit code if there are none. */
+static int freeze_matching(lsqnet_model *model, const char *pattern) {
+  lsqnet_parameter p;
+  int matched = 0;
+  for (int64_t i = 0; i < lsqnet_model_parameter_count(model); i++) {
+    if (lsqnet_model_get_parameter(model, i, &p, sizeof p) != LSQNET_OK || fnmatch(pattern, p.name, 0) != 0) continue;
+    const lsqnet_status st = lsqnet_model_freeze(model, i, 1);
+    if (st != LSQNET_OK) return fail_status(st, NULL);
+    matched = 1;
+  }
+  return matched ? CODE_DONE : fail(CODE_USAGE, "option --freeze: the model has no parameter \"%.80s\"", pattern);
+}
+
+static int freeze(lsqnet_model *model, const char *patterns) {
+  int code = CODE_DONE;
+  char *rest = NULL, *copy = strdup(patterns);
+  if (copy == NULL) return fail_memory("option --freeze");
+  for (char *pattern = strtok_r(copy, ",", &rest); code == CODE_DONE && pattern != NULL;
+       pattern = strtok_r(NULL, ",", &rest)) {
+    code = freeze_matching(model, pattern);
+  }
+  free(copy);
+  return code;
+}
+
 int train_model_create(lsqnet_model **out, lsqnet_context *context, const lsqnet_task *task, const train_settings *s) {
   int code = CODE_DONE;
   TRY(create(out, context, task, s));
+  if (s->freeze != NULL) TRY(freeze(*out, s->freeze));
   if (s->init != NULL) return copy_weights(*out, context, s->init);
   if (s->init_scale > 0) {
     const lsqnet_status st = lsqnet_model_draw_weights(*out, s->model.seed, s->init_scale);

@@ -99,6 +99,8 @@ static const entry entries[] = {
     {OPTION_FLAG, "--freeze-positions", NULL, "positions are zero, not trained", AT(model.freeze_positions), 0},
     {OPTION_REAL, "--init-scale", "X",
      "scale of the blocks' first weights; 0: the usual ones (default; Gauss-Newton: 1)", AT(init_scale), 0},
+    {OPTION_TEXT, "--freeze", "NAME,...", "parameters that keep their first weights; * and ? as in file names",
+     AT(freeze), 0},
     {OPTION_TEXT, "--init", "FILE", "first weights from a model; blocks beyond its own repeat them", AT(init), 0},
 
     {OPTION_TEXT, "--optimizer", "NAME", "adam (default), adamw, sgd or levenberg_marquardt", AT(train.optimizer), 0},

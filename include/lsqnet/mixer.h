@@ -17,6 +17,8 @@ typedef struct lsqnet_mixer_sizes {
   int64_t width;    /**< channels D */
   int32_t bias;     /**< 0: leave out the biases that the reference makes optional */
   int32_t layers;   /**< blocks in the model (for initial values scaled by depth) */
+  int32_t layer;    /**< the block's number, from 0 */
+  int32_t reserved; /**< zero */
 } lsqnet_mixer_sizes;
 
 /** What one call works on: B sequences of T rows, of whose output the rows first .. first+count-1 are wanted. */

@@ -9,7 +9,7 @@
   _Static_assert(sizeof(type) == 4 * (fours) + 8 * (eights) + sizeof(void *) * (pointers), #type " is padded inside")
 
 ASSERT_LAYOUT(lsqnet_context_options, log_user, 4, 0, 5);
-ASSERT_LAYOUT(lsqnet_mixer_sizes, layers, 4, 2, 0);
+ASSERT_LAYOUT(lsqnet_mixer_sizes, reserved, 6, 2, 0);
 ASSERT_LAYOUT(lsqnet_mixer_shape, count, 2, 4, 0);
 ASSERT_LAYOUT(lsqnet_mixer_parameter, reference_name, 2, 5, 2);
 ASSERT_LAYOUT(lsqnet_mixer, config, 2, 0, 15);

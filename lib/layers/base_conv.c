@@ -3,6 +3,7 @@
  * 2503.12295. */
 #include <jansson.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/random.h"
@@ -33,6 +34,7 @@ enum {
 typedef struct {
   lsq_built_in built_in;
   lsq_filter filter;
+  char *taps; /* as the configuration gave them; NULL: it did not */
 } base_conv;
 
 #define OF(array, role) LSQ_OF_ROLE(&m->built_in, array, role)
@@ -254,7 +256,7 @@ lsqnet_status REAL(lsq_base_conv_jvp)(const void *state, const lsqnet_mixer_shap
 
 #ifdef LSQ_ONCE
 
-static const char *const KEYS[] = {"filter", "causal", NULL};
+static const char *const KEYS[] = {"filter", "causal", "taps", NULL};
 static const char *const FILTERS[] = {"short", "long", "implicit", NULL};
 
 static void add_filter_parameters(base_conv *m) {
@@ -290,6 +292,37 @@ static void add_parameters(base_conv *m) {
   add_filter_parameters(m);
 }
 
+static void base_conv_destroy(void *state) {
+  base_conv *m = state;
+  if (m != NULL) lsq_free(m->built_in.context, m->taps);
+  lsq_built_in_destroy(m);
+}
+
+/* Reads "taps", one number for all blocks or an array of one for each, into filter->taps and, as it is, *text. */
+static lsqnet_status read_taps(const json_t *config, const lsqnet_context *context, const lsqnet_mixer_sizes *sizes,
+                               lsq_filter *filter, char **text) {
+  lsqnet_status st = LSQNET_OK;
+  const json_t *taps = json_object_get(config, "taps");
+  char *dump = NULL;
+  if (taps == NULL) return LSQNET_OK;
+  if (filter->kind != LSQ_FILTER_SHORT)
+    return lsq_fail(LSQNET_E_ARGUMENT, "base_conv: \"taps\" is for filter \"short\" only");
+  if (json_is_array(taps) && json_array_size(taps) != (size_t)sizes->layers)
+    return lsq_fail(LSQNET_E_SHAPE, "base_conv: \"taps\" has %lld numbers: the model has %ld blocks",
+                    (long long)json_array_size(taps), (long)sizes->layers);
+  const json_t *own = json_is_array(taps) ? json_array_get(taps, (size_t)sizes->layer) : taps;
+  filter->taps = json_is_integer(own) ? json_integer_value(own) : 0;
+  if (filter->taps < 1 || filter->taps > sizes->rows)
+    return lsq_fail(LSQNET_E_ARGUMENT, "base_conv: \"taps\" of block %ld must be an integer from 1 to %lld",
+                    (long)sizes->layer, (long long)sizes->rows);
+  dump = json_dumps(taps, JSON_ENCODE_ANY | JSON_COMPACT);
+  if (dump == NULL) return lsq_fail(LSQNET_E_MEMORY, "base_conv: no memory for \"taps\"");
+  LSQ_TRY(lsq_copy_text(context, text, dump));
+done:
+  free(dump);
+  return st;
+}
+
 static lsqnet_status base_conv_create(void **state, lsqnet_context *context, void *user,
                                       const lsqnet_mixer_sizes *sizes, const char *config) {
   lsqnet_status st = LSQNET_OK;
@@ -303,10 +336,14 @@ static lsqnet_status base_conv_create(void **state, lsqnet_context *context, voi
   LSQ_TRY(lsq_config_boolean(object, "base_conv", "causal", &filter.causal));
   LSQ_TRY(lsq_built_in_create(&made, sizeof *m, context, sizes));
   m = made;
+  made = NULL;
+  LSQ_TRY(read_taps(object, context, sizes, &filter, &m->taps));
   m->filter = filter;
   add_parameters(m);
   *state = m;
+  m = NULL;
 done:
+  base_conv_destroy(m);
   json_decref(object);
   return st;
 }
@@ -359,14 +396,15 @@ static lsqnet_status base_conv_initialize(const void *state, int64_t index, uint
 
 static lsqnet_status base_conv_config(const void *state, char *text, uint64_t capacity, uint64_t *needed) {
   const base_conv *m = state;
-  return lsq_config_write(text, capacity, needed, "{\"filter\":\"%s\",\"causal\":%s}", FILTERS[m->filter.kind],
-                          m->filter.causal ? "true" : "false");
+  const int given = m->taps != NULL;
+  return lsq_config_write(text, capacity, needed, "{\"filter\":\"%s\",\"causal\":%s%s%s}", FILTERS[m->filter.kind],
+                          m->filter.causal ? "true" : "false", given ? ",\"taps\":" : "", given ? m->taps : "");
 }
 
 const lsqnet_mixer lsq_base_conv = {.size = sizeof(lsqnet_mixer),
                                     .name = "base_conv",
                                     .create = base_conv_create,
-                                    .destroy = lsq_built_in_destroy,
+                                    .destroy = base_conv_destroy,
                                     .parameter_count = lsq_built_in_parameter_count,
                                     .parameter = lsq_built_in_parameter,
                                     .workspace = base_conv_workspace,

@@ -139,7 +139,7 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 lsq_lags lsq_filter_lags(const lsq_filter *filter, int64_t T) {
   const int64_t K = filter->taps;
-  if (filter->causal) return (lsq_lags){0, T - 1};
+  if (filter->causal) return (lsq_lags){0, smaller(T, K) - 1};
   if (filter->kind != LSQ_FILTER_SHORT) return (lsq_lags){1 - T, T - 1};
   return (lsq_lags){-smaller(T - 1, K - 1 - K / 2), smaller(T - 1, K / 2)};
 }

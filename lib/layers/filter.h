@@ -27,7 +27,7 @@ typedef struct {
   real *weight, *features, *hidden_weight, *hidden_bias, *out_weight, *out_bias;
 } REAL(lsq_filter_gradients);
 
-/* The lags lo..hi that a sequence of T <= K rows has; lag 0 is always one. */
+/* The lags lo..hi that a sequence of T rows has (T <= K but for short filters); lag 0 is always one. */
 typedef struct {
   int64_t lo, hi;
 } lsq_lags;

@@ -17,7 +17,7 @@ static const lsqnet_mixer *const built_in[] = {BUILT_IN(TABLE)};
 
 enum { NAME_CAPACITY = 64, KNOWN_FLAGS = LSQNET_MIXER_POLYNOMIAL };
 
-LSQ_ASSERT_TIGHT(lsqnet_mixer_sizes, layers);
+LSQ_ASSERT_TIGHT(lsqnet_mixer_sizes, reserved);
 LSQ_ASSERT_TIGHT(lsqnet_mixer_shape, count);
 LSQ_ASSERT_TIGHT(lsqnet_mixer_parameter, reference_name);
 LSQ_ASSERT_TIGHT(lsqnet_mixer, config);

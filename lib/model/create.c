@@ -63,17 +63,18 @@ done:
 static lsqnet_status create_blocks(lsqnet_model *model) {
   lsqnet_status st = LSQNET_OK;
   const lsqnet_model_options *o = &model->options;
-  const lsqnet_mixer_sizes sizes = {.size = sizeof sizes,
-                                    .residual = o->residual,
-                                    .rows = o->rows,
-                                    .width = o->width,
-                                    .bias = o->bias,
-                                    .layers = (int32_t)o->layers};
+  lsqnet_mixer_sizes sizes = {.size = sizeof sizes,
+                              .residual = o->residual,
+                              .rows = o->rows,
+                              .width = o->width,
+                              .bias = o->bias,
+                              .layers = (int32_t)o->layers};
   const char *config = o->mixer_config != NULL ? o->mixer_config : "{}";
   LSQ_TRY(lsq_registry_find(model->context->mixers, o->mixer, &model->mixer));
   LSQ_TRY(lsq_alloc(model->context, &model->blocks, o->layers, sizeof *model->blocks));
   for (int64_t i = 0; i < o->layers; i++) {
     const uint64_t before = lsq_message_number();
+    sizes.layer = (int32_t)i;
     st = model->mixer->create(&model->blocks[i].mixer_state, model->context, model->mixer->user, &sizes, config);
     LSQ_TRY(lsq_within(lsq_called_back(st, before), "mixer %s", o->mixer));
     model->blocks_created++;
