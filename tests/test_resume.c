@@ -48,7 +48,8 @@ static const struct {
             {"adamw", LSQNET_F64},
             {"sgd", LSQNET_F32},
             {"sgd", LSQNET_F64},
-            {"levenberg_marquardt", LSQNET_F64}};
+            {"levenberg_marquardt", LSQNET_F64},
+            {"gauss_newton_cg", LSQNET_F64}};
 enum { RUN_COUNT = sizeof RUNS / sizeof *RUNS };
 
 static setting open_run(int run) {

@@ -103,7 +103,8 @@ static const entry entries[] = {
      AT(freeze), 0},
     {OPTION_TEXT, "--init", "FILE", "first weights from a model; blocks beyond its own repeat them", AT(init), 0},
 
-    {OPTION_TEXT, "--optimizer", "NAME", "adam (default), adamw, sgd or levenberg_marquardt", AT(train.optimizer), 0},
+    {OPTION_TEXT, "--optimizer", "NAME", "adam (default), adamw, sgd, levenberg_marquardt or gauss_newton_cg",
+     AT(train.optimizer), 0},
     {OPTION_INTEGER, "--steps", "N", "most steps (default 10000)", AT(train.steps), -DBL_MAX},
     {OPTION_INTEGER, "--batch", "N", "samples a step (default 1024; Gauss-Newton: what its residuals need)",
      AT(train.batch), 1},
@@ -208,7 +209,8 @@ static int check(const train_settings *s) {
 static void spread(train_settings *s) {
   s->task.seed = s->model.seed = s->train.seed = (uint64_t)s->seed;
   if (s->norms >= 0) s->model.mixer_norm = s->model.mlp_norm = s->model.final_norm = s->norms;
-  const int newton = strcmp(s->train.optimizer, "levenberg_marquardt") == 0;
+  const int newton =
+      strcmp(s->train.optimizer, "levenberg_marquardt") == 0 || strcmp(s->train.optimizer, "gauss_newton_cg") == 0;
   if (s->init_scale < 0) s->init_scale = newton ? 1 : 0;
 }
 

@@ -18,8 +18,8 @@ typedef struct lsqnet_train_options {
   int32_t fresh_batch;       /**< Gauss-Newton: 1 a new batch each iteration, 0 one batch as long as it serves,
                                   -1 (default): the trainer lets them take over from each other */
   int64_t steps;             /**< most steps, Gauss-Newton iterations included; default 10000 */
-  int64_t batch;             /**< samples a step; 0 (default): 1024, and for Gauss-Newton as many as give twice as many
-                                  residuals as trained weights */
+  int64_t batch;             /**< samples a step; 0 (default): 1024; in Gauss-Newton as many as give 2.5 residuals a
+                                  trained weight, with "gauss_newton_cg" 1.5 */
   uint64_t seed;             /**< fixes all data; default 0 */
   double target;             /**< ends the run when the loss on fresh data is at or below it; 0 (default): never */
   double rate;               /**< learning rate; default 1e-3 */
@@ -35,15 +35,18 @@ typedef struct lsqnet_train_options {
   double metric_threshold;   /**< below it the rate rises; default 0.9 */
   double rate_floor;         /**< default 1e-10 */
   double l1;                 /**< factor of the loss-scaled L1 regularisation; default 0 */
-  double damping;            /**< first damping of Levenberg-Marquardt; 0 (default): chosen from the Jacobian */
+  double damping;            /**< first damping of Gauss-Newton; 0 (default): chosen from the Jacobian */
   int64_t schedule_steps;    /**< steps between changes of the rate; default 3000 */
   int64_t no_increase_steps; /**< the adaptive rate does not rise before; default 1000 */
   int64_t metric_every;      /**< steps between measurements of the cosine metric; default 1000 */
   int64_t metric_batches;    /**< fresh batches for it; default 64 */
-  int64_t memory;            /**< bytes that Gauss-Newton's Jacobian blocks may take; default 2^30 */
+  int64_t memory;            /**< bytes that Gauss-Newton's matrices may take; default 2^30. With P trained
+                                  weights "levenberg_marquardt" needs more than 16 P^2; "gauss_newton_cg" makes do
+                                  with little, and takes fewer iterations the more it has, up to 2 P^2 */
   int64_t dims_start, dims_increment, dims_interval;       /**< curriculum over unknowns; start 0 (default): none */
   int64_t rows_start, rows_increment, rows_interval;       /**< curriculum over rows of data */
-  const char *optimizer;     /**< "adam" (default), "adamw", "sgd", "levenberg_marquardt" */
+  const char *optimizer;     /**< "adam" (default), "adamw", "sgd"; Gauss-Newton: "levenberg_marquardt" (explicit
+                                  Jacobian), "gauss_newton_cg" (conjugate gradients on products with it) */
   const char *schedule;      /**< "constant", "step" (default), "adaptive" */
 } lsqnet_train_options;
 
@@ -65,7 +68,7 @@ typedef struct lsqnet_progress {
   double loss;            /**< on this step's batch, before the step, without L1 */
   double rate;            /**< learning rate; 0 in Gauss-Newton */
   double gradient_norm;   /**< before clipping */
-  double damping;         /**< Levenberg-Marquardt's; 0 in first-order steps */
+  double damping;         /**< Gauss-Newton's; 0 in first-order steps */
   double metric;          /**< EMA of the cosine metric */
   double fresh_loss;      /**< on data that no step has seen, when last measured; NaN before */
   double seconds;         /**< of training, resumed parts included */
@@ -76,7 +79,7 @@ typedef struct lsqnet_progress {
 typedef lsqnet_status (*lsqnet_progress_fn)(void *user, const lsqnet_progress *progress);
 
 /** Errors: E_ARGUMENT (field and value), E_SHAPE (task and model do not meet: both are named), E_UNSUPPORTED
- *  (Gauss-Newton on a float32 model, a mixer without jvp), E_VERSION, E_MEMORY. */
+ *  (Gauss-Newton on a float32 model; "gauss_newton_cg" with a mixer without jvp), E_VERSION, E_MEMORY. */
 LSQNET_API lsqnet_status lsqnet_trainer_create(lsqnet_trainer **out, lsqnet_model *model, lsqnet_task *task,
                                                const lsqnet_train_options *options);
 LSQNET_API void lsqnet_trainer_destroy(lsqnet_trainer *trainer);

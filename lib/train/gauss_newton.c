@@ -119,11 +119,12 @@ static void move_weights(lsq_gauss_newton *g) {
 static lsqnet_status descend(lsq_gauss_newton *g, double before, double largest, double *after) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_model *model = g->trainer->model;
+  const size_t bytes = (size_t)model->weight_count * sizeof(double);
   const double least = LEAST_DAMPING * largest;
   double *mu = &g->numbers[LSQ_DAMPING];
   int solved = 0;
   if (!(*mu > 0.0)) *mu = FIRST_DAMPING * largest;
-  memcpy(g->old, model->weights_f64, (size_t)model->weight_count * sizeof(double));
+  memcpy(g->old, model->weights_f64, bytes);
   for (int tries = 1; tries <= MOST_TRIES; tries++) {
     *mu = fmax(*mu, least);
     LSQ_TRY(g->method->solve(g, g->solver, *mu, largest, &solved));
@@ -135,11 +136,12 @@ static lsqnet_status descend(lsq_gauss_newton *g, double before, double largest,
         return LSQNET_OK;
       }
     }
+    memcpy(model->weights_f64, g->old, bytes);
     *mu *= 4.0;
   }
   *after = before;
 done:
-  memcpy(model->weights_f64, g->old, (size_t)model->weight_count * sizeof(double));
+  memcpy(model->weights_f64, g->old, bytes);
   return st;
 }
 

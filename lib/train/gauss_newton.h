@@ -27,7 +27,7 @@ typedef struct {
   void (*destroy)(lsq_gauss_newton *g, void *solver);
   /* Fills g->r and g->gradient for the batch at hand, *sum of squares of r, and the largest diagonal entry of J'J. */
   lsqnet_status (*linearise)(lsq_gauss_newton *g, void *solver, double *sum, double *largest);
-  /* g->d for a damping; *solved is 0 if there is none. */
+  /* g->d for a damping at the weights of the linearisation; *solved is 0 if there is none. */
   lsqnet_status (*solve)(lsq_gauss_newton *g, void *solver, double damping, double largest, int *solved);
 } lsq_normal_solver;
 

@@ -32,8 +32,9 @@ static int64_t output_size(const lsq_jacobian *j) { return j->rows * j->trainer-
 
 int64_t lsq_jacobian_outputs(const lsq_jacobian *j) { return j->trainer->shape.count * j->trainer->shape.scored; }
 
-/* Where residual `index` of a sample lies in the pass's output. */
-static int64_t output_place(const lsq_jacobian *j, int64_t index) {
+int64_t lsq_jacobian_cache(const lsq_jacobian *j) { return j->plan.cache; }
+
+int64_t lsq_jacobian_place(const lsq_jacobian *j, int64_t index) {
   const lsqnet_task_shape *s = &j->trainer->shape;
   return index / s->scored * s->stride * j->trainer->model->options.out_width + s->scored_first + index % s->scored;
 }
@@ -112,12 +113,12 @@ static lsqnet_status differentiate(void *argument, int64_t index, int64_t lane) 
   double **gradients = j->gradients + lane * t->model->parameter_count;
   LSQ_TRY(lsq_pass_forward_f64(&pass, w->x + index * t->shape.rows * t->shape.in_width, y, cache, scratch));
   for (int64_t k = 0; k < outputs; k++)
-    w->r[index * outputs + k] = y[output_place(j, k)] - w->target[index * outputs + k];
+    w->r[index * outputs + k] = y[lsq_jacobian_place(j, k)] - w->target[index * outputs + k];
   for (int64_t k = 0; w->J != NULL && k < outputs; k++) {
     double *row = w->J + (index * outputs + k) * P;
     memset(dy, 0, (size_t)size * sizeof *dy);
     memset(row, 0, (size_t)P * sizeof *row);
-    dy[output_place(j, k)] = 1.0;
+    dy[lsq_jacobian_place(j, k)] = 1.0;
     direct_gradients(t->model, row, gradients);
     LSQ_TRY(lsq_pass_backward_f64(&pass, dy, NULL, gradients, cache, scratch));
   }

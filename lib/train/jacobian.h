@@ -12,6 +12,12 @@ void lsq_jacobian_destroy(lsq_jacobian *jacobian);
 /* Residuals of one sample. */
 int64_t lsq_jacobian_outputs(const lsq_jacobian *jacobian);
 
+/* Where residual `index` of a sample lies in the output of a pass of the rows that are scored. */
+int64_t lsq_jacobian_place(const lsq_jacobian *jacobian, int64_t index);
+
+/* Numbers that the activations of a sample take. */
+int64_t lsq_jacobian_cache(const lsq_jacobian *jacobian);
+
 /* Draws samples 0 .. samples-1 of batch `step`: X (samples,T,in_width), Y (samples,outputs). */
 lsqnet_status lsq_jacobian_draw(lsq_jacobian *jacobian, uint64_t step, int64_t samples, double *X, double *Y);
 

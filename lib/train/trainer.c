@@ -7,7 +7,8 @@
 #include "tasks/task.h"
 #include "train/schedule.h"
 
-static const lsq_optimizer *const optimizers[] = {&lsq_adam, &lsq_adamw, &lsq_sgd, &lsq_levenberg_marquardt};
+static const lsq_optimizer *const optimizers[] = {&lsq_adam, &lsq_adamw, &lsq_sgd, &lsq_levenberg_marquardt,
+                                                  &lsq_gauss_newton_cg};
 
 lsqnet_status lsq_optimizer_find(const char *name, const lsq_optimizer **out) {
   for (size_t i = 0; i < sizeof optimizers / sizeof *optimizers; i++)
@@ -15,7 +16,10 @@ lsqnet_status lsq_optimizer_find(const char *name, const lsq_optimizer **out) {
       *out = optimizers[i];
       return LSQNET_OK;
     }
-  return lsq_fail(LSQNET_E_ARGUMENT, "optimizer=\"%s\": it must be adam, adamw, sgd or levenberg_marquardt", name);
+  return lsq_fail(LSQNET_E_ARGUMENT,
+                  "optimizer=\"%s\": it must be adam, adamw, sgd, levenberg_marquardt or "
+                  "gauss_newton_cg",
+                  name);
 }
 
 /* Streams other than the steps' own begin beyond all that a run can do. */

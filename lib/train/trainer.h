@@ -63,7 +63,7 @@ lsqnet_status lsq_trainer_resume(lsqnet_trainer **out, lsqnet_model *model, lsqn
 
 /* The optimiser called `name`, or E_ARGUMENT listing all. */
 lsqnet_status lsq_optimizer_find(const char *name, const lsq_optimizer **out);
-extern const lsq_optimizer lsq_adam, lsq_adamw, lsq_sgd, lsq_levenberg_marquardt;
+extern const lsq_optimizer lsq_adam, lsq_adamw, lsq_sgd, lsq_levenberg_marquardt, lsq_gauss_newton_cg;
 
 /* Streams of data: steps draw from their own number; other uses draw from streams that no step reaches. */
 enum { LSQ_STREAM_STEP = 0, LSQ_STREAM_METRIC = 1, LSQ_STREAM_FRESH = 2, LSQ_STREAM_START = 3 };
