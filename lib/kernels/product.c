@@ -1,7 +1,7 @@
 /* Matrix products for the narrow shapes of layers. A tile of C stays in registers while its sums run: each step
- * multiplies one number from each row of A with a strip of B, which lies packed in a small buffer and padded with
- * zeros. Full and partial tiles run the same instructions on each row, so that its bits do not depend on its
- * neighbours. */
+ * multiplies one number from each row of A with a strip of B: a row of B where it can be used as it lies, or one packed
+ * into a small buffer and padded with zeros. Full and partial tiles run the same instructions on each row, so that its
+ * bits do not depend on its neighbours. */
 #include "kernels/blis.h"
 #include "kernels/level.h"
 
@@ -60,7 +60,7 @@ INLINE strip strip_multiply_add(const int vectors, strip s, real a, strip b) {
 }
 
 /* C = start + A B (+ C if accumulate) for one whole tile. Row r of A starts at a[r] and goes in steps of a_step. */
-INLINE void tile(const int vectors, int64_t depth, const real *const *a, int64_t a_step, const real *b,
+INLINE void tile(const int vectors, int64_t depth, const real *const *a, int64_t a_step, const real *b, int64_t b_step,
                  const real *start, real *C, int64_t ldc, int accumulate) {
 #define BEGIN(r)                             \
   strip sum##r = strip_load(vectors, start); \
@@ -71,7 +71,7 @@ INLINE void tile(const int vectors, int64_t depth, const real *const *a, int64_t
   EACH_ROW(BEGIN)
   const int far = a_step >= FAR;
   for (int64_t k = 0; k < depth; k++) {
-    strip row = strip_load(vectors, b + k * vectors * LANES);
+    strip row = strip_load(vectors, b + k * b_step);
     if (far) __builtin_prefetch(a0 + (k + depth) * a_step, 0, 2);
     EACH_ROW(STEP)
   }
@@ -81,13 +81,13 @@ INLINE void tile(const int vectors, int64_t depth, const real *const *a, int64_t
   EACH_ROW(END)
 }
 
-typedef void tile_fn(int64_t depth, const real *const *a, int64_t a_step, const real *b, const real *start, real *C,
-                     int64_t ldc, int accumulate);
+typedef void tile_fn(int64_t depth, const real *const *a, int64_t a_step, const real *b, int64_t b_step,
+                     const real *start, real *C, int64_t ldc, int accumulate);
 
-#define DEFINE_TILE(vectors)                                                                                        \
-  static void tile_##vectors(int64_t depth, const real *const *a, int64_t a_step, const real *b, const real *start, \
-                             real *C, int64_t ldc, int accumulate) {                                                \
-    tile(vectors, depth, a, a_step, b, start, C, ldc, accumulate);                                                  \
+#define DEFINE_TILE(vectors)                                                                                     \
+  static void tile_##vectors(int64_t depth, const real *const *a, int64_t a_step, const real *b, int64_t b_step, \
+                             const real *start, real *C, int64_t ldc, int accumulate) {                          \
+    tile(vectors, depth, a, a_step, b, b_step, start, C, ldc, accumulate);                                       \
   }
 DEFINE_TILE(1)
 DEFINE_TILE(2)
@@ -108,9 +108,9 @@ static inline matrix matrix_from(matrix A, int64_t i, int64_t k) {
 
 static inline int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* A strip of columns over one block of the sum: B packed, and what the sums start from. */
+/* A strip of columns over one block of the sum: rows of B, `step` apart, and what the sums start from. */
 typedef struct {
-  int64_t depth, columns;
+  int64_t depth, columns, step;
   int vectors;
   const real *b, *start;
 } panel;
@@ -175,7 +175,7 @@ static void partial_tile(const panel *p, const real *const *a, int64_t a_step, i
     memset(whole, 0, sizeof whole);
     for (int64_t r = 0; r < rows; r++) copy_row(p->columns, C + r * ldc, whole + r * width);
   }
-  tiles[p->vectors](p->depth, a, a_step, p->b, p->start, whole, width, accumulate);
+  tiles[p->vectors](p->depth, a, a_step, p->b, p->step, p->start, whole, width, accumulate);
   for (int64_t r = 0; r < rows; r++) copy_row(p->columns, whole + r * width, C + r * ldc);
 }
 
@@ -184,7 +184,7 @@ static void panel_product(int64_t M, matrix A, const panel *p, real *C, int64_t 
     const real *a[TILE_ROWS];
     for (int64_t r = 0; r < TILE_ROWS; r++) a[r] = A.data + min(i + r, M - 1) * A.row;
     if (i + TILE_ROWS <= M && p->columns == p->vectors * LANES) {
-      tiles[p->vectors](p->depth, a, A.column, p->b, p->start, C + i * ldc, ldc, accumulate);
+      tiles[p->vectors](p->depth, a, A.column, p->b, p->step, p->start, C + i * ldc, ldc, accumulate);
     } else {
       partial_tile(p, a, A.column, min(M - i, TILE_ROWS), C + i * ldc, ldc, accumulate);
     }
@@ -235,14 +235,19 @@ static void block_product(int64_t M, int64_t N, int64_t depth, matrix A, matrix 
   panel panels[WIDTH / LANES];
   const int64_t vectors = (N + LANES - 1) / LANES, count = (vectors + TILE_VECTORS - 1) / TILE_VECTORS;
   for (int64_t p = 0; p < count; p++) {
-    const int64_t first = p * vectors / count, end = (p + 1) * vectors / count;
-    real *packed = buffer + first * LANES * depth;
+    const int64_t first = p * vectors / count, end = (p + 1) * vectors / count, width = (end - first) * LANES;
+    const matrix columns = matrix_from(B, 0, first * LANES);
     panels[p] = (panel){.depth = depth,
                         .columns = min(end * LANES, N) - first * LANES,
                         .vectors = (int)(end - first),
-                        .b = packed,
+                        .b = columns.data,
+                        .step = B.row,
                         .start = start + first * LANES};
-    pack(matrix_from(B, 0, first * LANES), depth, panels[p].columns, (end - first) * LANES, packed);
+    if (B.column == 1 && panels[p].columns == width && B.row < FAR) continue;
+    real *packed = buffer + first * LANES * depth;
+    pack(columns, depth, panels[p].columns, width, packed);
+    panels[p].b = packed;
+    panels[p].step = width;
   }
   for (int64_t i = 0; i < M; i += BLOCK_ROWS) {
     for (int64_t p = 0; p < count; p++) {
