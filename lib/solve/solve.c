@@ -4,6 +4,7 @@
 
 #include "kernels/lapack.h"
 #include "solve/solver.h"
+#include "solve/wide.h"
 
 /* All arrays of one call of lsq_solve, cut from solver->memory. */
 typedef struct {
@@ -11,6 +12,7 @@ typedef struct {
   double *zero_answer, *unit, *G;
   int64_t *columns;
   lsq_factor factor;
+  lsq_wide wide; /* for m < n */
 } arrays;
 
 /* Hands out pieces of `base`; with base NULL it only counts. */
@@ -23,6 +25,25 @@ static double *cut(cutter *c, int64_t count) {
   const int64_t begin = c->used;
   c->used += (count + 7) / 8 * 8;
   return c->base != NULL ? c->base + begin : NULL;
+}
+
+static void lay_out_wide(const lsq_data *data, cutter *c, lsq_wide *w) {
+  const int64_t m = data->m, n = data->n;
+  *w = (lsq_wide){.m = m, .n = n, .factor = {.n = m}};
+  if (m >= n) return;
+  w->W = cut(c, n * m);
+  w->W_low = data->A_low != NULL ? cut(c, n * m) : NULL;
+  w->factor.Q = cut(c, n * m);
+  w->factor.R = cut(c, m * m);
+  w->factor.G = cut(c, m * m);
+  w->factor.inverse_rows = cut(c, m);
+  w->factor.norms = cut(c, m);
+  w->factor.work = cut(c, 4 * m);
+  w->factor.order = (int64_t *)(void *)cut(c, m);
+  w->lengths = cut(c, n);
+  w->zero = cut(c, n);
+  double **const vectors[] = {&w->exponents, &w->y, &w->y_low, &w->c, &w->c_low, &w->d, &w->r, &w->r_low};
+  for (int i = 0; i < 8; i++) *vectors[i] = cut(c, m);
 }
 
 static void lay_out(const lsq_data *data, cutter *c, arrays *a) {
@@ -55,6 +76,7 @@ static void lay_out(const lsq_data *data, cutter *c, arrays *a) {
   a->columns = (int64_t *)(void *)cut(c, n);
   a->factor.order = (int64_t *)(void *)cut(c, n);
   a->factor.place = (int64_t *)(void *)cut(c, n);
+  lay_out_wide(data, c, &a->wide);
 }
 
 static lsqnet_status reserve(lsqnet_solver *solver, const lsq_data *data, arrays *a) {
@@ -137,6 +159,20 @@ static int can_iterate(const lsq_problem *p, const lsq_data *data) {
   return lsq_iterations_needed(op, p->method, 1e-8) <= (double)p->solver->options.iterations;
 }
 
+/* p->factor for A itself. Of fewer rows than columns, not more columns than rows are independent. */
+static lsqnet_status factor_columns(lsq_problem *p, arrays *a, int *contradiction) {
+  lsqnet_status st = LSQNET_OK;
+  const int64_t rows = p->factor != NULL ? p->factor->rank : p->n;
+  memcpy(a->factor.Q, a->A, (size_t)(p->m * p->n) * sizeof(double));
+  p->factor = &a->factor;
+  LSQ_TRY(lsq_factor_compute(p->solver, p->m, p->factor, contradiction));
+  if (*contradiction) goto done;
+  if (p->factor->rank > rows) p->factor->rank = rows;
+  if (p->factor->rank < p->n && p->min_norm) lsq_least_norm_prepare(p->factor, a->unscale);
+done:
+  return st;
+}
+
 /* Decides how corrections are made: problem->factor and problem->op. *contradiction is 1 if the model's answers cannot
  * be those of A. */
 static lsqnet_status prepare(lsq_problem *p, const lsq_data *data, arrays *a, lsq_operator *op, int *contradiction) {
@@ -144,16 +180,19 @@ static lsqnet_status prepare(lsq_problem *p, const lsq_data *data, arrays *a, ls
   lsqnet_solver *solver = p->solver;
   const int iterative = p->method != LSQNET_METHOD_DIRECT;
   *contradiction = 0;
+  if (data->m < data->n && !iterative && solver->options.corrections > 0) {
+    LSQ_TRY(lsq_wide_prepare(solver, p, &a->wide, contradiction));
+    p->factor = &a->wide.factor;
+    if (!*contradiction && p->factor->rank == data->m) p->wide = &a->wide;
+    if (*contradiction || p->wide != NULL) goto done;
+  }
   if (iterative) {
     LSQ_TRY(make_operator(solver, a->A, data, a, op));
     p->op = op;
     if (op->largest > 0.0 && (solver->options.corrections == 0 || can_iterate(p, data))) goto done;
   }
-  memcpy(a->factor.Q, a->A, (size_t)(data->m * data->n) * sizeof(double));
-  p->factor = &a->factor;
-  LSQ_TRY(lsq_factor_compute(solver, data->m, p->factor, contradiction));
+  LSQ_TRY(factor_columns(p, a, contradiction));
   if (*contradiction) goto done;
-  if (p->factor->rank < data->n && p->min_norm) lsq_least_norm_prepare(p->factor, a->unscale);
   if (iterative && p->factor->rank == data->n) LSQ_TRY(make_operator(solver, p->factor->Q, data, a, op));
 done:
   return st;
@@ -228,6 +267,8 @@ static lsqnet_status solve_column(const lsq_problem *p, const lsq_data *data, in
     report->stopped = LSQNET_STOP_MODEL;
   } else if (p->solver->options.corrections == 0) {
     LSQ_TRY(answer_unrefined(p, a, report));
+  } else if (p->wide != NULL) {
+    lsq_wide_refine(p, p->wide, a->b, a->b_low, a->x, a->r, a->r_low, a->vectors, report);
   } else {
     LSQ_TRY(lsq_refine(p, a->b, a->b_low, a->x, a->r, a->r_low, a->vectors, report));
   }

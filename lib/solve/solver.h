@@ -5,6 +5,7 @@
  *   fold.c         or, for a layer of linear attention, a map from second moments that gives the same (fold.h)
  *   factor.c       repeated Cholesky-QR: R with A = Q R from the Gram matrices that the answers reveal
  *   least_norm.c   for columns that depend on each other, the shortest of all answers
+ *   wide.c         for fewer rows than columns, the shortest one from independent rows
  *   iterations.c   gradient descent, Chebyshev, conjugate gradients on the model's products
  *   refine.c       outer refinement: compensated residuals decide what x is, the model only how fast it is reached
  *   certificate.c  backward error and right digits of the answer that is handed out
@@ -172,7 +173,8 @@ typedef struct {
   const double *A, *A_low; /* (m,n), lda n */
   double norm_A;           /* Frobenius */
   int32_t method;
-  lsq_factor *factor;     /* NULL: iterate on `op` as it is */
+  struct lsq_wide *wide;  /* m < n, full rank: see wide.h; NULL: not so */
+  lsq_factor *factor;     /* NULL: iterate on `op` as it is; of A' for `wide` */
   const lsq_operator *op; /* on A, or on factor->Q */
   const double *unscale;  /* (n) */
   int min_norm;
