@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "problem.h"
 #ifdef HAVE_LAPACKE
 #include <lapacke.h>
 #endif
@@ -61,31 +63,29 @@ static int64_t place(const form *f, int64_t i, int64_t j) {
 
 static uint64_t random_state;
 
-static double uniform(void) {
-  random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-  return (double)(int64_t)(random_state >> 40) * 0x1p-24 - 0.5;
-}
+/* In (-1/2,1/2), and a float. */
+static double half(void) { return (double)(float)(uniform(&random_state) - 0.5); }
 
-static int32_t integer(int32_t low, int32_t high) { return low + (int32_t)((uniform() + 0.5) * (high - low + 1)); }
+static int32_t draw_integer(int32_t low, int32_t high) { return (int32_t)integer(&random_state, low, high); }
 
 /* Singular values of A between 1 and 5: 3 on the diagonal, and an uncertain half everywhere. */
 static void fill(form *f) {
   for (int i = 0; i < SIZE; i++) {
-    f->a[i] = uniform();
-    f->b[i] = uniform();
+    f->a[i] = half();
+    f->b[i] = half();
   }
   for (int32_t i = 0; i < smaller(f); i++) f->a[i * (f->lda + 1)] += 3;
 }
 
 static void draw(form *f) {
-  *f = (form){.layout = integer(101, 102), .trans = "NnTt"[integer(0, 3)], .single = integer(0, 1)};
-  f->m = integer(0, MOST);
-  f->n = integer(0, MOST);
-  f->nrhs = integer(0, 4);
+  *f = (form){.layout = draw_integer(101, 102), .trans = "NnTt"[draw_integer(0, 3)], .single = draw_integer(0, 1)};
+  f->m = draw_integer(0, MOST);
+  f->n = draw_integer(0, MOST);
+  f->nrhs = draw_integer(0, 4);
   const int32_t a_line = f->layout == LSQNET_ROW_MAJOR ? f->n : f->m;
   const int32_t b_line = f->layout == LSQNET_ROW_MAJOR ? f->nrhs : larger(f);
-  f->lda = (a_line > 1 ? a_line : 1) + integer(0, PADDING);
-  f->ldb = (b_line > 1 ? b_line : 1) + integer(0, PADDING);
+  f->lda = (a_line > 1 ? a_line : 1) + draw_integer(0, PADDING);
+  f->ldb = (b_line > 1 ? b_line : 1) + draw_integer(0, PADDING);
   fill(f);
 }
 
@@ -151,16 +151,16 @@ START_TEST(arguments_are_refused_as_by_lapacke) {
   for (int round = 0; round < 20000; round++) {
     form before, got, expected;
     draw(&before);
-    for (int spoilt = 0; spoilt < integer(0, 3); spoilt++) switch (integer(0, 8)) {
-        case 0: before.layout = integer(100, 103); break;
-        case 1: before.trans = "NTCx\0n"[integer(0, 5)]; break;
-        case 2: before.m = integer(-2, 4); break;
-        case 3: before.n = integer(-2, 4); break;
-        case 4: before.nrhs = integer(-2, 4); break;
-        case 5: before.lda = integer(-1, 6); break;
-        case 6: before.ldb = integer(-1, 6); break;
-        case 7: before.a[integer(0, 40)] = NAN; break;
-        default: before.b[integer(0, 40)] = NAN; break;
+    for (int spoilt = 0; spoilt < draw_integer(0, 3); spoilt++) switch (draw_integer(0, 8)) {
+        case 0: before.layout = draw_integer(100, 103); break;
+        case 1: before.trans = "NTCx\0n"[draw_integer(0, 5)]; break;
+        case 2: before.m = draw_integer(-2, 4); break;
+        case 3: before.n = draw_integer(-2, 4); break;
+        case 4: before.nrhs = draw_integer(-2, 4); break;
+        case 5: before.lda = draw_integer(-1, 6); break;
+        case 6: before.ldb = draw_integer(-1, 6); break;
+        case 7: before.a[draw_integer(0, 40)] = NAN; break;
+        default: before.b[draw_integer(0, 40)] = NAN; break;
       }
     got = expected = before;
     const int32_t info = ours(&got), lapacke = lapacks(&expected);
@@ -180,7 +180,7 @@ START_TEST(a_zero_on_the_triangular_factors_diagonal_has_lapacks_number) {
     form got, expected;
     draw(&got);
     if (smaller(&got) == 0 || got.nrhs == 0) continue;
-    const int32_t dependent = integer(1, smaller(&got)), rows = got.m < got.n;
+    const int32_t dependent = draw_integer(1, smaller(&got)), rows = got.m < got.n;
     for (int32_t i = 0; i < larger(&got); i++) {
       const int32_t row = rows ? dependent - 1 : i, column = rows ? i : dependent - 1;
       got.a[got.layout == LSQNET_ROW_MAJOR ? row * got.lda + column : row + column * got.lda] = 0;
@@ -196,6 +196,48 @@ END_TEST
 #endif
 
 /* ---- answers that are known ---- */
+
+/* Digits of x, as a whole, that quadruple precision confirms. */
+static double right_digits_of_norm(const problem *p) {
+  quad error = 0, size = 0;
+  for (int64_t j = 0; j < p->n; j++) {
+    const quad difference = p->b[j] - p->truth[j];
+    error += difference * difference;
+    size += p->truth[j] * p->truth[j];
+  }
+  return error > 0 ? -log10((double)quad_sqrt(error / size)) : 17;
+}
+
+/* A backward stable method would have 16 - log10(condition) digits. */
+START_TEST(what_is_handed_out_has_lost_no_digits) {
+  int solved = 0, refused = 0;
+  random_state = 6 + (uint64_t)_i;
+  for (int round = 0; round < 200; round++) {
+    const int64_t rows = integer(&random_state, 2, 20), columns = integer(&random_state, 1, rows);
+    const double power = 17 * uniform(&random_state);
+    problem p = problem_create(rows, columns, 1, 0), turned = problem_create(columns, rows, 1, 0);
+    problem_fill_condition(&p, pow(10, power), 0, 1, &random_state);
+    for (int64_t i = 0; i < rows * columns; i++) turned.a[i % columns * rows + i / columns] = p.a[i];
+    for (int64_t i = 0; i < columns; i++) turned.b[i] = p.b[i];
+    problem *used = _i == 0 ? &p : &turned;
+    double *b = doubles(rows);
+    (void)problem_truth(used, 0);
+    memcpy(b, used->b, (size_t)used->m * sizeof *b);
+    free(used->b);
+    used->b = b;
+    const int32_t info = lsqnet_dgels(LSQNET_ROW_MAJOR, 'N', (int32_t)used->m, (int32_t)used->n, 1, used->a,
+                                      (int32_t)used->n, used->b, 1);
+    if (info == 0)
+      ck_assert_msg(right_digits_of_norm(used) >= 15, "%g digits, 1e%g", right_digits_of_norm(used), power);
+    if (power < 12) ck_assert_int_eq(info, 0);
+    solved += info == 0;
+    refused += info != 0;
+    problem_free(&turned);
+    problem_free(&p);
+  }
+  ck_assert(solved > 120 && refused > 5);
+}
+END_TEST
 
 /* Powers of two and a length that is one: everything comes out exactly. */
 static const double tall[4 * 2] = {1, 0, 0, 2, 0, 0, 0, 0}, by_columns[4 * 2] = {1, 0, 0, 0, 0, 2, 0, 0};
@@ -248,7 +290,7 @@ START_TEST(columns_that_depend_but_for_roundings_are_named) {
   for (int dependent = 1; dependent < 4; dependent++) {
     random_state = 4;
     for (int i = 0; i < 5; i++) {
-      for (int j = 0; j < 4; j++) a[i * 4 + j] = uniform();
+      for (int j = 0; j < 4; j++) a[i * 4 + j] = half();
       a[i * 4 + dependent] = 0.3 * a[i * 4] + (dependent > 1 ? 0.7 * a[i * 4 + 1] : 0);
       for (int j = 0; j < 4; j++) transposed[j * 5 + i] = a[i * 4 + j];
     }
@@ -462,6 +504,7 @@ int main(void) {
   tcase_add_test(claims, arguments_are_refused_as_by_lapacke);
   tcase_add_test(claims, a_zero_on_the_triangular_factors_diagonal_has_lapacks_number);
 #endif
+  tcase_add_loop_test(claims, what_is_handed_out_has_lost_no_digits, 0, 2);
   tcase_add_test(claims, trailing_rows_hold_the_norm_of_the_residual);
   tcase_add_test(claims, too_few_equations_give_the_shortest_solution);
   tcase_add_test(claims, a_large_problem_is_solved_like_a_small_one);
