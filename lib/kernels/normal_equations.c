@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { TILE = 168, STEP = 24, PANEL = 64, STRIPE = 256 };
+enum { TILE = 192, STEP = 48, PANEL = 64, STRIPE = 256 };
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
