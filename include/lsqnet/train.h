@@ -42,7 +42,7 @@ typedef struct lsqnet_train_options {
   int64_t metric_batches;    /**< fresh batches for it; default 64 */
   int64_t memory;            /**< bytes that Gauss-Newton's matrices may take; default 2^30. With P trained
                                   weights "levenberg_marquardt" needs more than 16 P^2; "gauss_newton_cg" makes do
-                                  with little, and takes fewer iterations the more it has, up to P^2 */
+                                  with little, and takes fewer iterations the more it has, up to 2 P^2 */
   int64_t dims_start, dims_increment, dims_interval;       /**< curriculum over unknowns; start 0 (default): none */
   int64_t rows_start, rows_increment, rows_interval;       /**< curriculum over rows of data */
   const char *optimizer;     /**< "adam" (default), "adamw", "sgd"; Gauss-Newton: "levenberg_marquardt" (explicit

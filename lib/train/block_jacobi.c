@@ -6,9 +6,9 @@
 #include "base/pool.h"
 #include "kernels/normal_equations.h"
 
-/* Weights of a block: a sixteenth of all, within limits; residuals that estimate it, for each of its weights; samples
+/* Weights of a block: an eighth of all, within limits; residuals that estimate it, for each of its weights; samples
  * whose Jacobian is made together; widest product. */
-enum { SHARE_OF_WEIGHTS = 16, LEAST_BLOCK = 256, MOST_BLOCK = 4096, RESIDUALS_FOR_WEIGHT = 6, SLAB = 16, TILE = 192 };
+enum { SHARE_OF_WEIGHTS = 8, LEAST_BLOCK = 256, MOST_BLOCK = 4096, RESIDUALS_FOR_WEIGHT = 6, SLAB = 16, TILE = 192 };
 
 struct lsq_block_jacobi {
   lsqnet_trainer *trainer;
