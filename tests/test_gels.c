@@ -15,10 +15,11 @@
 
 /* ---- memory: the library has no other way to it here than the default allocator ---- */
 
-static _Thread_local int64_t allocations, failing;
+static _Thread_local int64_t allocations, failing, bytes;
 
 void *aligned_alloc(size_t alignment, size_t size) {
   void *memory = NULL;
+  bytes += (int64_t)size;
   if (++allocations == failing || posix_memalign(&memory, alignment, size) != 0) return NULL;
   return memory;
 }
@@ -208,7 +209,7 @@ static double right_digits_of_norm(const problem *p) {
   return error > 0 ? -log10((double)quad_sqrt(error / size)) : 17;
 }
 
-/* A backward stable method would have 16 - log10(condition) digits. */
+/* A backward stable method would have 16 - log10(condition) digits; here roundings begin to show where that is 2. */
 START_TEST(what_is_handed_out_has_lost_no_digits) {
   int solved = 0, refused = 0;
   random_state = 6 + (uint64_t)_i;
@@ -228,7 +229,8 @@ START_TEST(what_is_handed_out_has_lost_no_digits) {
     const int32_t info = lsqnet_dgels(LSQNET_ROW_MAJOR, 'N', (int32_t)used->m, (int32_t)used->n, 1, used->a,
                                       (int32_t)used->n, used->b, 1);
     if (info == 0)
-      ck_assert_msg(right_digits_of_norm(used) >= 15, "%g digits, 1e%g", right_digits_of_norm(used), power);
+      ck_assert_msg(right_digits_of_norm(used) >= (power < 14 ? 15 : 10), "%g digits, 1e%g", right_digits_of_norm(used),
+                    power);
     if (power < 12) ck_assert_int_eq(info, 0);
     solved += info == 0;
     refused += info != 0;
@@ -265,6 +267,25 @@ START_TEST(too_few_equations_give_the_shortest_solution) {
   double x[3] = {9, 77, 77};
   ck_assert_int_eq(lsqnet_dgels(LSQNET_COL_MAJOR, 'N', 1, 3, 1, row, 1, x, 3), 0);
   for (int j = 0; j < 3; j++) ck_assert(fabs(x[j] - row[j]) <= 4 * DBL_EPSILON);
+}
+END_TEST
+
+/* 648 MB, were there an array of n x n. */
+START_TEST(a_wide_problem_takes_nothing_of_its_unknowns_squared) {
+  enum { M = 2, N = 9000 };
+  double *a = calloc(M * N, sizeof *a), *b = calloc(N, sizeof *b);
+  ck_assert(a != NULL && b != NULL);
+  for (int64_t j = 0; j < N; j++) a[j % M * N + j] = 1;
+  b[0] = 4500, b[1] = 9000;
+  bytes = 0;
+  ck_assert_int_eq(lsqnet_dgels(LSQNET_ROW_MAJOR, 'N', M, N, 1, a, N, b, 1), 0);
+  for (int64_t j = 0; j < N; j++) ck_assert(fabs(b[j] - (double)(1 + j % M)) <= 4 * DBL_EPSILON);
+  ck_assert_int_le(bytes, 16000000); /* some 40 n, n m and what the solver needs for itself */
+  for (int64_t j = 0; j < N; j++) a[N + j] = a[j];
+  ck_assert_int_eq(lsqnet_dgels(LSQNET_ROW_MAJOR, 'N', M, N, 1, a, N, b, 1), 2);
+  ck_assert_int_le(bytes, 16000000);
+  free(b);
+  free(a);
 }
 END_TEST
 
@@ -508,6 +529,7 @@ int main(void) {
   tcase_add_test(claims, trailing_rows_hold_the_norm_of_the_residual);
   tcase_add_test(claims, too_few_equations_give_the_shortest_solution);
   tcase_add_test(claims, a_large_problem_is_solved_like_a_small_one);
+  tcase_add_test(claims, a_wide_problem_takes_nothing_of_its_unknowns_squared);
   tcase_add_test(claims, columns_that_depend_but_for_roundings_are_named);
   tcase_add_test(claims, no_data_and_zero_data_give_zero);
   tcase_add_loop_test(claims, a_refusal_says_what_is_wrong, 0, (int)(sizeof refusals / sizeof refusals[0]));

@@ -58,15 +58,12 @@ static int good(const lsq_gels_solver *g, int64_t k) {
   return 1;
 }
 
-/* E_RANK for wide problems too, for which the solver has an answer whatever their rank. */
 static lsqnet_status solve(lsq_gels_solver *g, const lsq_gels_shape *s, const rows *r) {
   lsqnet_status st = LSQNET_OK;
-  const int wide = s->rows < s->columns;
   lsqnet_solver *solver = NULL;
   g->reports[0].size = sizeof *g->reports;
-  LSQ_TRY(lsq_gels_solver_for(g, wide, &solver));
+  LSQ_TRY(lsq_gels_solver_for(g, s->rows < s->columns, &solver));
   st = REAL(lsqnet_solver_solve)(solver, s->rows, s->columns, s->k, r->A, r->lda, r->B, r->ldb, r->X, s->k, g->reports);
-  if (wide && (st == LSQNET_OK || st == LSQNET_E_NOT_CONVERGED) && g->reports[0].rank < s->rows) st = LSQNET_E_RANK;
   if (st == LSQNET_E_NOT_CONVERGED && good(g, s->k)) st = LSQNET_OK;
 done:
   return st;

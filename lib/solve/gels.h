@@ -31,7 +31,7 @@ enum { LSQ_GELS_KEPT = 1 << 16 };
 lsqnet_status lsq_gels_take(lsq_gels_solver **out, int64_t numbers);
 void lsq_gels_give_back(lsq_gels_solver *gels);
 
-/* The default model's solver, with the option min_norm or without. */
+/* The default model's solver, for full column rank or for the least norm of full row rank. */
 lsqnet_status lsq_gels_solver_for(lsq_gels_solver *gels, int min_norm, lsqnet_solver **out);
 
 #endif

@@ -67,6 +67,7 @@ lsqnet_status lsq_gels_solver_for(lsq_gels_solver *gels, int min_norm, lsqnet_so
     LSQ_TRY(lsqnet_solver_options_init(&options, sizeof options));
     options.min_norm = min_norm;
     LSQ_TRY(lsqnet_solver_create(&gels->solvers[min_norm], gels->context, NULL, &options));
+    if (min_norm) gels->solvers[min_norm]->options.min_norm = LSQ_MIN_NORM_OF_FULL_RANK;
   }
   *out = gels->solvers[min_norm];
 done:

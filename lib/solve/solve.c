@@ -12,7 +12,7 @@ typedef struct {
   double *zero_answer, *unit, *G;
   int64_t *columns;
   lsq_factor factor;
-  lsq_wide wide; /* for m < n */
+  lsq_wide wide; /* for m < n, and then nothing for columns */
 } arrays;
 
 /* Hands out pieces of `base`; with base NULL it only counts. */
@@ -27,10 +27,9 @@ static double *cut(cutter *c, int64_t count) {
   return c->base != NULL ? c->base + begin : NULL;
 }
 
-static void lay_out_wide(const lsq_data *data, cutter *c, lsq_wide *w) {
+static void lay_out_rows(const lsq_data *data, cutter *c, lsq_wide *w) {
   const int64_t m = data->m, n = data->n;
   *w = (lsq_wide){.m = m, .n = n, .factor = {.n = m}};
-  if (m >= n) return;
   w->W = cut(c, n * m);
   w->W_low = data->A_low != NULL ? cut(c, n * m) : NULL;
   w->factor.Q = cut(c, n * m);
@@ -46,16 +45,9 @@ static void lay_out_wide(const lsq_data *data, cutter *c, lsq_wide *w) {
   for (int i = 0; i < 8; i++) *vectors[i] = cut(c, m);
 }
 
-static void lay_out(const lsq_data *data, cutter *c, arrays *a) {
+static void lay_out_columns(const lsq_data *data, cutter *c, arrays *a) {
   const int64_t m = data->m, n = data->n;
-  *a = (arrays){.factor = {.n = n}};
-  a->A = cut(c, m * n);
-  a->A_low = data->A_low != NULL ? cut(c, m * n) : NULL;
   a->factor.Q = cut(c, m * n);
-  a->b = cut(c, m);
-  a->b_low = data->B_low != NULL ? cut(c, m) : NULL;
-  a->r = cut(c, m);
-  a->r_low = cut(c, m);
   a->factor.R = cut(c, n * n);
   a->factor.G = cut(c, n * n);
   a->factor.M = cut(c, n * n);
@@ -63,8 +55,24 @@ static void lay_out(const lsq_data *data, cutter *c, arrays *a) {
   a->factor.S = cut(c, n * n);
   a->G = cut(c, n * n);
   a->factor.inverse_rows = cut(c, n);
-  a->factor.norms = cut(c, n);
   a->factor.work = cut(c, 4 * n);
+  a->lanczos = cut(c, (n < LSQ_LANCZOS_MOST ? n : LSQ_LANCZOS_MOST) * (n + 2) + n);
+  a->columns = (int64_t *)(void *)cut(c, n);
+  a->factor.order = (int64_t *)(void *)cut(c, n);
+  a->factor.place = (int64_t *)(void *)cut(c, n);
+  for (int64_t j = 0; j < n && a->columns != NULL; j++) a->columns[j] = j;
+}
+
+static void lay_out(const lsq_data *data, int by_rows, cutter *c, arrays *a) {
+  const int64_t m = data->m, n = data->n;
+  *a = (arrays){.factor = {.n = n}};
+  a->A = cut(c, m * n);
+  a->A_low = data->A_low != NULL ? cut(c, m * n) : NULL;
+  a->b = cut(c, m);
+  a->b_low = data->B_low != NULL ? cut(c, m) : NULL;
+  a->r = cut(c, m);
+  a->r_low = cut(c, m);
+  a->factor.norms = cut(c, n);
   a->x = cut(c, n);
   a->scale = cut(c, n);
   a->unscale = cut(c, n);
@@ -72,23 +80,23 @@ static void lay_out(const lsq_data *data, cutter *c, arrays *a) {
   a->unit = cut(c, n);
   a->vectors = cut(c, 5 * n);
   a->work = cut(c, 8 * n);
-  a->lanczos = cut(c, (n < LSQ_LANCZOS_MOST ? n : LSQ_LANCZOS_MOST) * (n + 2) + n);
-  a->columns = (int64_t *)(void *)cut(c, n);
-  a->factor.order = (int64_t *)(void *)cut(c, n);
-  a->factor.place = (int64_t *)(void *)cut(c, n);
-  lay_out_wide(data, c, &a->wide);
+  if (by_rows)
+    lay_out_rows(data, c, &a->wide);
+  else
+    lay_out_columns(data, c, a);
 }
 
-static lsqnet_status reserve(lsqnet_solver *solver, const lsq_data *data, arrays *a) {
+/* What is taken apart by rows needs nothing of n x n. */
+static lsqnet_status reserve(lsqnet_solver *solver, const lsq_data *data, int by_rows, arrays *a) {
   lsqnet_status st = LSQNET_OK;
-  const int64_t wide = data->m > data->n ? data->m : data->n;
+  const int64_t longest = data->m > data->n || by_rows ? data->m : data->n;
   int64_t whole = 0;
   cutter count = {0}, pieces = {0};
-  LSQ_TRY(lsq_size_product(&whole, (const int64_t[]){wide + 8, data->n + 8, 16}, 3, "a problem of m x n"));
-  lay_out(data, &count, a);
+  LSQ_TRY(lsq_size_product(&whole, (const int64_t[]){longest + 8, data->n + 8, 16}, 3, "a problem of m x n"));
+  lay_out(data, by_rows, &count, a);
   LSQ_TRY(lsq_reserve(solver->context, &solver->memory, &solver->memory_capacity, count.used, sizeof(double)));
   pieces.base = solver->memory;
-  lay_out(data, &pieces, a);
+  lay_out(data, by_rows, &pieces, a);
 done:
   return st;
 }
@@ -113,7 +121,6 @@ static void scale_matrix(const lsq_data *data, arrays *a) {
     lsq_scale_copy(data->m, data->A + j, data->lda, -exponent, a->A + j, data->n);
     if (a->A_low != NULL) lsq_scale_copy(data->m, data->A_low + j, data->lda, -exponent, a->A_low + j, data->n);
     a->scale[j] = -exponent;
-    a->columns[j] = j;
     norms[j] = 0.0;
     for (int64_t i = 0; i < data->m; i++) norms[j] = fmax(norms[j], fabs(a->A[i * data->n + j]));
   }
@@ -159,10 +166,9 @@ static int can_iterate(const lsq_problem *p, const lsq_data *data) {
   return lsq_iterations_needed(op, p->method, 1e-8) <= (double)p->solver->options.iterations;
 }
 
-/* p->factor for A itself. Of fewer rows than columns, not more columns than rows are independent. */
-static lsqnet_status factor_columns(lsq_problem *p, arrays *a, int *contradiction) {
+/* p->factor for A itself, where `rows` rows were found independent: not more columns can be. */
+static lsqnet_status factor_columns(lsq_problem *p, arrays *a, int64_t rows, int *contradiction) {
   lsqnet_status st = LSQNET_OK;
-  const int64_t rows = p->factor != NULL ? p->factor->rank : p->n;
   memcpy(a->factor.Q, a->A, (size_t)(p->m * p->n) * sizeof(double));
   p->factor = &a->factor;
   LSQ_TRY(lsq_factor_compute(p->solver, p->m, p->factor, contradiction));
@@ -173,25 +179,30 @@ done:
   return st;
 }
 
+/* The same by rows: p->wide stays NULL if they depend on each other. */
+static lsqnet_status factor_rows(lsq_problem *p, arrays *a, int *contradiction) {
+  lsqnet_status st = LSQNET_OK;
+  LSQ_TRY(lsq_wide_prepare(p->solver, p, &a->wide, contradiction));
+  p->factor = &a->wide.factor;
+  if (!*contradiction && p->factor->rank == p->m) p->wide = &a->wide;
+done:
+  return st;
+}
+
 /* Decides how corrections are made: problem->factor and problem->op. *contradiction is 1 if the model's answers cannot
  * be those of A. */
-static lsqnet_status prepare(lsq_problem *p, const lsq_data *data, arrays *a, lsq_operator *op, int *contradiction) {
+static lsqnet_status prepare(lsq_problem *p, const lsq_data *data, arrays *a, int64_t rows, lsq_operator *op,
+                             int *contradiction) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_solver *solver = p->solver;
   const int iterative = p->method != LSQNET_METHOD_DIRECT;
   *contradiction = 0;
-  if (data->m < data->n && !iterative && solver->options.corrections > 0) {
-    LSQ_TRY(lsq_wide_prepare(solver, p, &a->wide, contradiction));
-    p->factor = &a->wide.factor;
-    if (!*contradiction && p->factor->rank == data->m) p->wide = &a->wide;
-    if (*contradiction || p->wide != NULL) goto done;
-  }
   if (iterative) {
     LSQ_TRY(make_operator(solver, a->A, data, a, op));
     p->op = op;
     if (op->largest > 0.0 && (solver->options.corrections == 0 || can_iterate(p, data))) goto done;
   }
-  LSQ_TRY(factor_columns(p, a, contradiction));
+  LSQ_TRY(factor_columns(p, a, rows, contradiction));
   if (*contradiction) goto done;
   if (iterative && p->factor->rank == data->n) LSQ_TRY(make_operator(solver, p->factor->Q, data, a, op));
 done:
@@ -319,29 +330,64 @@ static lsqnet_status first_failure(const lsq_data *data, const lsqnet_report *re
   return LSQNET_OK;
 }
 
+/* The problem at unit scale. */
+static lsqnet_status begin(lsqnet_solver *solver, const lsq_data *data, int by_rows, arrays *a, lsq_problem *problem) {
+  lsqnet_status st = LSQNET_OK;
+  LSQ_TRY(reserve(solver, data, by_rows, a));
+  scale_matrix(data, a);
+  *problem = (lsq_problem){.solver = solver,
+                           .m = data->m,
+                           .n = data->n,
+                           .A = a->A,
+                           .A_low = a->A_low,
+                           .norm_A = frobenius(data->m * data->n, a->A),
+                           .method = solver->options.method,
+                           .unscale = a->unscale,
+                           .min_norm = solver->options.min_norm,
+                           .work = a->work};
+  if (problem->method == LSQNET_METHOD_AUTO) problem->method = LSQNET_METHOD_DIRECT;
+done:
+  return st;
+}
+
+/* Fewer rows than columns are taken apart by rows, and by columns if that shows a lower rank. */
+static lsqnet_status begin_wide(lsqnet_solver *solver, const lsq_data *data, arrays *a, lsq_problem *problem,
+                                lsq_operator *op, int *contradiction) {
+  lsqnet_status st = LSQNET_OK;
+  LSQ_TRY(begin(solver, data, 1, a, problem));
+  LSQ_TRY(factor_rows(problem, a, contradiction));
+  if (*contradiction || problem->wide != NULL || solver->options.min_norm == LSQ_MIN_NORM_OF_FULL_RANK) goto done;
+  const int64_t rows = problem->factor->rank;
+  LSQ_TRY(begin(solver, data, 0, a, problem));
+  LSQ_TRY(prepare(problem, data, a, rows, op, contradiction));
+done:
+  return st;
+}
+
+/* Whether the problem has no unique answer and the caller wants no other. */
+static int rank_refused(const lsq_problem *p) {
+  if (p->factor == NULL || p->wide != NULL || p->factor->rank == p->n) return 0;
+  return !p->min_norm || p->min_norm == LSQ_MIN_NORM_OF_FULL_RANK;
+}
+
 lsqnet_status lsq_solve(lsqnet_solver *solver, const lsq_data *data, double *X, int64_t ldx, lsqnet_report *reports) {
   lsqnet_status st = LSQNET_OK;
+  const lsqnet_solver_options *options = &solver->options;
   arrays a;
+  lsq_problem problem;
   lsq_operator op;
   int contradiction = 0;
+  const int direct = options->method == LSQNET_METHOD_AUTO || options->method == LSQNET_METHOD_DIRECT;
   for (int64_t i = 0; i < data->k; i++) reports[i] = (lsqnet_report){.size = sizeof *reports, .rank = -1};
-  if (data->m < data->n && !solver->options.min_norm) return fail_rank(data, -1, 0, reports);
-  LSQ_TRY(reserve(solver, data, &a));
-  scale_matrix(data, &a);
-  lsq_problem problem = {.solver = solver,
-                         .m = data->m,
-                         .n = data->n,
-                         .A = a.A,
-                         .A_low = a.A_low,
-                         .norm_A = frobenius(data->m * data->n, a.A),
-                         .method = solver->options.method,
-                         .unscale = a.unscale,
-                         .min_norm = solver->options.min_norm,
-                         .work = a.work};
-  if (problem.method == LSQNET_METHOD_AUTO) problem.method = LSQNET_METHOD_DIRECT;
+  if (data->m < data->n && !options->min_norm) return fail_rank(data, -1, 0, reports);
   solver->model_calls = 0;
-  LSQ_TRY(prepare(&problem, data, &a, &op, &contradiction));
-  if (!contradiction && problem.factor != NULL && problem.factor->rank < data->n && !problem.min_norm)
+  if (data->m < data->n && direct && options->corrections > 0) {
+    LSQ_TRY(begin_wide(solver, data, &a, &problem, &op, &contradiction));
+  } else {
+    LSQ_TRY(begin(solver, data, 0, &a, &problem));
+    LSQ_TRY(prepare(&problem, data, &a, data->m, &op, &contradiction));
+  }
+  if (!contradiction && rank_refused(&problem))
     return fail_rank(data, problem.factor->rank, solver->model_calls, reports);
   for (int64_t i = 0; i < data->k; i++) {
     LSQ_TRY(solve_column(&problem, data, i, &a, contradiction, X, ldx, &reports[i]));

@@ -43,6 +43,9 @@ struct lsqnet_solver {
 };
 
 /* `model` NULL: on the shipped ones. */
+/* Besides 0 and 1, for options.min_norm: the least norm for m < n, and E_RANK when rows depend on each other. */
+enum { LSQ_MIN_NORM_OF_FULL_RANK = 2 };
+
 lsqnet_status lsq_solver_create(lsqnet_solver **out, lsqnet_context *context, const lsqnet_model *model,
                                 const lsqnet_solver_options *options);
 void lsq_solver_destroy(lsqnet_solver *solver);
@@ -128,8 +131,8 @@ void lsq_least_norm_uncertainty(const lsq_factor *factor, const double *unscale,
 
 /* ---- iterations.c ---- */
 
-/* x -> A'A x through the model, or through a Gram matrix: when the model cannot hold all columns, and when it is folded,
- * so that what it made of the rows serves every later iterate. */
+/* x -> A'A x through the model, or through a Gram matrix: when the model cannot hold all columns, and when it is
+ * folded, so that what it made of the rows serves every later iterate. */
 typedef struct {
   lsqnet_solver *solver;
   int64_t m, n;
