@@ -190,7 +190,7 @@ START_TEST(names_of_methods_and_stops_are_known) {
   for (int32_t i = 0; i < 6; i++) ck_assert_str_eq(lsqnet_method_name(i), methods[i]);
   for (int32_t i = 0; i < 9; i++) ck_assert_str_eq(lsqnet_stop_name(i), stops[i]);
   ck_assert(lsqnet_method_name(-1) == NULL && lsqnet_method_name(6) == NULL);
-  ck_assert(lsqnet_stop_name(-1) == NULL && lsqnet_stop_name(9) == NULL && lsqnet_stop_name(INT32_MIN) == NULL);
+  ck_assert(lsqnet_stop_name(-1) == NULL && lsqnet_stop_name(11) == NULL && lsqnet_stop_name(INT32_MIN) == NULL);
 }
 END_TEST
 

@@ -13,11 +13,11 @@ typedef struct lsqnet_solver lsqnet_solver;
 
 /** How the corrections of outer refinement (and the first answer) come from the model. */
 enum {
-  LSQNET_METHOD_AUTO = 0,      /**< the library chooses: DIRECT */
+  LSQNET_METHOD_AUTO = 0,      /**< the library chooses: DIRECT, on the road that shape and condition ask for */
   LSQNET_METHOD_GD = 1,        /**< x <- x - s g(x), the paper's iterate, s = 1 / largest eigenvalue unless given */
   LSQNET_METHOD_CHEBYSHEV = 2, /**< Chebyshev semi-iteration between estimates of the extreme eigenvalues */
   LSQNET_METHOD_CG = 3,        /**< conjugate gradients */
-  LSQNET_METHOD_DIRECT = 4,    /**< the normal equations that probes of the model reveal, by repeated Cholesky-QR */
+  LSQNET_METHOD_DIRECT = 4,    /**< the normal equations that the model reveals, by repeated Cholesky-QR where needed */
   LSQNET_METHOD_LAPACK = 5     /**< only in reports: the fallback answered */
 };
 
@@ -31,8 +31,34 @@ enum {
   LSQNET_STOP_MODEL = 5,       /**< the model's answers contradict A: no correction can be had from them */
   LSQNET_STOP_UNREFINED = 6,   /**< refinement was switched off: the first answer is returned as it is */
   LSQNET_STOP_DATA = 7,        /**< the data cannot be solved (NaN, infinity, an answer beyond the largest number) */
-  LSQNET_STOP_FALLBACK = 8     /**< the model did not get there; LAPACK's answer has a small backward error */
+  LSQNET_STOP_FALLBACK = 8,    /**< the model did not get there; LAPACK's answer has a small backward error */
+  LSQNET_STOP_TIME = 9,        /**< options.seconds were over */
+  LSQNET_STOP_CALLER = 10      /**< options.stop said so */
 };
+
+/** How an answer was come by. All roads end in the same refinement and give the same digits. */
+enum {
+  LSQNET_ROAD_NONE = 0,
+  LSQNET_ROAD_PROBLEMS = 1,   /**< several problems side by side in vector lanes: normal equations, refined */
+  LSQNET_ROAD_ROWS = 2,       /**< several rows of one problem side by side, the rest as PROBLEMS */
+  LSQNET_ROAD_ORTHOGONAL = 3, /**< one problem at a time, by repeated Cholesky-QR */
+  LSQNET_ROAD_ITERATIONS = 4, /**< one problem at a time, by the iterations that options.method names */
+  LSQNET_ROAD_STATE = 5       /**< from the moments that a lsqnet_state holds */
+};
+
+/** Why that road. */
+enum {
+  LSQNET_WHY_NONE = 0,
+  LSQNET_WHY_SMALL = 1,     /**< as many numbers as several problems may have in fast memory together: PROBLEMS */
+  LSQNET_WHY_TALL = 2,      /**< more: ROWS */
+  LSQNET_WHY_WIDE = 3,      /**< more than 64 unknowns, or 8 right-hand sides: ORTHOGONAL */
+  LSQNET_WHY_CONDITION = 4, /**< side by side no certificate was to be had, mostly for the condition: ORTHOGONAL */
+  LSQNET_WHY_OPTIONS = 5,   /**< the options or data (an iterative method, corrections below 2, weights, pairs) need it */
+  LSQNET_WHY_STATE = 6      /**< a lsqnet_state was asked */
+};
+
+/** Asked between steps of a solve, on the thread that called; nonzero ends it. */
+typedef int32_t (*lsqnet_stop_fn)(void *user);
 
 typedef struct lsqnet_solver_options {
   uint32_t size;            /**< sizeof of this struct in the caller's build */
@@ -45,6 +71,10 @@ typedef struct lsqnet_solver_options {
   int64_t corrections;      /**< most corrections of outer refinement; 0: none, x is the model's own; default 50 */
   int32_t min_norm;         /**< 1: a rank-deficient A (m < n included) gets the answer of least norm; default 0: E_RANK */
   int32_t lapack_fallback;  /**< 1: what the model cannot solve is handed to LAPACK, and the report says so; default 0 */
+  double ridge;             /**< minimise ||A x - b||^2 + ridge ||x||^2; default 0 */
+  double seconds;           /**< wall-clock limit of a call; default 0: none */
+  lsqnet_stop_fn stop;      /**< NULL (default): nobody is asked */
+  void *stop_user;          /**< argument of `stop` */
 } lsqnet_solver_options;
 
 /** What is known about one answer. */
@@ -54,18 +84,20 @@ typedef struct lsqnet_report {
   int32_t stopped;        /**< an LSQNET_STOP_ number */
   int32_t method;         /**< the LSQNET_METHOD_ number that made the answer */
   double backward_error;  /**< min(||A'r|| / (||A|| ||r||), ||r|| / (||A|| ||x|| + ||b||)), Frobenius norms, columns scaled
-                               to unit size, r and A'r compensated */
-  double condition;       /**< 2-norm condition number of the column-scaled A; 0: not known */
+                               to unit size, r and A'r compensated; with a ridge, of A and b with its rows below them */
+  double condition;       /**< 2-norm condition number of the column-scaled A, within a factor of about 2; 0: not known */
   double digits;          /**< estimate of the right decimal digits in the worst component of x, 0 .. 15.95 (7.2 in
                                float32): never meant to flatter. Components that come out as 0 are left out: one that the
                                compensated sums cannot tell from 0 (some 2^-100 of the largest) is returned as 0 */
-  double residual_norm;   /**< ||b - A x|| */
+  double residual_norm;   /**< ||b - A x||, weights and ridge included: the root of what is made least */
   int64_t rank;           /**< columns found independent; -1: not known */
   int64_t iterations;     /**< inner iterations, all corrections together */
   int64_t corrections;    /**< of outer refinement, the first answer included when it came as one */
   int64_t orthogonalised; /**< Cholesky-QR passes beyond the first */
-  int64_t model_calls;    /**< sequences that went through the model, shared work of several right-hand sides counted in
-                               the first report */
+  int64_t model_calls;    /**< sequences that went through the model, or that its map of moments stood in for; shared
+                               work of several right-hand sides is counted in the first report */
+  int32_t road;           /**< an LSQNET_ROAD_ number */
+  int32_t why;            /**< an LSQNET_WHY_ number: why the library took it */
 } lsqnet_report;
 
 /** Fills `options` with the defaults. Errors: E_ARGUMENT if NULL; E_VERSION. */
@@ -91,7 +123,8 @@ LSQNET_API const char *lsqnet_solver_model_name(const lsqnet_solver *solver, int
  *           (unrefined best effort) whenever a report's stopped is UNREFINED, untouched otherwise; reports (k) with
  *           reports[0].size set by the caller, or NULL.
  *  Returns  OK if all k answers met the tolerance, else the first other status of them: E_NOT_CONVERGED (best x is
- *           returned), E_RANK (the message names the rank), E_NOT_FINITE (row and column of the first NaN or infinity).
+ *           returned), E_RANK (the message names the rank), E_NOT_FINITE (row and column of the first NaN or infinity),
+ *           E_STOPPED (options.seconds or options.stop).
  *  Errors   E_ARGUMENT, E_SHAPE (m, n, k below 1, leading dimensions, overflow), E_VERSION, E_MEMORY, E_UNSUPPORTED
  *           (rounding mode not to nearest, or denormals flushed). */
 LSQNET_API lsqnet_status lsqnet_solver_solve_f64(lsqnet_solver *solver, int64_t m, int64_t n, int64_t k, const double *a,
@@ -110,9 +143,59 @@ LSQNET_API lsqnet_status lsqnet_solver_solve_pair_f64(lsqnet_solver *solver, int
                                                       const double *b_low, int64_t ldb, double *x, int64_t ldx,
                                                       lsqnet_report *reports);
 
-/** Names of methods and stops as the command prints them ("direct", "converged"); NULL for a number that is none. */
+/** Where `count` problems of one shape lie: min ||A_p X_p - B_p|| for p = 0 .. count-1. Distances are in numbers. */
+typedef struct lsqnet_problems {
+  uint32_t size;
+  int32_t column_major; /**< 0 (default): row i of A is at i lda; 1: column j is at j lda. B and X likewise */
+  int64_t count;        /**< problems, default 1 */
+  int64_t m;            /**< rows of A and B */
+  int64_t n;            /**< columns of A, rows of X */
+  int64_t k;            /**< columns of B and X, default 1 */
+  int64_t lda;          /**< from one row (column) of A to the next; default 0: they follow each other; so below */
+  int64_t ldb;
+  int64_t ldx;
+  int64_t a_stride; /**< from one A to the next; default 0: they follow each other; so below. Not read by _pointers */
+  int64_t b_stride;
+  int64_t x_stride;
+  int64_t weights_stride;
+} lsqnet_problems;
+
+/** Fills `problems` with the defaults. Errors: E_ARGUMENT if NULL; E_VERSION. */
+LSQNET_API lsqnet_status lsqnet_problems_init(lsqnet_problems *problems, uint32_t size);
+
+/** Solves many problems of one shape, each on its own: what one holds or ends with does not touch the others. The answer
+ *  and the report of a problem have the same bits alone, at any place of any batch, in any layout and on any number of
+ *  threads (on one kernel level).
+ *  Shapes   a, b, x as `problems` says; x may not overlap a or b; x_p is written whole where lsqnet_solver_solve_f64
+ *           would, else untouched. weights NULL, or m numbers w_i >= 0 for each problem: minimise
+ *           sum_i w_i (a_i x - b_i)^2. reports (count,k) with reports[0].size set by the caller, or NULL.
+ *  Returns  OK if all answers met the tolerance, else the status of the first problem that has another; the message
+ *           names it. Problems that options.seconds or options.stop left over have E_STOPPED.
+ *  Memory   What is in flight of a problem, on each thread; kept by the solver for the next call. 2 bytes a problem.
+ *  Errors   as lsqnet_solver_solve_f64. */
+LSQNET_API lsqnet_status lsqnet_solver_solve_batch_f64(lsqnet_solver *solver, const lsqnet_problems *problems,
+                                                       const double *a, const double *b, const double *weights,
+                                                       double *x, lsqnet_report *reports);
+LSQNET_API lsqnet_status lsqnet_solver_solve_batch_f32(lsqnet_solver *solver, const lsqnet_problems *problems,
+                                                       const float *a, const float *b, const float *weights, float *x,
+                                                       lsqnet_report *reports);
+
+/** The same with a pointer to each problem's arrays. */
+LSQNET_API lsqnet_status lsqnet_solver_solve_pointers_f64(lsqnet_solver *solver, const lsqnet_problems *problems,
+                                                          const double *const *a, const double *const *b,
+                                                          const double *const *weights, double *const *x,
+                                                          lsqnet_report *reports);
+LSQNET_API lsqnet_status lsqnet_solver_solve_pointers_f32(lsqnet_solver *solver, const lsqnet_problems *problems,
+                                                          const float *const *a, const float *const *b,
+                                                          const float *const *weights, float *const *x,
+                                                          lsqnet_report *reports);
+
+/** Names of methods, stops, roads and reasons as the command prints them ("direct", "converged", "problems", "small");
+ *  NULL for a number that is none. */
 LSQNET_API const char *lsqnet_method_name(int32_t method);
 LSQNET_API const char *lsqnet_stop_name(int32_t stopped);
+LSQNET_API const char *lsqnet_road_name(int32_t road);
+LSQNET_API const char *lsqnet_why_name(int32_t why);
 
 #ifdef __cplusplus
 }

@@ -101,6 +101,12 @@ void lsq_solver_destroy(lsqnet_solver *solver) {
   for (int64_t i = 0; solver->shipped != NULL && i < lsq_shipped_count; i++) lsq_solver_destroy(solver->shipped[i]);
   lsq_free(context, solver->shipped);
   lsq_fold_destroy(solver);
+  lsq_free(context, solver->reports);
+  lsq_free(context, solver->outcomes);
+  lsq_free(context, solver->single);
+  lsq_free(context, solver->rows);
+  lsq_free(context, solver->lanes);
+  lsq_free(context, solver->probes);
   lsqnet_workspace_destroy(solver->workspace);
   lsqnet_model_destroy(solver->model);
   lsq_free(context, solver->memory);
@@ -115,7 +121,7 @@ void lsq_solver_destroy(lsqnet_solver *solver) {
 }
 
 const char *lsqnet_stop_name(int32_t stopped) {
-  static const char *const names[] = {"none",  "converged", "stagnated", "iterations", "rank",
-                                      "model", "unrefined", "data",      "fallback"};
-  return stopped >= 0 && stopped <= LSQNET_STOP_FALLBACK ? names[stopped] : NULL;
+  static const char *const names[] = {"none",      "converged", "stagnated", "iterations", "rank",  "model",
+                                      "unrefined", "data",      "fallback",  "time",       "caller"};
+  return stopped >= 0 && stopped <= LSQNET_STOP_CALLER ? names[stopped] : NULL;
 }

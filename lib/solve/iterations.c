@@ -26,8 +26,9 @@ lsqnet_status lsq_operator_apply(const lsq_operator *op, const double *x, double
   lsqnet_status st = LSQNET_OK;
   const int64_t n = op->n;
   if (op->G != NULL) {
+    LSQ_TRY(lsq_limits_check(op->solver));
     for (int64_t i = 0; i < n; i++) y[i] = dot(n, op->G + i * n, x);
-    return LSQNET_OK;
+    goto done;
   }
   const int exponent = unit_exponent(n, x);
   lsq_scale_copy(n, x, 1, -exponent, op->unit, 1);

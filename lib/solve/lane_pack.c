@@ -82,6 +82,20 @@ void LEVEL(lane_pack)(const lsq_pack_shape *shape, const real *const *sources, d
   }
 }
 
+void LEVEL(lane_copy)(const lsq_pack_shape *shape, int64_t rows, const real *source, double *out);
+
+void LEVEL(lane_copy)(const lsq_pack_shape *shape, int64_t rows, const real *source, double *out) {
+  const int64_t whole = shape->length / WIDE < rows ? shape->length / WIDE : rows;
+  for (int64_t line = 0; line < shape->lines; line++) {
+    const real *from = source + line * shape->distance;
+    for (int64_t v = 0; v < whole; v++) put(out, line * shape->line_step + v * shape->step, widen(from + v * WIDE));
+    if (whole == rows) continue;
+    doubles last = {0};
+    for (int64_t l = 0; whole * WIDE + l < shape->length; l++) last[l] = (double)from[whole * WIDE + l];
+    put(out, line * shape->line_step + whole * shape->step, last);
+  }
+}
+
 #if LSQ_PRECISION == 64
 
 void LEVEL(lane_add)(int64_t count, const double *in, double *out);

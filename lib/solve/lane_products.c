@@ -8,15 +8,13 @@ void LEVEL(lane_residual)(const lsq_packed *packed, int64_t side, const double *
                           const double *limit, double *r, double *r_low, double *square);
 void LEVEL(lane_gradient)(const lsq_packed *packed, const double *r, const double *r_low, double *sum, double *sum_low);
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* ---- moments, in tiles of columns that registers hold ---- */
 
 enum { TILE = LSQ_VECTOR_BYTES == 64 ? 4 : 3 };
 
 /* moment (i,j) += columns i and j of the `height` and `width` ones from a and from b; i <= j only on the diagonal. */
-INLINE void add_tile(const int height, const int width, const int diagonal, const lsq_packed *packed, const double *a,
-                     const double *b, double *const *moment) {
+LSQ_INLINE void add_tile(const int height, const int width, const int diagonal, const lsq_packed *packed,
+                         const double *a, const double *b, double *const *moment) {
   doubles sum[TILE][TILE];
   const int64_t step = packed->stride * WIDE;
 #pragma GCC unroll 4
@@ -79,8 +77,8 @@ typedef struct {
 } point;
 
 /* `count` rows from row `first` on; returns the sum of their squares. */
-INLINE doubles subtract_rows(const int count, const lsq_packed *packed, int64_t side, int64_t first, const point *p,
-                             double *r, double *r_low) {
+LSQ_INLINE doubles subtract_rows(const int count, const lsq_packed *packed, int64_t side, int64_t first, const point *p,
+                                 double *r, double *r_low) {
   const int64_t step = packed->stride * WIDE;
   const double *a = packed->values + first * WIDE, *b = a + (packed->n + side) * step;
   doubles sum[ROWS], low[ROWS], square = {0};
@@ -122,8 +120,8 @@ void LEVEL(lane_residual)(const lsq_packed *packed, int64_t side, const double *
 
 enum { COLUMNS = 4 };
 
-INLINE void add_columns(const int count, const lsq_packed *packed, int64_t first, const double *r, const double *r_low,
-                        double *sums, double *lows) {
+LSQ_INLINE void add_columns(const int count, const lsq_packed *packed, int64_t first, const double *r,
+                            const double *r_low, double *sums, double *lows) {
   const int64_t step = packed->stride * WIDE;
   const double *a = packed->values + first * step;
   doubles sum[COLUMNS], low[COLUMNS];

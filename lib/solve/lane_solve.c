@@ -17,9 +17,14 @@ void LEVEL(lane_invert)(lsq_lane_system *s);
 void LEVEL(lane_start)(lsq_lane_system *s, int64_t side);
 int LEVEL(lane_advance)(lsq_lane_system *s, int64_t side, int64_t pass);
 
-enum { MOST_PASSES = 12 };
+enum { POWER_STEPS = 6, STARTS = 16 };
 static const double MOST_BOUND = 0x1p-7;
+static const double KEPT = 0x1p-22;      /* relative error of a certificate that is good enough */
 static const double ROUNDING = 0x1p-104; /* of one term of a compensated sum, over the norms of its factors */
+
+/* Where power steps start from: numbers without a pattern, which might be orthogonal to what is sought. */
+static const double START[STARTS] = {0.7409,  -1.1803, 0.4126, 1.3271,  -0.6214, 0.9187, -1.4052, 0.5318,
+                                     -0.8273, 1.2416,  0.6891, -0.4529, 1.0637,  0.7752, -1.3384, -0.5961};
 
 static int64_t entry(int64_t i, int64_t j) { return lsq_triangle(j) + i; }
 
@@ -41,6 +46,13 @@ static void change_state(lsq_lane_system *s, mask where, int64_t state) {
   memcpy(s->state, &v, sizeof v);
 }
 
+static mask at_work(const lsq_lane_system *s) { return in_state(s, LSQ_LANE_GOING) | in_state(s, LSQ_LANE_CHECKED); }
+
+static void refuse(lsq_lane_system *s, mask where) { change_state(s, where & at_work(s), LSQ_LANE_REFUSED); }
+
+/* Of moments, relative to the squared norm of A; of products with an inverse, relative to its and theirs. */
+static double roundings(const lsq_lane_system *s) { return (double)(s->m + 16 * s->n) * 0x1p-53; }
+
 static doubles square_sum(const double *v, int64_t n) {
   doubles sum = {0};
   for (int64_t i = 0; i < n; i++) sum = fused(get(v, i), get(v, i), sum);
@@ -53,17 +65,37 @@ static doubles dot(const double *v, const double *w, int64_t n) {
   return sum;
 }
 
+enum { ROWS = 4 };
+
+LSQ_INLINE void multiply_rows(const int count, int64_t n, int64_t first, const double *M, const double *v, double *y) {
+  doubles sum[ROWS] = {{0}};
+  const double *column[ROWS];
+#pragma GCC unroll 4
+  for (int i = 0; i < count; i++) column[i] = M + entry(0, first + i) * WIDE;
+  for (int64_t j = 0; j < first; j++)
+#pragma GCC unroll 4
+    for (int i = 0; i < count; i++) sum[i] = fused(get(column[i], j), get(v, j), sum[i]);
+#pragma GCC unroll 4
+  for (int j = 0; j < count; j++)
+#pragma GCC unroll 4
+    for (int i = 0; i < count; i++)
+      sum[i] = fused(get(column[i < j ? j : i], first + (i < j ? i : j)), get(v, first + j), sum[i]);
+  for (int64_t j = first + count; j < n; j++)
+#pragma GCC unroll 4
+    for (int i = 0; i < count; i++) sum[i] = fused(get(M, entry(first + i, j)), get(v, j), sum[i]);
+#pragma GCC unroll 4
+  for (int i = 0; i < count; i++) put(y, first + i, sum[i]);
+}
+
 /* y = M v for symmetric M. */
 static void multiply(int64_t n, const double *M, const double *v, double *y) {
-  for (int64_t j = 0; j < n; j++, M += j * WIDE) {
-    const doubles factor = get(v, j);
-    doubles sum = get(M, j) * factor;
-    for (int64_t i = 0; i < j; i++) {
-      const doubles value = get(M, i);
-      put(y, i, fused(value, factor, get(y, i)));
-      sum = fused(value, get(v, i), sum);
-    }
-    put(y, j, sum);
+  int64_t i = 0;
+  for (; i + ROWS <= n; i += ROWS) multiply_rows(ROWS, n, i, M, v, y);
+  switch (n - i) {
+    case 3: multiply_rows(3, n, i, M, v, y); break;
+    case 2: multiply_rows(2, n, i, M, v, y); break;
+    case 1: multiply_rows(1, n, i, M, v, y); break;
+    default: break;
   }
 }
 
@@ -75,12 +107,12 @@ static doubles scale_of(doubles v) {
   return (doubles)((1023 - half) << 52);
 }
 
-/* Squares of norms over m rows: 0 (only of a right-hand side) needs no scaling, what is too far from 1 is wild. */
+/* From the sum of squares of a column. What is too far from 1 is wild, and so is 0, to which small numbers' squares may
+ * have come down: only a right-hand side that has been scaled before is then known to be zero. */
 static doubles scale_column(lsq_lane_system *s, doubles square, int is_side) {
-  const mask none = square == 0, tame = (square >= 0x1p-400) & (square <= 0x1p400);
-  const mask refused = is_side ? (mask){0} : none;
-  change_state(s, ~(tame | none), LSQ_LANE_WILD);
-  change_state(s, refused | (square != square), LSQ_LANE_REFUSED);
+  const mask tame = (square >= 0x1p-400) & (square <= 0x1p400);
+  const mask zero = is_side && s->scaled ? square == 0 : (mask){0};
+  change_state(s, ~(tame | zero), LSQ_LANE_WILD);
   return choose(tame, scale_of(square / (double)s->m), every(1));
 }
 
@@ -130,30 +162,22 @@ static doubles distance(const lsq_lane_system *s) {
   return sum + sum + diagonal;
 }
 
-/* Of symmetric M with rows and columns times `factors`: trace and squared Frobenius norm. */
-static void measure(int64_t n, const double *M, const double *factors, doubles *trace, doubles *square) {
-  doubles sum = {0};
-  *trace = *square = every(0);
+static doubles frobenius_square(int64_t n, const double *M) {
+  doubles sum = {0}, diagonal = {0};
   for (int64_t j = 0, p = 0; j < n; j++, p++) {
-    doubles column = {0};
-    const doubles factor = get(factors, j);
-    for (int64_t i = 0; i < j; i++, p++) {
-      const doubles value = get(M, p) * get(factors, i);
-      column = fused(value, value, column);
-    }
-    const doubles value = get(M, p) * factor * factor;
-    sum = fused(column, factor * factor, sum);
-    *trace += value;
-    *square = fused(value, value, *square);
+    for (int64_t i = 0; i < j; i++, p++) sum = fused(get(M, p), get(M, p), sum);
+    diagonal = fused(get(M, p), get(M, p), diagonal);
   }
-  *square += sum + sum;
+  return sum + sum + diagonal;
 }
 
-/* Largest eigenvalue from the two: the mean of its bounds, square / trace and Wolkowicz and Styan's. */
-static doubles largest_eigenvalue(int64_t n, doubles trace, doubles square) {
-  const double count = (double)n;
-  const doubles mean = trace / count, variance = larger(square / count - mean * mean, every(0));
-  return root(magnitude(square / trace) * (mean + root(variance * (count - 1))));
+/* v <- F M F v for the diagonal F; work n. Returns ||F M F v|| / ||v||. */
+static doubles power_step(int64_t n, const double *M, const double *factors, double *v, double *work) {
+  const doubles before = square_sum(v, n);
+  for (int64_t j = 0; j < n; j++) put(v, j, get(v, j) * get(factors, j));
+  multiply(n, M, v, work);
+  for (int64_t j = 0; j < n; j++) put(v, j, get(work, j) * get(factors, j));
+  return root(square_sum(v, n) / before);
 }
 
 /* Sweeps one pivot after the other (Beaton 1964): M becomes -M^-1. Lanes without a positive pivot are refused. */
@@ -172,34 +196,36 @@ static void sweep(lsq_lane_system *s, double *row) {
     for (int64_t i = 0; i < n; i++) put(M, i < k ? entry(i, k) : entry(k, i), get(row, i) * over);
     put(M, entry(k, k), -over);
   }
-  change_state(s, ~positive, LSQ_LANE_REFUSED);
+  refuse(s, ~positive);
+}
+
+/* Of A with columns at norm 1, from below: both extreme eigenvalues by power steps on G and C. */
+static doubles condition(const lsq_lane_system *s) {
+  const int64_t n = s->n;
+  double *over = s->x, *high_vector = s->x_low, *low_vector = s->g, *work = s->d;
+  doubles high = {0}, low = {0};
+  for (int64_t j = 0; j < n; j++) {
+    put(over, j, 1 / get(s->norms, j));
+    put(high_vector, j, every(START[j % STARTS]));
+    put(low_vector, j, every(START[j % STARTS]));
+  }
+  for (int step = 0; step < POWER_STEPS; step++) {
+    high = power_step(n, s->moments, over, high_vector, work);
+    low = power_step(n, s->inverse, s->norms, low_vector, work);
+  }
+  return root(high * low);
 }
 
 void LEVEL(lane_invert)(lsq_lane_system *s) {
-  const int64_t n = s->n;
-  const doubles trace_A = number(s, LSQ_LANE_TRACE), apart = distance(s);
-  double *over = s->work, *diagonal = s->d;
-  doubles trace, square;
-  for (int64_t j = 0; j < n; j++) {
-    const doubles size = root(magnitude(get(s->inverse, entry(j, j))));
-    put(diagonal, j, size);
-    put(over, j, 1 / size);
-  }
-  measure(n, s->inverse, over, &trace, &square);
-  const doubles high = largest_eigenvalue(n, trace, square);
+  const doubles trace = number(s, LSQ_LANE_TRACE), apart = root(distance(s));
   sweep(s, s->work);
-  measure(n, s->inverse, diagonal, &trace, &square);
-  set_number(s, LSQ_LANE_CONDITION, root(high * largest_eigenvalue(n, -trace, square)));
-  for (int64_t j = 0; j < n; j++) {
-    put(s->rows, j, root(-get(s->inverse, entry(j, j))));
-    put(diagonal, j, every(1));
-  }
-  measure(n, s->inverse, diagonal, &trace, &square);
-  const doubles norm = root(square), roundings = ((double)(s->m + 16 * n) * 0x1p-53) * trace_A;
-  const doubles bound = norm * (root(apart) + roundings);
+  for (int64_t j = 0; j < s->n; j++) put(s->rows, j, root(-get(s->inverse, entry(j, j))));
+  const doubles norm = root(frobenius_square(s->n, s->inverse));
+  const doubles bound = norm * (apart + roundings(s) * trace);
   set_number(s, LSQ_LANE_BOUND, bound);
   set_number(s, LSQ_LANE_INVERSE, root(norm));
-  change_state(s, ~(bound <= MOST_BOUND), LSQ_LANE_REFUSED);
+  set_number(s, LSQ_LANE_CONDITION, condition(s));
+  refuse(s, ~(bound <= MOST_BOUND));
 }
 
 /* ---- one right-hand side ---- */
@@ -331,11 +357,13 @@ static mask follow(lsq_lane_system *s, int64_t side, mask where, doubles square)
   for (int64_t j = 0; j < n; j++) put(step, j, (get(s->answer, j) - get(s->x, j)) - get(s->x_low, j));
   multiply(n, s->moments, step, moved);
   const doubles linear = dot(step, s->g, n), quadratic = dot(step, moved, n);
-  const doubles residual = square - 2 * linear + quadratic, before = square_sum(s->g, n);
+  const doubles residual = square - 2 * linear + quadratic;
   for (int64_t j = 0; j < n; j++) put(moved, j, get(s->g, j) - get(moved, j));
-  const doubles gradient = square_sum(moved, n);
-  const mask enough =
-      (residual >= 0x1p-24 * (square + 2 * magnitude(linear) + quadratic)) & (gradient >= 0x1p-24 * before);
+  const doubles gradient = square_sum(moved, n), length = square_sum(step, n), trace = number(s, LSQ_LANE_TRACE);
+  const double lost =
+      roundings(s) / KEPT; /* what is lost in G step, and in sums of squares, over what has to be left */
+  const mask enough = (residual >= lost * (square + 2 * magnitude(linear) + trace * length)) &
+                      (gradient >= (lost * lost) * (trace * trace * length));
   certify(s, side, where & enough, residual, gradient);
   return enough;
 }
@@ -371,26 +399,26 @@ static void correct(lsq_lane_system *s, int64_t side, mask going, doubles square
   multiply(s->n, s->inverse, s->g, s->d);
   for (int64_t j = 0; j < s->n; j++) put(s->d, j, -get(s->d, j));
   const doubles change = root(square_sum(s->d, s->n)), share = rate(s, change);
-  const mask stands = judge(s, going, share / (1 - share) * change, &worst);
+  const mask converges = going & (share < 0.5);
+  const mask stands = judge(s, converges, share / (1 - share) * change, &worst);
   const mask enough = follow(s, side, stands, square);
-  const mask lost = ~(share < 0.5) | (pass + 1 == MOST_PASSES ? ~stands : (mask){0});
+  const mask lost = pass + 1 < s->passes ? ~converges : ~stands;
   set_number(s, LSQ_LANE_WORST, choose(stands, worst, number(s, LSQ_LANE_WORST)));
   set_number(s, LSQ_LANE_CHANGE, choose(going, change, number(s, LSQ_LANE_CHANGE)));
   for (int l = 0; l < WIDE; l++) s->corrections[l] -= going[l];
   change_state(s, stands, LSQ_LANE_CHECKED);
   change_state(s, stands & enough, LSQ_LANE_DONE);
-  change_state(s, going & lost, LSQ_LANE_REFUSED);
+  refuse(s, going & lost);
 }
 
 int LEVEL(lane_advance)(lsq_lane_system *s, int64_t side, int64_t pass) {
   const doubles square = take_gradient(s, side), most = number(s, LSQ_LANE_RESIDUAL);
-  const mask known = in_state(s, LSQ_LANE_GOING) | in_state(s, LSQ_LANE_CHECKED);
-  change_state(s, known & ~(square <= most * most), LSQ_LANE_REFUSED);
+  refuse(s, ~(square <= most * most));
   const mask going = in_state(s, LSQ_LANE_GOING), checked = in_state(s, LSQ_LANE_CHECKED);
   certify(s, side, checked, square, square_sum(s->g, s->n));
   change_state(s, checked, LSQ_LANE_DONE);
   if (lanes_of(going) > 0) correct(s, side, going, square, pass);
-  const int64_t left = lanes_of(in_state(s, LSQ_LANE_GOING) | in_state(s, LSQ_LANE_CHECKED));
+  const int64_t left = lanes_of(at_work(s));
   if (left > 0) move(s, side);
   return left > 0;
 }

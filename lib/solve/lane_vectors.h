@@ -40,6 +40,8 @@ static inline doubles root(doubles v) {
   return v;
 }
 
+#define LSQ_INLINE static inline __attribute__((always_inline))
+
 /* The smallest power of two above v > 0, which is not denormal. */
 static inline doubles power_above(doubles v) {
   return (doubles)(((bits)v & UINT64_C(0x7ff0000000000000)) + (UINT64_C(1) << 52));

@@ -5,6 +5,8 @@
 #define KERNELS(level)                                                                                              \
   void lsq_lane_pack_##level##_f64(const lsq_pack_shape *, const double *const *, double *);                        \
   void lsq_lane_pack_##level##_f32(const lsq_pack_shape *, const float *const *, double *);                         \
+  void lsq_lane_copy_##level##_f64(const lsq_pack_shape *, int64_t, const double *, double *);                      \
+  void lsq_lane_copy_##level##_f32(const lsq_pack_shape *, int64_t, const float *, double *);                       \
   void lsq_lane_add_##level##_f64(int64_t, const double *, double *);                                               \
   void lsq_lane_moments_##level##_f64(const lsq_packed *, double *);                                                \
   void lsq_lane_residual_##level##_f64(const lsq_packed *, int64_t, const double *, const double *, const double *, \
@@ -18,10 +20,11 @@
 
 #define TABLE(level, count)                                                                           \
   {                                                                                                   \
-    count, lsq_lane_pack_##level##_f64, lsq_lane_pack_##level##_f32, lsq_lane_moments_##level##_f64,  \
-        lsq_lane_residual_##level##_f64, lsq_lane_gradient_##level##_f64, lsq_lane_add_##level##_f64, \
-        lsq_lane_scale_##level##_f64, lsq_lane_model_##level##_f64, lsq_lane_invert_##level##_f64,    \
-        lsq_lane_start_##level##_f64, lsq_lane_advance_##level##_f64                                  \
+    count, lsq_lane_pack_##level##_f64, lsq_lane_pack_##level##_f32, lsq_lane_copy_##level##_f64,     \
+        lsq_lane_copy_##level##_f32, lsq_lane_moments_##level##_f64, lsq_lane_residual_##level##_f64, \
+        lsq_lane_gradient_##level##_f64, lsq_lane_add_##level##_f64, lsq_lane_scale_##level##_f64,    \
+        lsq_lane_model_##level##_f64, lsq_lane_invert_##level##_f64, lsq_lane_start_##level##_f64,    \
+        lsq_lane_advance_##level##_f64                                                                \
   }
 
 KERNELS(generic);

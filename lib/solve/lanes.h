@@ -66,6 +66,8 @@ enum {
 typedef struct {
   int64_t m, n, k; /* m: rows of one problem, those of a ridge included */
   double unit, tolerance, ridge;
+  int64_t passes;  /* corrections that a first answer may get */
+  int scaled;      /* the numbers have been scaled: a sum of squares is 0 of zeros only */
   double *moments; /* (n+k): of [A B], scaled by lane_scale */
   double *inverse; /* (n): the model's system, then the negative of its inverse */
   double *scale;   /* n + k powers of two */
@@ -86,6 +88,10 @@ struct lsq_lane_kernels {
 
   void (*pack_f64)(const lsq_pack_shape *shape, const double *const *sources, double *out);
   void (*pack_f32)(const lsq_pack_shape *shape, const float *const *sources, double *out);
+
+  /* `rows` vectors of each line, of numbers that follow each other there; zero beyond the line's length. */
+  void (*copy_f64)(const lsq_pack_shape *shape, int64_t rows, const double *source, double *out);
+  void (*copy_f32)(const lsq_pack_shape *shape, int64_t rows, const float *source, double *out);
 
   /* moments += those of packed; its off-diagonal products of right-hand sides are not all there. */
   void (*moments)(const lsq_packed *packed, double *moments);

@@ -121,6 +121,7 @@ static lsqnet_status correct_repeatedly(const lsq_problem *p, const double *b, c
   memset(x_low, 0, (size_t)n * sizeof(double));
   report->stopped = LSQNET_STOP_ITERATIONS;
   while (report->corrections < p->solver->options.corrections) {
+    LSQ_TRY(lsq_limits_check(p->solver));
     memcpy(last, d, (size_t)n * sizeof(double));
     lsq_residual(kernels, p->m, n, p->A, p->A_low, n, x, x_low, b, b_low, r, r_low);
     lsq_transposed_product(kernels, p->m, n, p->A, p->A_low, n, r, r_low, g, g_low);

@@ -247,8 +247,7 @@ done:
   return st;
 }
 
-/* x_j as the caller's number type has it: digits go where that is denormal, and all of it where it overflows. */
-static double hand_out(const lsqnet_solver *solver, double x, int exponent, lsqnet_report *report) {
+double lsq_hand_out(const lsqnet_solver *solver, double x, int exponent, lsqnet_report *report) {
   double value = ldexp(x, exponent);
   if (solver->precision == FLT_EPSILON) value = (double)(float)value;
   if (!isfinite(value)) {
@@ -286,7 +285,7 @@ static lsqnet_status solve_column(const lsq_problem *p, const lsq_data *data, in
   if (report->status != LSQNET_OK && p->solver->options.lapack_fallback) LSQ_TRY(fall_back(p, a, report));
   report->residual_norm = ldexp(report->residual_norm, exponent);
   for (int64_t j = 0; j < data->n; j++)
-    X[j * ldx + column] = hand_out(p->solver, a->x[j], exponent + (int)a->scale[j], report);
+    X[j * ldx + column] = lsq_hand_out(p->solver, a->x[j], exponent + (int)a->scale[j], report);
 done:
   return st;
 }

@@ -16,6 +16,7 @@
 #define LSQ_SOLVE_SOLVER_H
 
 #include <lsqnet/solver.h>
+#include <stdatomic.h>
 
 #include "base/context.h"
 #include "kernels/kernels.h"
@@ -36,9 +37,18 @@ struct lsqnet_solver {
   int64_t batch;                                 /* sequences that `prompts` holds */
   double *memory;                                /* of the problem at hand */
   int64_t memory_capacity;
-  int64_t model_calls;     /* sequences, since the solve began */
-  double precision;        /* unit of the answer's number type: DBL_EPSILON or FLT_EPSILON */
-  struct lsq_fold *fold;   /* of the model; NULL if it has none: see fold.h */
+  int64_t model_calls;    /* sequences, since the solve began */
+  double precision;       /* unit of the answer's number type: DBL_EPSILON or FLT_EPSILON */
+  struct lsq_fold *fold;  /* of the model; NULL if it has none: see fold.h */
+  double *probes;         /* queries, answers and columns of lsq_gram */
+  double *lanes;          /* of batches: a group a thread */
+  double *rows;           /* a group's problems as rows, for the model */
+  double *single;         /* a problem that lanes have left over */
+  int8_t *outcomes;       /* one a problem */
+  lsqnet_report *reports; /* of one problem */
+  int64_t probes_capacity, lanes_capacity, rows_capacity, single_capacity, outcomes_capacity, reports_capacity;
+  double deadline;         /* of the call, see lsq_limits_begin */
+  atomic_int halted;       /* LSQNET_STOP_TIME or CALLER once the call has to end; NONE else */
   lsqnet_solver **shipped; /* without a model: solvers on the shipped ones, NULL until needed (shipped.h); else NULL */
 };
 
@@ -62,6 +72,17 @@ typedef struct {
 /* Solves all right-hand sides: X (n,k), reports (k), both ours to write. See lsqnet_solver_solve_f64. */
 lsqnet_status lsq_solve(lsqnet_solver *solver, const lsq_data *data, double *X, int64_t ldx, lsqnet_report *reports);
 
+/* x 2^exponent as the caller's number type has it: digits go where that is denormal, all of it where it overflows. */
+double lsq_hand_out(const lsqnet_solver *solver, double x, int exponent, lsqnet_report *report);
+
+/* ---- limits.c ---- */
+
+/* Starts the clock of a call. */
+void lsq_limits_begin(lsqnet_solver *solver);
+
+/* Asks clock and caller, on the caller's thread: LSQNET_E_STOPPED, and why in solver->halted, if it has to end. */
+lsqnet_status lsq_limits_check(lsqnet_solver *solver);
+
 /* ---- scaling.c ---- */
 
 /* Exponent e with 2^(e-1) <= root mean square of the `count` values at distance `stride` < 2^e; 0 if all are zero. */
@@ -81,6 +102,9 @@ lsqnet_status lsq_respond(lsqnet_solver *solver, int64_t m, const double *A, int
 /* G = A'A (n,n), symmetric, as differences of answers: probes of unit vectors, in pairs of column blocks when n > D. */
 lsqnet_status lsq_gram(lsqnet_solver *solver, int64_t m, int64_t n, const double *A, int64_t lda, double *G,
                        int64_t ldg);
+
+/* The same for `count` problems: A (count,m,n), G (count,n,n). */
+lsqnet_status lsq_gram_many(lsqnet_solver *solver, int64_t count, int64_t m, int64_t n, const double *A, double *G);
 
 /* Sequences that lsq_gram asks for; a fold stands in for as many. */
 int64_t lsq_gram_sequences(const lsqnet_solver *solver, int64_t m, int64_t n);

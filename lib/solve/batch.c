@@ -1,0 +1,192 @@
+#include "solve/batch.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/pool.h"
+#include "base/sized.h"
+#include "solve/fold.h"
+
+enum { TASK = 1 << 16 }; /* numbers of the problems that a thread takes at a time */
+enum { NOT_BEGUN = -1 }; /* beside the LSQ_LANE_ numbers of `outcomes` */
+
+/* ---- the caller's arrays ---- */
+
+static const void *place_of(const lsq_problems *problems, const void *array, int64_t stride, int64_t p) {
+  if (problems->pointers)
+    return problems->narrow ? (const void *)((const float *const *)array)[p] : ((const double *const *)array)[p];
+  return problems->narrow ? (const void *)((const float *)array + p * stride) : (const double *)array + p * stride;
+}
+
+const void *lsq_problem_a(const lsq_problems *problems, int64_t p) {
+  return place_of(problems, problems->a, problems->a_stride, p);
+}
+
+const void *lsq_problem_b(const lsq_problems *problems, int64_t p) {
+  return place_of(problems, problems->b, problems->b_stride, p);
+}
+
+const void *lsq_problem_weights(const lsq_problems *problems, int64_t p) {
+  return place_of(problems, problems->weights, problems->weights_stride, p);
+}
+
+void *lsq_problem_x(const lsq_problems *problems, int64_t p) {
+  return (void *)(uintptr_t)place_of(problems, problems->x, problems->x_stride, p);
+}
+
+void lsq_write_x(const lsq_problems *problems, int64_t p, int64_t j, int64_t l, double value) {
+  const int64_t at = j * problems->x_row + l * problems->x_column;
+  void *x = lsq_problem_x(problems, p);
+  if (problems->narrow)
+    ((float *)x)[at] = (float)value;
+  else
+    ((double *)x)[at] = value;
+}
+
+/* ---- reports ---- */
+
+typedef struct {
+  lsqnet_solver *solver;
+  const lsq_problems *problems;
+  char *reports; /* the caller's, or NULL */
+  uint32_t report_size;
+  int32_t why;
+  int64_t groups, groups_of_task; /* of problems, in lanes */
+  int64_t memory_of_group;
+} job;
+
+static void write_report(const job *j, int64_t p, int64_t side, const lsqnet_report *report) {
+  if (j->reports == NULL) return;
+  char *at = j->reports + (uint64_t)(p * j->problems->k + side) * j->report_size;
+  (void)lsq_sized_write(at, j->report_size, sizeof *report, report, sizeof *report, "lsqnet_report");
+}
+
+/* All sides of a problem that never came to be solved. */
+static void report_failure(const job *j, int64_t p, lsqnet_status st, int32_t stopped) {
+  const lsqnet_report report = {
+      .size = sizeof report, .status = st, .stopped = stopped, .rank = -1, .why = LSQNET_WHY_NONE};
+  for (int64_t side = 0; side < j->problems->k; side++) write_report(j, p, side, &report);
+}
+
+/* ---- lanes ---- */
+
+static void hand_out(const job *j, const lsq_lane_group *group, int64_t p, int64_t l) {
+  const lsq_problems *problems = j->problems;
+  const int64_t lanes = group->kernels->lanes, n = problems->n;
+  for (int64_t side = 0; side < problems->k; side++) {
+    for (int64_t i = 0; i < n; i++) lsq_write_x(problems, p, i, side, group->answer[(side * n + i) * lanes + l]);
+    if (j->reports == NULL) continue;
+    const lsqnet_report report = lsq_lane_report(j->solver, problems, group, l, side);
+    write_report(j, p, side, &report);
+  }
+}
+
+/* Groups index * groups_of_task and on, unless the call has to end. */
+static lsqnet_status solve_groups(void *argument, int64_t index, int64_t thread) {
+  lsqnet_status st = LSQNET_OK;
+  const job *j = argument;
+  lsqnet_solver *solver = j->solver;
+  lsq_lane_group group;
+  if (thread == 0) (void)lsq_limits_check(solver);
+  if (solver->halted != LSQNET_STOP_NONE) return LSQNET_OK;
+  lsq_lane_group_begin(solver, j->problems, solver->lanes + thread * j->memory_of_group, &group);
+  const int64_t lanes = group.kernels->lanes, end = (index + 1) * j->groups_of_task;
+  for (int64_t g = index * j->groups_of_task; g < end && g < j->groups; g++) {
+    const int64_t first = g * lanes, left = j->problems->count - first, used = left < lanes ? left : lanes;
+    int8_t *outcomes = solver->outcomes + first;
+    LSQ_TRY(lsq_lane_group_solve(solver, j->problems, first, used, &group, outcomes));
+    for (int64_t l = 0; l < used; l++)
+      if (outcomes[l] == LSQ_LANE_DONE) hand_out(j, &group, first + l, l);
+  }
+done:
+  return st;
+}
+
+/* A model without a map of moments goes through the pool itself. */
+static lsqnet_status solve_in_lanes(job *j) {
+  lsqnet_status st = LSQNET_OK;
+  lsqnet_solver *solver = j->solver;
+  const lsq_problems *problems = j->problems;
+  const int64_t lanes = lsq_lane_kernels_of(solver->context->kernels_f64->level)->lanes;
+  const int64_t threads = solver->fold != NULL ? lsq_pool_lanes(solver->context->pool) : 1;
+  const int64_t numbers = lanes * problems->m * (problems->n + problems->k);
+  j->memory_of_group = lsq_lane_group_size(solver, problems);
+  j->groups = (problems->count + lanes - 1) / lanes;
+  j->groups_of_task = numbers < TASK ? TASK / numbers : 1;
+  const int64_t tasks = (j->groups + j->groups_of_task - 1) / j->groups_of_task;
+  LSQ_TRY(lsq_reserve(solver->context, &solver->lanes, &solver->lanes_capacity, threads * j->memory_of_group,
+                      sizeof(double)));
+  if (solver->fold != NULL) {
+    LSQ_TRY(lsq_fold_plan(solver, problems->n));
+    LSQ_TRY(lsq_pool_run(solver->context->pool, tasks, solve_groups, j));
+  } else {
+    for (int64_t task = 0; task < tasks; task++) LSQ_TRY(solve_groups(j, task, 0));
+  }
+done:
+  return st;
+}
+
+/* ---- one at a time ---- */
+
+/* The message of a problem that failed, with its number where there are several. */
+static lsqnet_status fail_problem(const job *j, int64_t p, lsqnet_status st) {
+  char text[400];
+  if (j->problems->count == 1) return st;
+  const char *message = lsqnet_last_message();
+  const size_t length = strlen(message) < sizeof text ? strlen(message) : sizeof text - 1;
+  memcpy(text, message, length);
+  text[length] = '\0';
+  return lsq_fail(st, "problem %lld of %lld (counted from 0): %s", (long long)p, (long long)j->problems->count, text);
+}
+
+/* What lanes have left over of problem p. Its own failure is no failure of the call: *own says. */
+static lsqnet_status solve_left_over(const job *j, int64_t p, lsqnet_status *own) {
+  lsqnet_status st = LSQNET_OK;
+  lsqnet_solver *solver = j->solver;
+  const int64_t k = j->problems->k;
+  *own = lsq_limits_check(solver);
+  if (*own == LSQNET_OK) {
+    LSQ_TRY(lsq_reserve(solver->context, &solver->reports, &solver->reports_capacity, k, sizeof *solver->reports));
+    *own = lsq_solve_single(solver, j->problems, p, solver->outcomes[p], j->why, solver->reports);
+    if (*own == LSQNET_E_MEMORY) st = *own;
+    for (int64_t side = 0; side < k; side++) write_report(j, p, side, &solver->reports[side]);
+  } else {
+    report_failure(j, p, *own, solver->halted);
+  }
+done:
+  return st;
+}
+
+static lsqnet_status solve_all(job *j) {
+  lsqnet_status st = LSQNET_OK, first = LSQNET_OK;
+  lsqnet_solver *solver = j->solver;
+  const int64_t count = j->problems->count;
+  const int in_lanes = lsq_lanes_take(solver, j->problems, &j->why);
+  LSQ_TRY(lsq_reserve(solver->context, &solver->outcomes, &solver->outcomes_capacity, count, 1));
+  memset(solver->outcomes, NOT_BEGUN, (size_t)count);
+  if (in_lanes) st = solve_in_lanes(j);
+  if (st != LSQNET_E_STOPPED) LSQ_TRY(st); /* of the other ones the reports say so */
+  st = LSQNET_OK;
+  for (int64_t p = 0; p < count; p++) {
+    lsqnet_status own = LSQNET_OK;
+    if (solver->outcomes[p] == LSQ_LANE_DONE) continue;
+    LSQ_TRY(solve_left_over(j, p, &own));
+    solver->outcomes[p] = LSQ_LANE_DONE;
+    if (own != LSQNET_OK && first == LSQNET_OK) first = fail_problem(j, p, own);
+  }
+done:
+  return st != LSQNET_OK ? st : first;
+}
+
+lsqnet_status lsq_solve_batch(lsqnet_solver *solver, const lsq_problems *problems, lsqnet_report *reports) {
+  job j = {.solver = solver, .problems = problems, .reports = (char *)reports};
+  if (reports != NULL) j.report_size = reports[0].size;
+  lsq_limits_begin(solver);
+  const lsqnet_status st = solve_all(&j);
+  /* a call that failed as a whole, for want of memory: no report says OK of a problem that has no answer */
+  for (int64_t p = 0; p < problems->count && st != LSQNET_OK; p++)
+    if (solver->outcomes == NULL || solver->outcomes_capacity < problems->count || solver->outcomes[p] != LSQ_LANE_DONE)
+      report_failure(&j, p, st, LSQNET_STOP_NONE);
+  return st;
+}

@@ -1,0 +1,86 @@
+/* Many problems of one shape. They go through vector lanes (lanes.h), in groups of as many as there are lanes: side by
+ * side if they are small, else with rows of one problem side by side until its moments are summed up. What gets no
+ * certificate there is solved one at a time (solve.c). Which way a problem goes depends on its shape and its numbers
+ * alone, and on nothing beside it.
+ *
+ *   lane_group.c   one group, from the caller's numbers to certified answers
+ *   batch.c        groups over threads, reports
+ *   single.c       what the lanes leave over */
+#ifndef LSQ_SOLVE_BATCH_H
+#define LSQ_SOLVE_BATCH_H
+
+#include "solve/lanes.h"
+#include "solve/solver.h"
+
+/* Problems as the caller has them; checked. Element (i,j) of A is at i a_row + j a_column, one of which is 1. */
+typedef struct {
+  int64_t count, m, n, k;
+  int64_t a_row, a_column, b_row, b_column, x_row, x_column;
+  int64_t a_stride, b_stride, weights_stride, x_stride; /* from one problem to the next */
+  int narrow;                                           /* numbers are floats, not doubles */
+  int pointers;                                         /* a, b, weights and x are arrays of pointers, one a problem */
+  const void *a, *b, *weights, *x;                      /* weights may be NULL; x is written to */
+  const double *a_low, *b_low;                          /* of one problem of doubles, laid out as a and b, or NULL */
+} lsq_problems;
+
+const void *lsq_problem_a(const lsq_problems *problems, int64_t p);
+const void *lsq_problem_b(const lsq_problems *problems, int64_t p);
+const void *lsq_problem_weights(const lsq_problems *problems, int64_t p);
+void *lsq_problem_x(const lsq_problems *problems, int64_t p);
+
+/* Element `index` of an array of the problems' number type. */
+static inline double lsq_number_at(const lsq_problems *problems, const void *array, int64_t index) {
+  return problems->narrow ? (double)((const float *)array)[index] : ((const double *)array)[index];
+}
+
+/* Hands an answer out, to component j of side l. */
+void lsq_write_x(const lsq_problems *problems, int64_t p, int64_t j, int64_t l, double value);
+
+/* Solves them all. `reports` (count,k) in the caller's layout, reports[0].size at least ours, or NULL. */
+lsqnet_status lsq_solve_batch(lsqnet_solver *solver, const lsq_problems *problems, lsqnet_report *reports);
+
+/* ---- lane_group.c ---- */
+
+/* Whether problems of this shape and kind go through lanes; if not, *why is an LSQNET_WHY_ number. */
+int lsq_lanes_take(const lsqnet_solver *solver, const lsq_problems *problems, int32_t *why);
+
+/* Side by side as problems, not as rows. */
+int lsq_lanes_small(const lsq_problems *problems);
+
+/* One group at work, in memory of its own; see lay_out. */
+typedef struct {
+  const struct lsq_lane_kernels *kernels;
+  lsq_lane_system system;
+  lsq_packed packed;
+  double *r, *r_low;
+  double *partial; /* moments, or sums, of one problem whose rows are side by side */
+  double *reduced; /* the same, lanes added up: one problem after the other */
+  double *point;   /* n + 1 vectors: x and a limit, the same in all lanes */
+  double *zeros;   /* rows that are not there */
+  double *answer;  /* (k,n) in the caller's units */
+  double *number;  /* (k,LSQ_ANSWER_NUMBERS) */
+} lsq_lane_group;
+
+enum { LSQ_ANSWER_WORST, LSQ_ANSWER_BACKWARD, LSQ_ANSWER_NORM, LSQ_ANSWER_CORRECTIONS, LSQ_ANSWER_NUMBERS };
+
+/* Doubles that a group of such problems works in, and a group in so much memory, 64-byte aligned. */
+int64_t lsq_lane_group_size(const lsqnet_solver *solver, const lsq_problems *problems);
+void lsq_lane_group_begin(const lsqnet_solver *solver, const lsq_problems *problems, double *memory,
+                          lsq_lane_group *group);
+
+/* Solves problems first .. first+used-1, at most as many as there are lanes: outcome[l] is LSQ_LANE_DONE, with the
+ * answer in lane l of `answer` and `number`, or REFUSED or WILD. */
+lsqnet_status lsq_lane_group_solve(lsqnet_solver *solver, const lsq_problems *problems, int64_t first, int64_t used,
+                                   lsq_lane_group *group, int8_t *outcome);
+
+/* ---- single.c ---- */
+
+/* Solves problem p, which lanes did not take (`why`) or gave up with `outcome`, and writes its answer. reports (k). */
+lsqnet_status lsq_solve_single(lsqnet_solver *solver, const lsq_problems *problems, int64_t p, int outcome, int32_t why,
+                               lsqnet_report *reports);
+
+/* The report of side `side` in lane l. */
+lsqnet_report lsq_lane_report(const lsqnet_solver *solver, const lsq_problems *problems, const lsq_lane_group *group,
+                              int64_t l, int64_t side);
+
+#endif

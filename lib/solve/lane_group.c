@@ -1,0 +1,366 @@
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "solve/batch.h"
+#include "solve/fold.h"
+
+enum { SMALL = 2048 }; /* numbers of a problem that goes side by side with others: 128 kB for eight */
+enum { MOST_PASSES = 12 };
+enum { PANEL = 16 }; /* vectors of rows that are packed at a time where rows go side by side */
+
+int lsq_lanes_take(const lsqnet_solver *solver, const lsq_problems *problems, int32_t *why) {
+  const lsqnet_solver_options *o = &solver->options;
+  const int direct = o->method == LSQNET_METHOD_AUTO || o->method == LSQNET_METHOD_DIRECT;
+  *why = LSQNET_WHY_OPTIONS;
+  if (!direct || o->corrections < 2 || problems->weights != NULL) return 0;
+  if (problems->a_low != NULL || problems->b_low != NULL) return 0;
+  if (problems->m < problems->n && o->ridge == 0.0) return 0;
+  *why = LSQNET_WHY_WIDE;
+  if (problems->n > LSQ_LANE_UNKNOWNS || problems->k > LSQ_LANE_SIDES) return 0;
+  if (solver->step.dim == 1 && problems->n > 1) return 0; /* which the model cannot do at all */
+  *why = lsq_lanes_small(problems) ? LSQNET_WHY_SMALL : LSQNET_WHY_TALL;
+  return 1;
+}
+
+int lsq_lanes_small(const lsq_problems *problems) { return problems->m <= SMALL / (problems->n + problems->k); }
+
+/* ---- memory ---- */
+
+/* Hands out vectors of `memory`; with memory NULL it only counts. */
+typedef struct {
+  double *memory;
+  int64_t lanes, used;
+} cutter;
+
+static double *cut(cutter *c, int64_t vectors) {
+  const int64_t begin = c->used;
+  c->used += (vectors * c->lanes + 7) / 8 * 8;
+  return c->memory != NULL ? c->memory + begin : NULL;
+}
+
+static void lay_out_system(int64_t n, int64_t k, cutter *c, lsq_lane_system *s) {
+  double **const columns[] = {&s->norms,  &s->rows,  &s->x,         &s->x_low,  &s->g,   &s->d,
+                              &s->answer, &s->point, &s->point_low, &s->limits, &s->sum, &s->sum_low};
+  s->moments = cut(c, lsq_triangle(n + k));
+  s->inverse = cut(c, lsq_triangle(n));
+  s->scale = cut(c, n + k);
+  s->work = cut(c, 2 * n);
+  s->number = cut(c, LSQ_LANE_NUMBERS);
+  s->state = (int64_t *)(void *)cut(c, 1);
+  s->corrections = (int64_t *)(void *)cut(c, 1);
+  for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) *columns[i] = cut(c, n);
+}
+
+static void lay_out(const lsqnet_solver *solver, const lsq_problems *problems, cutter *c, lsq_lane_group *g) {
+  const int64_t m = problems->m, n = problems->n, k = problems->k;
+  const double ridge = solver->options.ridge;
+  const int64_t passes = solver->options.corrections - 1;
+  *g = (lsq_lane_group){.kernels = lsq_lane_kernels_of(solver->context->kernels_f64->level)};
+  c->lanes = g->kernels->lanes;
+  const int64_t rows = lsq_lanes_small(problems) ? m : PANEL;
+  g->system = (lsq_lane_system){.m = ridge > 0.0 ? m + n : m,
+                                .n = n,
+                                .k = k,
+                                .unit = solver->precision,
+                                .tolerance = solver->options.tolerance,
+                                .ridge = ridge,
+                                .passes = passes < MOST_PASSES ? passes : MOST_PASSES};
+  g->packed =
+      (lsq_packed){.rows = rows, .stride = rows | 1, .n = n, .k = k}; /* odd: columns in different cache lines */
+  lay_out_system(n, k, c, &g->system);
+  g->packed.values = cut(c, (n + k) * g->packed.stride);
+  g->r = cut(c, rows);
+  g->r_low = cut(c, rows);
+  g->partial = cut(c, lsq_triangle(n + k) + 1);
+  g->reduced = cut(c, lsq_triangle(n + k) + 1);
+  g->point = cut(c, 2 * n + 1);
+  g->zeros = cut(c, n + k);
+  g->answer = cut(c, k * n);
+  g->number = cut(c, k * LSQ_ANSWER_NUMBERS);
+}
+
+int64_t lsq_lane_group_size(const lsqnet_solver *solver, const lsq_problems *problems) {
+  cutter count = {0};
+  lsq_lane_group group;
+  lay_out(solver, problems, &count, &group);
+  return count.used;
+}
+
+void lsq_lane_group_begin(const lsqnet_solver *solver, const lsq_problems *problems, double *memory,
+                          lsq_lane_group *group) {
+  cutter pieces = {.memory = memory};
+  lay_out(solver, problems, &pieces, group);
+  memset(group->zeros, 0, (size_t)((problems->n + problems->k) * group->kernels->lanes) * sizeof(double));
+}
+
+/* ---- into lanes ---- */
+
+/* Sources one a lane, offset by so many numbers each. */
+static void pack(const lsq_lane_group *g, const lsq_problems *problems, const lsq_pack_shape *shape,
+                 const void *const *arrays, const int64_t *offsets, double *out) {
+  const double *wide[LSQ_LANES_MOST];
+  const float *narrow[LSQ_LANES_MOST];
+  for (int64_t l = 0; l < g->kernels->lanes; l++) {
+    if (problems->narrow)
+      narrow[l] = (const float *)arrays[l] + offsets[l];
+    else
+      wide[l] = (const double *)arrays[l] + offsets[l];
+  }
+  if (problems->narrow)
+    g->kernels->pack_f32(shape, narrow, out);
+  else
+    g->kernels->pack_f64(shape, wide, out);
+}
+
+/* A or B, (m,columns), of each problem. */
+static void pack_problems(const lsq_lane_group *g, const lsq_problems *problems, int64_t columns, int64_t row,
+                          int64_t column, const void *const *arrays, double *out) {
+  static const int64_t none[LSQ_LANES_MOST] = {0};
+  const int64_t stride = g->packed.stride;
+  if (column == 1)
+    pack(g, problems, &(lsq_pack_shape){problems->m, columns, row, 1, stride}, arrays, none, out);
+  else
+    pack(g, problems, &(lsq_pack_shape){columns, problems->m, column, stride, 1}, arrays, none, out);
+}
+
+/* The problem of each lane: those beyond `used` do the first one again. */
+static void pack_all(const lsq_lane_group *g, const lsq_problems *problems, int64_t first, int64_t used) {
+  const void *a[LSQ_LANES_MOST], *b[LSQ_LANES_MOST];
+  for (int64_t l = 0; l < g->kernels->lanes; l++) {
+    a[l] = lsq_problem_a(problems, first + (l < used ? l : 0));
+    b[l] = lsq_problem_b(problems, first + (l < used ? l : 0));
+  }
+  double *right = g->packed.values + problems->n * g->packed.stride * g->kernels->lanes;
+  pack_problems(g, problems, problems->n, problems->a_row, problems->a_column, a, g->packed.values);
+  pack_problems(g, problems, problems->k, problems->b_row, problems->b_column, b, right);
+}
+
+/* Rows begin .. of one problem's A or B, as many vectors as `rows`; what is beyond the last row is zero. */
+static void pack_rows(const lsq_lane_group *g, const lsq_problems *problems, const void *array, int64_t begin,
+                      int64_t rows, int64_t columns, int64_t row, int64_t column, double *out) {
+  const int64_t lanes = g->kernels->lanes, stride = g->packed.stride, full = (problems->m - begin) / lanes;
+  const void *arrays[LSQ_LANES_MOST] = {NULL};
+  int64_t offsets[LSQ_LANES_MOST] = {0};
+  if (row == 1) {
+    const lsq_pack_shape shape = {columns, problems->m - begin, column, stride, 1};
+    if (problems->narrow)
+      g->kernels->copy_f32(&shape, rows, (const float *)array + begin, out);
+    else
+      g->kernels->copy_f64(&shape, rows, (const double *)array + begin, out);
+    return;
+  }
+  for (int64_t l = 0; l < lanes; l++) {
+    arrays[l] = array;
+    offsets[l] = (begin + l) * row;
+  }
+  const int64_t whole = full < rows ? full : rows;
+  pack(g, problems, &(lsq_pack_shape){whole, columns, lanes * row, 1, stride}, arrays, offsets, out);
+  if (whole == rows) return;
+  for (int64_t l = 0; l < lanes; l++) {
+    const int there = begin + whole * lanes + l < problems->m;
+    arrays[l] = there ? array : (const void *)g->zeros;
+    offsets[l] = there ? (begin + whole * lanes + l) * row : 0;
+  }
+  pack(g, problems, &(lsq_pack_shape){1, columns, 0, 1, stride}, arrays, offsets, out + whole * lanes);
+}
+
+/* The rows from `begin` on of problem p, as many as a panel takes. */
+static void pack_panel(lsq_lane_group *g, const lsq_problems *problems, int64_t p, int64_t begin) {
+  const int64_t lanes = g->kernels->lanes, left = (problems->m - begin + lanes - 1) / lanes;
+  double *right = g->packed.values + problems->n * g->packed.stride * lanes;
+  g->packed.rows = left < PANEL ? left : PANEL;
+  pack_rows(g, problems, lsq_problem_a(problems, p), begin, g->packed.rows, problems->n, problems->a_row,
+            problems->a_column, g->packed.values);
+  pack_rows(g, problems, lsq_problem_b(problems, p), begin, g->packed.rows, problems->k, problems->b_row,
+            problems->b_column, right);
+}
+
+/* `count` numbers of each problem, one problem after the other in g->reduced, to lanes. */
+static void spread(const lsq_lane_group *g, int64_t used, int64_t count, double *out) {
+  const double *sources[LSQ_LANES_MOST];
+  for (int64_t l = 0; l < g->kernels->lanes; l++) sources[l] = g->reduced + (l < used ? l : 0) * count;
+  g->kernels->pack_f64(&(lsq_pack_shape){1, count, count, 0, 1}, sources, out);
+}
+
+static void zero(const lsq_lane_group *g, int64_t vectors, double *array) {
+  memset(array, 0, (size_t)(vectors * g->kernels->lanes) * sizeof *array);
+}
+
+static void sum_moments(lsq_lane_group *g, const lsq_problems *problems, int64_t first, int64_t used) {
+  const int64_t lanes = g->kernels->lanes, entries = lsq_triangle(problems->n + problems->k);
+  if (lsq_lanes_small(problems)) {
+    pack_all(g, problems, first, used);
+    zero(g, entries, g->system.moments);
+    g->kernels->moments(&g->packed, g->system.moments);
+    return;
+  }
+  for (int64_t l = 0; l < used; l++) {
+    zero(g, entries, g->partial);
+    for (int64_t begin = 0; begin < problems->m; begin += PANEL * lanes) {
+      pack_panel(g, problems, first + l, begin);
+      g->kernels->moments(&g->packed, g->partial);
+    }
+    g->kernels->add_lanes(entries, g->partial, g->reduced + l * entries);
+  }
+  spread(g, used, entries, g->system.moments);
+}
+
+/* ---- residual and gradient at the system's point ---- */
+
+static double *number_of(const lsq_lane_group *g, int which) { return g->system.number + which * g->kernels->lanes; }
+
+static void subtract(int64_t count, const double *from, double *values) {
+  for (int64_t i = 0; i < count; i++) values[i] -= from[i];
+}
+
+static void sum_problems(lsq_lane_group *g, int64_t side, const double *x_low) {
+  lsq_lane_system *s = &g->system;
+  const int64_t lanes = g->kernels->lanes;
+  zero(g, 1, number_of(g, LSQ_LANE_SQUARE));
+  zero(g, s->n, s->sum_low);
+  memcpy(s->sum, s->limits, (size_t)(s->n * lanes) * sizeof(double));
+  g->kernels->residual(&g->packed, side, s->point, x_low, number_of(g, LSQ_LANE_LIMIT), g->r, g->r_low,
+                       number_of(g, LSQ_LANE_SQUARE));
+  g->kernels->gradient(&g->packed, g->r, g->r_low, s->sum, s->sum_low);
+  subtract(s->n * lanes, s->limits, s->sum);
+}
+
+/* Number l of each of `count` vectors, to all lanes of another. */
+static void repeat(const lsq_lane_group *g, int64_t count, const double *from, int64_t l, double *out) {
+  const int64_t lanes = g->kernels->lanes;
+  for (int64_t i = 0; i < count; i++)
+    for (int64_t lane = 0; lane < lanes; lane++) out[i * lanes + lane] = from[i * lanes + l];
+}
+
+/* Of one problem: its sums, low parts and square, lanes added up, to `out` (2 n + 1). */
+static void sum_rows(lsq_lane_group *g, const lsq_problems *problems, int64_t p, int64_t l, int64_t side, int low,
+                     double *out) {
+  const lsq_lane_system *s = &g->system;
+  const int64_t lanes = g->kernels->lanes, n = s->n;
+  double *x = g->point, *x_low = x + n * lanes, *limit = x_low + n * lanes;
+  double *sum = g->partial, *sum_low = sum + n * lanes, *square = sum_low + n * lanes;
+  repeat(g, n, s->point, l, x);
+  repeat(g, n, s->point_low, l, x_low);
+  repeat(g, 1, number_of(g, LSQ_LANE_LIMIT), l, limit);
+  repeat(g, n, s->limits, l, sum);
+  zero(g, n + 1, sum_low);
+  for (int64_t begin = 0; begin < problems->m; begin += PANEL * lanes) {
+    pack_panel(g, problems, p, begin);
+    g->kernels->residual(&g->packed, side, x, low ? x_low : NULL, limit, g->r, g->r_low, square);
+    g->kernels->gradient(&g->packed, g->r, g->r_low, sum, sum_low);
+  }
+  for (int64_t i = 0; i < n * lanes; i++) sum[i] -= s->limits[i / lanes * lanes + l];
+  g->kernels->add_lanes(2 * n + 1, g->partial, out);
+}
+
+static void sum_all_rows(lsq_lane_group *g, const lsq_problems *problems, int64_t first, int64_t used, int64_t side,
+                         int low) {
+  lsq_lane_system *s = &g->system;
+  const int64_t lanes = g->kernels->lanes, n = s->n, count = 2 * n + 1;
+  for (int64_t l = 0; l < used; l++) {
+    double *out = g->reduced + l * count;
+    if (s->state[l] == LSQ_LANE_GOING || s->state[l] == LSQ_LANE_CHECKED)
+      sum_rows(g, problems, first + l, l, side, low, out);
+    else
+      memset(out, 0, (size_t)count * sizeof *out);
+  }
+  spread(g, used, count, g->partial);
+  memcpy(s->sum, g->partial, (size_t)(n * lanes) * sizeof(double));
+  memcpy(s->sum_low, g->partial + n * lanes, (size_t)(n * lanes) * sizeof(double));
+  memcpy(number_of(g, LSQ_LANE_SQUARE), g->partial + 2 * n * lanes, (size_t)lanes * sizeof(double));
+}
+
+/* ---- the model's system where there is no map of moments ---- */
+
+/* A of lane l's problem, scaled, and its ridge's rows, as rows. */
+static void write_rows(const lsq_lane_group *g, const lsq_problems *problems, int64_t p, int64_t l, double *out) {
+  const lsq_lane_system *s = &g->system;
+  const int64_t lanes = g->kernels->lanes, m = problems->m, n = s->n;
+  const void *A = lsq_problem_a(problems, p);
+  for (int64_t i = 0; i < m; i++)
+    for (int64_t j = 0; j < n; j++)
+      out[i * n + j] =
+          lsq_number_at(problems, A, i * problems->a_row + j * problems->a_column) * s->scale[j * lanes + l];
+  if (s->ridge == 0.0) return;
+  memset(out + m * n, 0, (size_t)(n * n) * sizeof *out);
+  for (int64_t j = 0; j < n; j++) out[(m + j) * n + j] = sqrt(s->ridge) * s->scale[j * lanes + l];
+}
+
+/* Asks the model about all problems of the group together. */
+static lsqnet_status ask_model(lsqnet_solver *solver, const lsq_problems *problems, int64_t first, int64_t used,
+                               lsq_lane_group *g) {
+  lsqnet_status st = LSQNET_OK;
+  lsq_lane_system *s = &g->system;
+  const int64_t n = s->n, entries = lsq_triangle(n), size = s->m * n, most = used * (size + n * n);
+  int64_t asked[LSQ_LANES_MOST], count = 0;
+  LSQ_TRY(lsq_reserve(solver->context, &solver->rows, &solver->rows_capacity, most, sizeof(double)));
+  double *A = solver->rows, *G = A + used * size;
+  for (int64_t l = 0; l < used; l++) {
+    if (s->state[l] != LSQ_LANE_GOING) continue;
+    write_rows(g, problems, first + l, l, A + count * size);
+    asked[count++] = l;
+  }
+  LSQ_TRY(lsq_gram_many(solver, count, s->m, n, A, G));
+  memset(g->reduced, 0, (size_t)(used * entries) * sizeof(double));
+  for (int64_t c = 0; c < count; c++)
+    for (int64_t j = 0; j < n; j++)
+      for (int64_t i = 0; i <= j; i++) g->reduced[asked[c] * entries + lsq_triangle(j) + i] = G[c * n * n + i * n + j];
+  spread(g, used, entries, s->inverse);
+done:
+  return st;
+}
+
+/* ---- a group ---- */
+
+/* Refines right-hand side `side`, writes what it found, and refuses the lanes whose answer is no normal number. */
+static void solve_side(lsq_lane_group *g, const lsq_problems *problems, int64_t first, int64_t used, int64_t side) {
+  lsq_lane_system *s = &g->system;
+  const int64_t lanes = g->kernels->lanes, n = s->n;
+  int64_t pass = 0;
+  g->kernels->start(s, side);
+  do {
+    if (lsq_lanes_small(problems))
+      sum_problems(g, side, pass > 0 ? s->point_low : NULL);
+    else
+      sum_all_rows(g, problems, first, used, side, pass > 0);
+  } while (g->kernels->advance(s, side, pass++));
+  const double *number = s->number, *scale = s->scale + (n + side) * lanes;
+  const double least = problems->narrow ? (double)FLT_MIN : DBL_MIN,
+               most = problems->narrow ? (double)FLT_MAX : DBL_MAX;
+  double *out = g->answer + side * n * lanes, *numbers = g->number + side * LSQ_ANSWER_NUMBERS * lanes;
+  for (int64_t i = 0; i < n * lanes; i++) {
+    out[i] = s->answer[i] * s->scale[i] / scale[i % lanes];
+    const double size = fabs(out[i]);
+    if (!(size >= least && size <= most) && s->answer[i] != 0.0) s->state[i % lanes] = LSQ_LANE_REFUSED;
+  }
+  for (int64_t l = 0; l < lanes; l++) {
+    numbers[LSQ_ANSWER_WORST * lanes + l] = number[LSQ_LANE_WORST * lanes + l];
+    numbers[LSQ_ANSWER_BACKWARD * lanes + l] = number[LSQ_LANE_BACKWARD * lanes + l];
+    numbers[LSQ_ANSWER_NORM * lanes + l] = number[LSQ_LANE_NORM * lanes + l];
+    numbers[LSQ_ANSWER_CORRECTIONS * lanes + l] = (double)s->corrections[l];
+  }
+}
+
+static int any_done(const lsq_lane_group *g, int64_t used) {
+  for (int64_t l = 0; l < used; l++)
+    if (g->system.state[l] >= LSQ_LANE_GOING) return 1;
+  return 0;
+}
+
+lsqnet_status lsq_lane_group_solve(lsqnet_solver *solver, const lsq_problems *problems, int64_t first, int64_t used,
+                                   lsq_lane_group *g, int8_t *outcome) {
+  lsqnet_status st = LSQNET_OK;
+  lsq_lane_system *s = &g->system;
+  sum_moments(g, problems, first, used);
+  g->kernels->scale(s);
+  if (solver->fold != NULL)
+    g->kernels->model(s, &solver->fold->plan);
+  else
+    LSQ_TRY(ask_model(solver, problems, first, used, g));
+  g->kernels->invert(s);
+  for (int64_t side = 0; side < problems->k && any_done(g, used); side++) solve_side(g, problems, first, used, side);
+  for (int64_t l = 0; l < used; l++) outcome[l] = (int8_t)s->state[l];
+done:
+  return st;
+}

@@ -1,0 +1,28 @@
+#include <math.h>
+#include <time.h>
+
+#include "solve/solver.h"
+
+static double now(void) {
+  struct timespec time;
+  (void)clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+void lsq_limits_begin(lsqnet_solver *solver) {
+  solver->halted = LSQNET_STOP_NONE;
+  solver->deadline = now() + (solver->options.seconds > 0.0 ? solver->options.seconds : INFINITY);
+}
+
+lsqnet_status lsq_limits_check(lsqnet_solver *solver) {
+  const lsqnet_solver_options *options = &solver->options;
+  if (solver->deadline == 0.0) return LSQNET_OK; /* a solver in the making */
+  if (solver->halted == LSQNET_STOP_NONE) {
+    if (options->seconds > 0.0 && now() >= solver->deadline) solver->halted = LSQNET_STOP_TIME;
+    if (options->stop != NULL && options->stop(options->stop_user) != 0) solver->halted = LSQNET_STOP_CALLER;
+  }
+  if (solver->halted == LSQNET_STOP_TIME)
+    return lsq_fail(LSQNET_E_STOPPED, "stopped after seconds=%g", options->seconds);
+  if (solver->halted == LSQNET_STOP_CALLER) return lsq_fail(LSQNET_E_STOPPED, "stopped by the caller");
+  return LSQNET_OK;
+}

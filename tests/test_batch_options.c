@@ -1,0 +1,520 @@
+/* Batches: weights, ridge, limits, which road is taken and why, and calls that make no sense. */
+#include <check.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "batch.h"
+
+static lsqnet_context *context;
+
+static const model_kind shipped = {NULL, NULL, 0, 0, 0};
+static const model_kind gates = {"base_conv", "repeat", 6, 4, 0};
+
+static void setup(void) { ck_assert_int_eq(lsqnet_context_create(&context, NULL), LSQNET_OK); }
+
+static void teardown(void) { lsqnet_context_destroy(context); }
+
+/* ---- weights and ridge ---- */
+
+static void set_pair(quad value, double *high, double *low) {
+  *high = (double)value;
+  *low = (double)(value - *high);
+}
+
+/* The problem that is solved: rows times the roots of their weights, and those of a ridge below, in pairs. */
+static problem weighted_problem(const problem *p, const double *weights, double ridge) {
+  problem q = problem_create(p->m + (ridge > 0 ? p->n : 0), p->n, p->k, 0);
+  q.a_low = doubles(q.m * q.n);
+  q.b_low = doubles(q.m * q.k);
+  for (int64_t i = 0; i < p->m; i++) {
+    const quad root = weights == NULL ? 1 : quad_sqrt(weights[i]);
+    for (int64_t j = 0; j < p->n; j++)
+      set_pair(root * p->a[i * p->lda + j], &q.a[i * p->n + j], &q.a_low[i * p->n + j]);
+    for (int64_t l = 0; l < p->k; l++)
+      set_pair(root * p->b[i * p->ldb + l], &q.b[i * p->k + l], &q.b_low[i * p->k + l]);
+  }
+  for (int64_t j = 0; j < p->n && ridge > 0; j++)
+    set_pair(quad_sqrt(ridge), &q.a[(p->m + j) * p->n + j], &q.a_low[(p->m + j) * p->n + j]);
+  return q;
+}
+
+static void check_against(const batch *s, int64_t p, problem *truth) {
+  (void)problem_truth(truth, 0);
+  batch_take(s, p, truth);
+  const double unit = s->layout & LAYOUT_F32 ? (double)FLT_EPSILON : DBL_EPSILON;
+  ck_assert_msg(worst_error(truth, unit) <= 1, "problem %d, layout %d: %g units", (int)p, s->layout,
+                worst_error(truth, unit));
+  for (int64_t l = 0; l < truth->k; l++) {
+    const lsqnet_report *report = &s->reports[p * truth->k + l];
+    double residual = 0;
+    const double error = backward_error(truth, l, &residual);
+    ck_assert_int_eq(report->status, LSQNET_OK);
+    ck_assert(report->digits <= right_digits(truth, l, unit) + 1);
+    ck_assert_msg(fabs(report->backward_error - error) <= 1e-6 * error + 0x1p-90, "%g, not %g", report->backward_error,
+                  error);
+    ck_assert(fabs(report->residual_norm - residual) <= 1e-6 * residual);
+  }
+}
+
+START_TEST(weights_of_rows_are_exact) {
+  const int64_t m = 17, n = 4, k = 2, count = 5;
+  lsqnet_solver *solver = solver_on(context, _i % 2 == 0 ? shipped : gates, NULL);
+  for (int layout = 0; layout < LAYOUTS; layout++) {
+    batch s = batch_create(count, m, n, k, layout);
+    problem problems[5];
+    double weights[5][17];
+    uint64_t state = 12;
+    for (int64_t p = 0; p < count; p++) {
+      problems[p] = problem_normal(m, n, k, 0, (uint64_t)p);
+      batch_put(&s, p, &problems[p]);
+      for (int64_t i = 0; i < m; i++) {
+        const double w = i == 3 ? 0 : pow(10, p == 0 ? 0 : 8 * uniform(&state) - 4);
+        batch_set(&s, BATCH_WEIGHTS, p, i, 0, w);
+        weights[p][i] = batch_get(&s, BATCH_WEIGHTS, p, i, 0);
+      }
+    }
+    ck_assert_msg(batch_solve(solver, &s, 1) == LSQNET_OK, "%s", lsqnet_last_message());
+    for (int64_t p = 0; p < count; p++) {
+      problem truth = weighted_problem(&problems[p], weights[p], 0);
+      check_against(&s, p, &truth);
+      ck_assert_int_eq(s.reports[p * k].why, LSQNET_WHY_OPTIONS);
+      problem_free(&truth);
+      problem_free(&problems[p]);
+    }
+    batch_free(&s);
+  }
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+START_TEST(a_ridge_is_exact) {
+  static const int64_t sizes[][3] = {{20, 5, 1}, {3, 4, 2}, {600, 6, 1}, {1, 3, 1}};
+  static const double ridges[] = {1e-20, 1e-6, 0.3, 1, 1e9};
+  const int64_t *size = sizes[_i % 4], count = 5;
+  const model_kind kind = _i / 4 == 0 ? shipped : gates;
+  for (size_t r = 0; r < sizeof ridges / sizeof ridges[0]; r++) {
+    if (size[0] < size[1] && ridges[r] < 1e-3) continue; /* next to dependent columns */
+    lsqnet_solver_options options = solver_options(LSQNET_METHOD_AUTO);
+    options.ridge = ridges[r];
+    lsqnet_solver *solver = solver_on(context, kind, &options);
+    batch s = batch_create(count, size[0], size[1], size[2], 0);
+    problem problems[5];
+    for (int64_t p = 0; p < count; p++) {
+      problems[p] = problem_normal(size[0], size[1], size[2], 0, 9 + (uint64_t)p);
+      batch_put(&s, p, &problems[p]);
+    }
+    ck_assert_msg(batch_solve(solver, &s, 0) == LSQNET_OK, "%s", lsqnet_last_message());
+    for (int64_t p = 0; p < count; p++) {
+      problem truth = weighted_problem(&problems[p], NULL, ridges[r]);
+      check_against(&s, p, &truth);
+      problem_free(&truth);
+      problem_free(&problems[p]);
+    }
+    batch_free(&s);
+    lsqnet_solver_destroy(solver);
+  }
+}
+END_TEST
+
+START_TEST(a_ridge_and_weights_go_together_and_with_every_method) {
+  lsqnet_solver_options options = solver_options(_i);
+  const int64_t m = 12, n = 4, count = 3;
+  options.ridge = 0.25;
+  lsqnet_solver *solver = solver_on(context, shipped, &options);
+  batch s = batch_create(count, m, n, 1, 0);
+  problem problems[3];
+  double weights[12];
+  for (int64_t i = 0; i < m; i++) weights[i] = (double)(i + 1);
+  for (int64_t p = 0; p < count; p++) {
+    problems[p] = problem_normal(m, n, 1, 0, 70 + (uint64_t)p);
+    batch_put(&s, p, &problems[p]);
+    for (int64_t i = 0; i < m; i++) batch_set(&s, BATCH_WEIGHTS, p, i, 0, weights[i]);
+  }
+  for (int weighted = 0; weighted < 2; weighted++) {
+    ck_assert_msg(batch_solve(solver, &s, weighted) == LSQNET_OK, "%s", lsqnet_last_message());
+    for (int64_t p = 0; p < count; p++) {
+      problem truth = weighted_problem(&problems[p], weighted ? weights : NULL, options.ridge);
+      check_against(&s, p, &truth);
+      problem_free(&truth);
+    }
+  }
+  for (int64_t p = 0; p < count; p++) problem_free(&problems[p]);
+  batch_free(&s);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+START_TEST(a_weight_that_is_none_is_the_problems_own_failure) {
+  static const double bad[] = {-1, (double)NAN, (double)INFINITY};
+  static const lsqnet_status expected[] = {LSQNET_E_ARGUMENT, LSQNET_E_NOT_FINITE, LSQNET_E_NOT_FINITE};
+  lsqnet_solver *solver = solver_on(context, shipped, NULL);
+  batch s = batch_create(3, 9, 2, 1, 0);
+  for (int64_t p = 0; p < 3; p++) {
+    problem q = problem_normal(9, 2, 1, 0, 1);
+    batch_put(&s, p, &q);
+    for (int64_t i = 0; i < 9; i++) batch_set(&s, BATCH_WEIGHTS, p, i, 0, 1);
+    problem_free(&q);
+  }
+  batch_fill_x(&s, 42);
+  batch_set(&s, BATCH_WEIGHTS, 1, 4, 0, bad[_i]);
+  ck_assert_int_eq(batch_solve(solver, &s, 1), expected[_i]);
+  ck_assert_ptr_nonnull(strstr(lsqnet_last_message(), "problem 1 of 3"));
+  ck_assert_ptr_nonnull(strstr(lsqnet_last_message(), "row 4"));
+  ck_assert_int_eq(s.reports[1].status, expected[_i]);
+  ck_assert_int_eq(s.reports[1].stopped, LSQNET_STOP_DATA);
+  ck_assert(batch_get(&s, BATCH_X, 1, 0, 0) == 42);
+  ck_assert(s.reports[0].status == LSQNET_OK && s.reports[2].status == LSQNET_OK);
+  ck_assert(batch_get(&s, BATCH_X, 0, 0, 0) == batch_get(&s, BATCH_X, 2, 0, 0));
+  batch_free(&s);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+/* ---- roads ---- */
+
+START_TEST(the_report_says_which_road_and_why) {
+  static const struct {
+    int64_t m, n, k;
+    double condition;
+    int32_t method;
+    int64_t corrections;
+    int32_t road, why;
+  } cases[] = {
+      {20, 5, 1, 3, LSQNET_METHOD_AUTO, 50, LSQNET_ROAD_PROBLEMS, LSQNET_WHY_SMALL},
+      {20, 5, 1, 3, LSQNET_METHOD_DIRECT, 50, LSQNET_ROAD_PROBLEMS, LSQNET_WHY_SMALL},
+      {20, 5, 1, 1e5, LSQNET_METHOD_AUTO, 50, LSQNET_ROAD_PROBLEMS, LSQNET_WHY_SMALL},
+      {20, 5, 1, 1e10, LSQNET_METHOD_AUTO, 50, LSQNET_ROAD_ORTHOGONAL, LSQNET_WHY_CONDITION},
+      {900, 5, 1, 3, LSQNET_METHOD_AUTO, 50, LSQNET_ROAD_ROWS, LSQNET_WHY_TALL},
+      {900, 5, 1, 1e10, LSQNET_METHOD_AUTO, 50, LSQNET_ROAD_ORTHOGONAL, LSQNET_WHY_CONDITION},
+      {70, 65, 1, 3, LSQNET_METHOD_AUTO, 50, LSQNET_ROAD_ORTHOGONAL, LSQNET_WHY_WIDE},
+      {20, 5, 9, 3, LSQNET_METHOD_AUTO, 50, LSQNET_ROAD_ORTHOGONAL, LSQNET_WHY_WIDE},
+      {20, 5, 1, 3, LSQNET_METHOD_AUTO, 1, LSQNET_ROAD_ORTHOGONAL, LSQNET_WHY_OPTIONS},
+      {20, 5, 1, 3, LSQNET_METHOD_CG, 50, LSQNET_ROAD_ITERATIONS, LSQNET_WHY_OPTIONS},
+      {20, 5, 1, 3, LSQNET_METHOD_GD, 50, LSQNET_ROAD_ITERATIONS, LSQNET_WHY_OPTIONS},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    lsqnet_solver_options options = solver_options(cases[i].method);
+    uint64_t state = 8;
+    options.corrections = cases[i].corrections;
+    lsqnet_solver *solver = solver_on(context, shipped, &options);
+    batch s = batch_create(3, cases[i].m, cases[i].n, cases[i].k, 0);
+    for (int64_t p = 0; p < 3; p++) {
+      problem q = problem_create(cases[i].m, cases[i].n, cases[i].k, 0);
+      problem_fill_condition(&q, cases[i].condition, 0, 1, &state);
+      batch_put(&s, p, &q);
+      problem_free(&q);
+    }
+    (void)batch_solve(solver, &s, 0);
+    for (int64_t r = 0; r < 3 * cases[i].k; r++) {
+      ck_assert_msg(s.reports[r].road == cases[i].road, "case %d: %s", (int)i, lsqnet_road_name(s.reports[r].road));
+      ck_assert_msg(s.reports[r].why == cases[i].why, "case %d: %s", (int)i, lsqnet_why_name(s.reports[r].why));
+    }
+    batch_free(&s);
+    lsqnet_solver_destroy(solver);
+  }
+}
+END_TEST
+
+START_TEST(names_of_roads_and_reasons_are_known) {
+  static const char *const roads[] = {"none", "problems", "rows", "orthogonal", "iterations", "state"};
+  static const char *const reasons[] = {"none", "small", "tall", "wide", "condition", "options", "state"};
+  for (int32_t i = 0; i < 6; i++) ck_assert_str_eq(lsqnet_road_name(i), roads[i]);
+  for (int32_t i = 0; i < 7; i++) ck_assert_str_eq(lsqnet_why_name(i), reasons[i]);
+  ck_assert(lsqnet_road_name(-1) == NULL && lsqnet_road_name(6) == NULL);
+  ck_assert(lsqnet_why_name(-1) == NULL && lsqnet_why_name(7) == NULL);
+}
+END_TEST
+
+START_TEST(limits_of_corrections_and_tolerance_hold_in_lanes) {
+  for (int64_t corrections = 2; corrections < 5; corrections++)
+    for (double tolerance = 0; tolerance < 1e-2; tolerance = tolerance == 0 ? 1e-14 : tolerance * 100) {
+      lsqnet_solver_options options = solver_options(LSQNET_METHOD_AUTO);
+      uint64_t state = 3;
+      options.corrections = corrections;
+      options.tolerance = tolerance;
+      lsqnet_solver *solver = solver_on(context, shipped, &options);
+      for (int i = 0; i < 20; i++) {
+        problem p = problem_create(15, 4, 1, 0);
+        lsqnet_report report;
+        problem_fill_condition(&p, pow(10, 0.4 * i), 0, 0, &state);
+        (void)problem_truth(&p, 0);
+        const lsqnet_status st = problem_solve(solver, &p, &report);
+        ck_assert_int_le(report.corrections, corrections);
+        ck_assert(st == LSQNET_OK || st == LSQNET_E_NOT_CONVERGED);
+        ck_assert(report.digits <= right_digits(&p, 0, DBL_EPSILON) + 1);
+        if (st == LSQNET_OK) ck_assert(right_digits(&p, 0, DBL_EPSILON) >= fmin(-log10(tolerance), 15.3));
+        problem_free(&p);
+      }
+      lsqnet_solver_destroy(solver);
+    }
+}
+END_TEST
+
+/* ---- limits ---- */
+
+typedef struct {
+  int64_t asked, allowed;
+} patience;
+
+static int32_t run_out(void *user) {
+  patience *p = user;
+  return ++p->asked > p->allowed;
+}
+
+START_TEST(a_callback_stops_a_batch_and_what_is_done_stays_done) {
+  const int64_t count = 4000;
+  const model_kind kind = _i == 0 ? shipped : gates;
+  batch s = batch_create(count, 20, 4, 1, 0);
+  problem q = problem_normal(20, 4, 1, 0, 2);
+  for (int64_t p = 0; p < count; p++) batch_put(&s, p, &q);
+  for (int64_t allowed = 0; allowed < 4; allowed++) {
+    patience user = {0, allowed};
+    lsqnet_solver_options options = solver_options(LSQNET_METHOD_AUTO);
+    options.stop = run_out;
+    options.stop_user = &user;
+    lsqnet_solver *solver = solver_on(context, kind, &options);
+    batch_fill_x(&s, 42);
+    ck_assert_int_eq(batch_solve(solver, &s, 0), LSQNET_E_STOPPED);
+    ck_assert_ptr_nonnull(strstr(lsqnet_last_message(), "stopped by the caller"));
+    ck_assert_int_eq(user.asked, allowed + 1); /* not again once it has said so */
+    int64_t done = 0;
+    for (int64_t p = 0; p < count; p++) {
+      const int touched = batch_get(&s, BATCH_X, p, 0, 0) != 42;
+      ck_assert_int_eq(touched, s.reports[p].status == LSQNET_OK);
+      if (!touched) ck_assert_int_eq(s.reports[p].status, LSQNET_E_STOPPED);
+      if (!touched) ck_assert_int_eq(s.reports[p].stopped, LSQNET_STOP_CALLER);
+      done += touched;
+    }
+    ck_assert(done < count && (done > 0) == (allowed > (_i == 0 ? 0 : 1)));
+    user.allowed = INT64_MAX; /* and the solver serves again */
+    ck_assert_int_eq(batch_solve(solver, &s, 0), LSQNET_OK);
+    lsqnet_solver_destroy(solver);
+  }
+  problem_free(&q);
+  batch_free(&s);
+}
+END_TEST
+
+START_TEST(a_callback_stops_a_single_solve_with_every_method) {
+  for (int64_t allowed = 0; allowed < 5; allowed++) {
+    patience user = {0, allowed};
+    lsqnet_solver_options options = solver_options(_i);
+    options.stop = run_out;
+    options.stop_user = &user;
+    lsqnet_solver *solver = solver_on(context, gates, &options);
+    uint64_t state = 2;
+    problem p = problem_create(40, 4, 1, 0);
+    problem_fill_condition(&p, 1e10, 0, 1, &state);
+    lsqnet_report report;
+    p.x[0] = 42;
+    ck_assert_int_eq(problem_solve(solver, &p, &report), LSQNET_E_STOPPED);
+    ck_assert_int_eq(report.status, LSQNET_E_STOPPED);
+    ck_assert_int_eq(report.stopped, LSQNET_STOP_CALLER);
+    ck_assert(p.x[0] == 42);
+    problem_free(&p);
+    lsqnet_solver_destroy(solver);
+  }
+}
+END_TEST
+
+static double now(void) {
+  struct timespec time;
+  (void)clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* A second's work, at 1/20 of that: half of it is judged, since machines are busy. */
+START_TEST(seconds_end_a_call) {
+  lsqnet_solver_options options = solver_options(LSQNET_METHOD_GD);
+  options.iterations = INT64_MAX;
+  options.corrections = 1000000;
+  options.step = 1e-9; /* never gets there */
+  options.seconds = 0.05;
+  lsqnet_solver *solver = solver_on(context, _i == 0 ? shipped : gates, &options);
+  problem p = problem_normal(40, 4, 1, 0, 1);
+  lsqnet_report report;
+  const double start = now();
+  ck_assert_int_eq(problem_solve(solver, &p, &report), LSQNET_E_STOPPED);
+  ck_assert(now() - start >= 0.05);
+  if (getenv("LSQNET_TEST_SLOW") == NULL) ck_assert(now() - start < 5);
+  ck_assert_int_eq(report.stopped, LSQNET_STOP_TIME);
+  ck_assert_ptr_nonnull(strstr(lsqnet_last_message(), "seconds=0.05"));
+  problem_free(&p);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+/* ---- arguments ---- */
+
+static void check_refused(lsqnet_solver *solver, const lsqnet_problems *problems, lsqnet_status status,
+                          const char *text) {
+  const double a[64] = {1, 2, 3, 4, 5, 7}, b[64] = {1, 2, 4};
+  double x[64] = {42};
+  const lsqnet_status st = lsqnet_solver_solve_batch_f64(solver, problems, a, b, NULL, x, NULL);
+  ck_assert_msg(st == status, "%s instead of %s: %s", lsqnet_status_name(st), lsqnet_status_name(status),
+                lsqnet_last_message());
+  ck_assert_msg(strstr(lsqnet_last_message(), text) != NULL, "%s: %s", text, lsqnet_last_message());
+  ck_assert(x[0] == 42);
+}
+
+START_TEST(a_batch_that_makes_no_sense_is_refused) {
+  lsqnet_solver *solver = solver_on(context, shipped, NULL);
+  lsqnet_problems good, o;
+  ck_assert_int_eq(lsqnet_problems_init(&good, sizeof good), LSQNET_OK);
+  ck_assert(good.count == 1 && good.k == 1 && good.column_major == 0 && good.lda == 0 && good.a_stride == 0);
+  good.m = 3;
+  good.n = 2;
+  good.count = 2;
+#define REFUSED(field, value, status, text) \
+  (o = good, o.field = (value), check_refused(solver, &o, LSQNET_E_##status, text))
+  REFUSED(m, 0, SHAPE, "m=0");
+  REFUSED(n, -1, SHAPE, "n=-1");
+  REFUSED(k, 0, SHAPE, "k=0");
+  REFUSED(count, -1, SHAPE, "count=-1");
+  REFUSED(lda, 1, SHAPE, "lda=1");
+  REFUSED(ldb, -1, SHAPE, "ldb=-1");
+  REFUSED(ldx, -5, SHAPE, "ldx=-5");
+  REFUSED(a_stride, -1, SHAPE, "a_stride=-1");
+  REFUSED(b_stride, -1, SHAPE, "b_stride=-1");
+  REFUSED(x_stride, -2, SHAPE, "x_stride=-2");
+  REFUSED(weights_stride, -2, SHAPE, "weights_stride=-2");
+  REFUSED(column_major, 2, ARGUMENT, "column_major=2");
+  REFUSED(count, INT64_MAX / 3, SHAPE, "addressed");
+  REFUSED(a_stride, INT64_MAX / 3, SHAPE, "a: ");
+  REFUSED(m, INT64_MAX, SHAPE, "addressed");
+  REFUSED(lda, INT64_MAX, SHAPE, "addressed");
+  REFUSED(size, 4, VERSION, "size=4");
+#undef REFUSED
+  o = good;
+  o.column_major = 1;
+  o.lda = 2;
+  check_refused(solver, &o, LSQNET_E_SHAPE, "lda=2: must be at least its 3 rows");
+  check_refused(solver, NULL, LSQNET_E_ARGUMENT, "problems is NULL");
+  check_refused(NULL, &good, LSQNET_E_ARGUMENT, "solver is NULL");
+  ck_assert_int_eq(lsqnet_problems_init(NULL, sizeof o), LSQNET_E_ARGUMENT);
+  ck_assert_int_eq(lsqnet_problems_init(&o, 4), LSQNET_E_VERSION);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+START_TEST(pointers_that_are_null_are_named) {
+  lsqnet_solver *solver = solver_on(context, shipped, NULL);
+  const char *const names[] = {"a[2]", "b[2]", "x[2]", "weights[2]"};
+  for (int array = 0; array < BATCH_ARRAYS; array++) {
+    batch s = batch_create(4, 5, 2, 1, LAYOUT_POINTERS);
+    problem q = problem_normal(5, 2, 1, 0, 2);
+    for (int64_t p = 0; p < 4; p++) {
+      batch_put(&s, p, &q);
+      for (int64_t i = 0; i < 5; i++) batch_set(&s, BATCH_WEIGHTS, p, i, 0, 1);
+    }
+    batch_fill_x(&s, 42);
+    s.lists64[array][2] = NULL;
+    ck_assert_int_eq(batch_solve(solver, &s, 1), LSQNET_E_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(lsqnet_last_message(), names[array]));
+    ck_assert(batch_get(&s, BATCH_X, 0, 0, 0) == 42);
+    problem_free(&q);
+    batch_free(&s);
+  }
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+START_TEST(no_problems_are_no_trouble_and_reports_are_optional) {
+  lsqnet_solver *solver = solver_on(context, shipped, NULL);
+  batch s = batch_create(5, 6, 2, 1, 0);
+  problem q = problem_normal(6, 2, 1, 0, 2);
+  for (int64_t p = 0; p < 5; p++) batch_put(&s, p, &q);
+  ck_assert_int_eq(
+      lsqnet_solver_solve_batch_f64(solver, &s.shape, s.f64[BATCH_A], s.f64[BATCH_B], NULL, s.f64[BATCH_X], NULL),
+      LSQNET_OK);
+  s.shape.count = 0;
+  batch_fill_x(&s, 42);
+  ck_assert_int_eq(batch_solve(solver, &s, 0), LSQNET_OK);
+  s.reports[0].size = sizeof *s.reports - 1;
+  s.shape.count = 5;
+  ck_assert_int_eq(batch_solve(solver, &s, 0), LSQNET_E_VERSION);
+  problem_free(&q);
+  batch_free(&s);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+/* Strides below a problem's size: windows that share rows, and matrices interleaved number by number. */
+START_TEST(problems_may_overlap) {
+  enum { ROWS = 30, M = 12, N = 3 };
+  lsqnet_solver *solver = solver_on(context, shipped, NULL);
+  problem all = problem_normal(ROWS, N, 1, 0, 4);
+  lsqnet_problems shape;
+  lsqnet_report reports[ROWS - M] = {{.size = sizeof *reports}}, report;
+  double x[(ROWS - M) * N];
+  ck_assert_int_eq(lsqnet_problems_init(&shape, sizeof shape), LSQNET_OK);
+  shape.m = M;
+  shape.n = N;
+  shape.count = ROWS - M;
+  shape.a_stride = N;
+  shape.b_stride = 1;
+  ck_assert_int_eq(lsqnet_solver_solve_batch_f64(solver, &shape, all.a, all.b, NULL, x, reports), LSQNET_OK);
+  for (int64_t p = 0; p < ROWS - M; p++) {
+    problem one = problem_create(M, N, 1, 0);
+    memcpy(one.a, all.a + p * N, M * N * sizeof(double));
+    memcpy(one.b, all.b + p, M * sizeof(double));
+    ck_assert_int_eq(problem_solve(solver, &one, &report), LSQNET_OK);
+    ck_assert(memcmp(one.x, x + p * N, N * sizeof(double)) == 0);
+    ck_assert(memcmp(&report, &reports[p], sizeof report) == 0);
+    problem_free(&one);
+  }
+  problem_free(&all);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+static void check_options_refused(lsqnet_solver_options bad, const char *text) {
+  lsqnet_solver *solver = NULL;
+  ck_assert_int_eq(lsqnet_solver_create(&solver, context, NULL, &bad), LSQNET_E_ARGUMENT);
+  ck_assert_msg(strstr(lsqnet_last_message(), text) != NULL, "%s: %s", text, lsqnet_last_message());
+}
+
+START_TEST(ridge_and_seconds_out_of_range_are_refused) {
+  const lsqnet_solver_options good = solver_options(LSQNET_METHOD_AUTO);
+  lsqnet_solver_options o;
+#define REFUSED(field, value, text) (o = good, o.field = (value), check_options_refused(o, text))
+  REFUSED(ridge, -1e-300, "ridge=-1e-300");
+  REFUSED(ridge, (double)INFINITY, "ridge=inf");
+  REFUSED(ridge, (double)NAN, "ridge=");
+  REFUSED(seconds, -1.0, "seconds=-1");
+  REFUSED(seconds, (double)NAN, "seconds=");
+#undef REFUSED
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("batch: options");
+  TCase *weights = tcase_create("weights"), *roads = tcase_create("roads"), *limits = tcase_create("limits"),
+        *arguments = tcase_create("arguments");
+  TCase *const cases[] = {weights, roads, limits, arguments};
+  for (int i = 0; i < 4; i++) {
+    tcase_add_checked_fixture(cases[i], setup, teardown);
+    tcase_set_timeout(cases[i], 300);
+    suite_add_tcase(suite, cases[i]);
+  }
+  tcase_add_loop_test(weights, weights_of_rows_are_exact, 0, 2);
+  tcase_add_loop_test(weights, a_ridge_is_exact, 0, 8);
+  tcase_add_loop_test(weights, a_ridge_and_weights_go_together_and_with_every_method, 0, LSQNET_METHOD_DIRECT + 1);
+  tcase_add_loop_test(weights, a_weight_that_is_none_is_the_problems_own_failure, 0, 3);
+  tcase_add_test(roads, the_report_says_which_road_and_why);
+  tcase_add_test(roads, names_of_roads_and_reasons_are_known);
+  tcase_add_test(roads, limits_of_corrections_and_tolerance_hold_in_lanes);
+  tcase_add_loop_test(limits, a_callback_stops_a_batch_and_what_is_done_stays_done, 0, 2);
+  tcase_add_loop_test(limits, a_callback_stops_a_single_solve_with_every_method, 0, LSQNET_METHOD_DIRECT + 1);
+  tcase_add_loop_test(limits, seconds_end_a_call, 0, 2);
+  tcase_add_test(arguments, a_batch_that_makes_no_sense_is_refused);
+  tcase_add_test(arguments, pointers_that_are_null_are_named);
+  tcase_add_test(arguments, no_problems_are_no_trouble_and_reports_are_optional);
+  tcase_add_test(arguments, problems_may_overlap);
+  tcase_add_test(arguments, ridge_and_seconds_out_of_range_are_refused);
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_NORMAL);
+  const int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed != 0;
+}
