@@ -26,10 +26,18 @@ typedef struct {
   "a_times_0.01 a_times_0.1 a_times_2 a_times_10 a_times_100 singular_values_1_to_5 " \
   "singular_values_1_to_100 singular_values_1_to_1e4 a_uniform a_laplace a_student_t3 "
 
+#define NEAR_ROWS "a_times_2 a_laplace a_uniform "
+
 static const limits shipped[] = {
     {"la-gd1-d2", 1e-28, ONE_STEP_ROWS, 1e-27, "x_times_100 ", 1e-24, 5},
     {"la-gd1-d5", 1e-28, ONE_STEP_ROWS, 1e-27, "x_times_100 ", 1e-24, 5},
     {"la-gd1-d8", 1e-28, ONE_STEP_ROWS, 1e-27, "x_times_100 ", 1e-24, 2},
+    {"la-gd1-d16", 1e-27, ONE_STEP_ROWS, 1e-26, "x_times_100 ", 1e-24, 2},
+    {"la-gd2-d5", 1e-26, NEAR_ROWS, 1e-24, "", 0, 3},
+    {"la-gd4-d5-start", 1e-26, "a_laplace a_uniform ", 1e-24, "", 0, 2},
+    {"la-gd4-d5", 1e-26, NEAR_ROWS, 1e-24, "", 0, 2},
+    {"la-newton-d4", 1e-26, NEAR_ROWS "a_student_t3 ", 1e-24, "", 0, 3},
+    {"bc-grad-d2-split", 1e-28, NEAR_ROWS "singular_values_sqrt_rows_down_to_1e-4 ", 1e-26, "", 0, 3},
 };
 enum { SHIPPED = sizeof shipped / sizeof shipped[0] };
 

@@ -1,0 +1,1 @@
+lsqnet train explicit_gradient --prompt split --dim 2 --rows 8 --mixer base_conv --filter short --layers 2 --width 16 --freeze-positions --optimizer levenberg_marquardt --level v3 --fresh-batch no --steps 60 --target 1e-29 --seed 1 --out bc-grad-d2-split.safetensors --log bc-grad-d2-split.log.jsonl

@@ -1,0 +1,1 @@
+lsqnet train multistep_gd --prompt split --dim 16 --rows 64 --mixer attention --no-softmax --no-causal --layers 1 --width 33 --freeze-positions --init-scale 0.25 --optimizer gauss_newton_cg --steps 60 --target 1e-28 --seed 2 --level v3 --out la-gd1-d16.safetensors --log la-gd1-d16.log.jsonl

@@ -1,0 +1,1 @@
+lsqnet train multistep_gd --prompt split --dim 5 --rows 20 --iterates 2 --mixer attention --no-softmax --no-causal --layers 2 --width 12 --freeze-positions --init-scale 1 --optimizer levenberg_marquardt --level v3 --steps 100 --target 1e-28 --seed 1 --out la-gd2-d5.safetensors --log la-gd2-d5.log.jsonl

@@ -1,0 +1,1 @@
+lsqnet train multistep_gd --prompt split --dim 5 --rows 20 --iterates 4 --mixer attention --no-softmax --no-causal --layers 4 --width 12 --freeze-positions --init-scale 0.15 --memory 4000000000 --optimizer levenberg_marquardt --level v3 --steps 56 --target 1e-30 --seed 1 --out la-gd4-d5-start.safetensors --log la-gd4-d5-start.log.jsonl

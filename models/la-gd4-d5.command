@@ -1,0 +1,1 @@
+lsqnet train multistep_gd --prompt split --dim 5 --rows 20 --iterates 4 --mixer attention --no-softmax --no-causal --layers 4 --width 12 --freeze-positions --init la-gd4-d5-start.safetensors --scale-a 1.5 --memory 4000000000 --optimizer levenberg_marquardt --level v3 --steps 8  --seed 5 --out la-gd4-d5.safetensors --log la-gd4-d5.log.jsonl

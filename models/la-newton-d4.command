@@ -1,0 +1,1 @@
+lsqnet train newton_schulz --dim 4 --rows 4 --mixer attention --no-softmax --no-causal --layers 2 --width 16 --init-scale 0.5 --optimizer levenberg_marquardt --level v3 --steps 60 --target 1e-29 --seed 1 --out la-newton-d4.safetensors --log la-newton-d4.log.jsonl
