@@ -59,7 +59,10 @@ typedef struct {
 static void write_report(const job *j, int64_t p, int64_t side, const lsqnet_report *report) {
   if (j->reports == NULL) return;
   char *at = j->reports + (uint64_t)(p * j->problems->k + side) * j->report_size;
-  (void)lsq_sized_write(at, j->report_size, sizeof *report, report, sizeof *report, "lsqnet_report");
+  if (j->report_size == sizeof *report)
+    memcpy(at, report, sizeof *report);
+  else
+    (void)lsq_sized_write(at, j->report_size, sizeof *report, report, sizeof *report, "lsqnet_report");
 }
 
 /* All sides of a problem that never came to be solved. */
@@ -77,7 +80,7 @@ static void hand_out(const job *j, const lsq_lane_group *group, int64_t p, int64
   for (int64_t side = 0; side < problems->k; side++) {
     for (int64_t i = 0; i < n; i++) lsq_write_x(problems, p, i, side, group->answer[(side * n + i) * lanes + l]);
     if (j->reports == NULL) continue;
-    const lsqnet_report report = lsq_lane_report(j->solver, problems, group, l, side);
+    const lsqnet_report report = lsq_lane_report(group, l, side);
     write_report(j, p, side, &report);
   }
 }

@@ -50,6 +50,8 @@ int lsq_lanes_small(const lsq_problems *problems);
 /* One group at work, in memory of its own; see lay_out. */
 typedef struct {
   const struct lsq_lane_kernels *kernels;
+  int small;         /* problems side by side, not rows */
+  int64_t sequences; /* of the model that a problem's system stands for */
   lsq_lane_system system;
   lsq_packed packed;
   double *r, *r_low;
@@ -80,7 +82,6 @@ lsqnet_status lsq_solve_single(lsqnet_solver *solver, const lsq_problems *proble
                                lsqnet_report *reports);
 
 /* The report of side `side` in lane l. */
-lsqnet_report lsq_lane_report(const lsqnet_solver *solver, const lsq_problems *problems, const lsq_lane_group *group,
-                              int64_t l, int64_t side);
+lsqnet_report lsq_lane_report(const lsq_lane_group *group, int64_t l, int64_t side);
 
 #endif

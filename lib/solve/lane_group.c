@@ -58,7 +58,9 @@ static void lay_out(const lsqnet_solver *solver, const lsq_problems *problems, c
   const int64_t passes = solver->options.corrections - 1;
   *g = (lsq_lane_group){.kernels = lsq_lane_kernels_of(solver->context->kernels_f64->level)};
   c->lanes = g->kernels->lanes;
-  const int64_t rows = lsq_lanes_small(problems) ? m : PANEL;
+  g->small = lsq_lanes_small(problems);
+  g->sequences = lsq_gram_sequences(solver, ridge > 0.0 ? m + n : m, n);
+  const int64_t rows = g->small ? m : PANEL;
   g->system = (lsq_lane_system){.m = ridge > 0.0 ? m + n : m,
                                 .n = n,
                                 .k = k,
@@ -136,6 +138,34 @@ static void pack_all(const lsq_lane_group *g, const lsq_problems *problems, int6
   pack_problems(g, problems, problems->k, problems->b_row, problems->b_column, b, right);
 }
 
+/* Rows of A from `row` of problem p on, to be fetched ahead where they follow each other. */
+static void expect_rows(lsq_lane_group *g, const lsq_problems *problems, int64_t p, int64_t row, int64_t rows) {
+  const int64_t size = problems->narrow ? (int64_t)sizeof(float) : (int64_t)sizeof(double);
+  g->packed.ahead = NULL;
+  if (p >= problems->count || problems->a_column != 1) return;
+  g->packed.ahead = (const char *)lsq_problem_a(problems, p) + size * row * problems->a_row;
+  g->packed.ahead_bytes = size * rows * problems->a_row;
+}
+
+/* The group that comes next, where its problems follow each other. */
+static void expect_problems(lsq_lane_group *g, const lsq_problems *problems, int64_t next) {
+  const int64_t size = problems->narrow ? (int64_t)sizeof(float) : (int64_t)sizeof(double);
+  const int64_t left = problems->count - next, lanes = g->kernels->lanes;
+  g->packed.ahead = NULL;
+  if (problems->pointers || left <= 0) return;
+  g->packed.ahead = lsq_problem_a(problems, next);
+  g->packed.ahead_bytes = size * (left < lanes ? left : lanes) * problems->a_stride;
+}
+
+/* The panel after the one from `begin` on, or the next problem's first. */
+static void expect_panel(lsq_lane_group *g, const lsq_problems *problems, int64_t p, int64_t begin) {
+  const int64_t rows = PANEL * g->kernels->lanes, left = problems->m - begin - rows;
+  if (left > 0)
+    expect_rows(g, problems, p, begin + rows, left < rows ? left : rows);
+  else
+    expect_rows(g, problems, p + 1, 0, problems->m < rows ? problems->m : rows);
+}
+
 /* Rows begin .. of one problem's A or B, as many vectors as `rows`; what is beyond the last row is zero. */
 static void pack_rows(const lsq_lane_group *g, const lsq_problems *problems, const void *array, int64_t begin,
                       int64_t rows, int64_t columns, int64_t row, int64_t column, double *out) {
@@ -189,8 +219,9 @@ static void zero(const lsq_lane_group *g, int64_t vectors, double *array) {
 
 static void sum_moments(lsq_lane_group *g, const lsq_problems *problems, int64_t first, int64_t used) {
   const int64_t lanes = g->kernels->lanes, entries = lsq_triangle(problems->n + problems->k);
-  if (lsq_lanes_small(problems)) {
+  if (g->small) {
     pack_all(g, problems, first, used);
+    expect_problems(g, problems, first + used);
     zero(g, entries, g->system.moments);
     g->kernels->moments(&g->packed, g->system.moments);
     return;
@@ -199,6 +230,7 @@ static void sum_moments(lsq_lane_group *g, const lsq_problems *problems, int64_t
     zero(g, entries, g->partial);
     for (int64_t begin = 0; begin < problems->m; begin += PANEL * lanes) {
       pack_panel(g, problems, first + l, begin);
+      expect_panel(g, problems, first + l, begin);
       g->kernels->moments(&g->packed, g->partial);
     }
     g->kernels->add_lanes(entries, g->partial, g->reduced + l * entries);
@@ -320,7 +352,7 @@ static void solve_side(lsq_lane_group *g, const lsq_problems *problems, int64_t 
   int64_t pass = 0;
   g->kernels->start(s, side);
   do {
-    if (lsq_lanes_small(problems))
+    if (g->small)
       sum_problems(g, side, pass > 0 ? s->point_low : NULL);
     else
       sum_all_rows(g, problems, first, used, side, pass > 0);

@@ -60,11 +60,22 @@ static void add_tile_at(const lsq_packed *packed, int64_t i, int64_t j, int64_t 
   }
 }
 
+/* Asks for share `index` of `count` of what comes next. */
+static void fetch(const lsq_packed *packed, int64_t index, int64_t count) {
+  enum { LINE = 64 };
+  const int64_t lines = (packed->ahead_bytes + LINE - 1) / LINE, share = (lines + count - 1) / count;
+  for (int64_t i = index * share; i < (index + 1) * share && i < lines; i++)
+    __builtin_prefetch(packed->ahead + i * LINE, 0, 2);
+}
+
 void LEVEL(lane_moments)(const lsq_packed *packed, double *moments) {
-  const int64_t columns = packed->n + packed->k;
+  const int64_t columns = packed->n + packed->k, tiles = lsq_triangle((columns + TILE - 1) / TILE);
+  int64_t index = 0;
   for (int64_t j = 0; j < columns; j += TILE)
-    for (int64_t i = 0; i <= j && (i < packed->n || i == j); i += TILE)
-      add_tile_at(packed, i, j, columns - j < TILE ? columns - j : TILE, moments);
+    for (int64_t i = 0; i <= j; i += TILE, index++) {
+      if (i < packed->n || i == j) add_tile_at(packed, i, j, columns - j < TILE ? columns - j : TILE, moments);
+      if (packed->ahead != NULL) fetch(packed, index, tiles);
+    }
 }
 
 /* ---- residuals, several rows at a time ---- */

@@ -171,13 +171,11 @@ static doubles frobenius_square(int64_t n, const double *M) {
   return sum + sum + diagonal;
 }
 
-/* v <- F M F v for the diagonal F; work n. Returns ||F M F v|| / ||v||. */
-static doubles power_step(int64_t n, const double *M, const double *factors, double *v, double *work) {
-  const doubles before = square_sum(v, n);
+/* v <- F M F v for the diagonal F; work n. */
+static void power_step(int64_t n, const double *M, const double *factors, double *v, double *work) {
   for (int64_t j = 0; j < n; j++) put(v, j, get(v, j) * get(factors, j));
   multiply(n, M, v, work);
   for (int64_t j = 0; j < n; j++) put(v, j, get(work, j) * get(factors, j));
-  return root(square_sum(v, n) / before);
 }
 
 /* Sweeps one pivot after the other (Beaton 1964): M becomes -M^-1. Lanes without a positive pivot are refused. */
@@ -199,21 +197,22 @@ static void sweep(lsq_lane_system *s, double *row) {
   refuse(s, ~positive);
 }
 
-/* Of A with columns at norm 1, from below: both extreme eigenvalues by power steps on G and C. */
+/* Of A with columns at norm 1, from below: what the last of some power steps makes of the norm, by G and by C. */
 static doubles condition(const lsq_lane_system *s) {
   const int64_t n = s->n;
-  double *over = s->x, *high_vector = s->x_low, *low_vector = s->g, *work = s->d;
-  doubles high = {0}, low = {0};
+  double *over = s->x, *high = s->x_low, *low = s->g, *work = s->d;
+  doubles before = {0};
   for (int64_t j = 0; j < n; j++) {
     put(over, j, 1 / get(s->norms, j));
-    put(high_vector, j, every(START[j % STARTS]));
-    put(low_vector, j, every(START[j % STARTS]));
+    put(high, j, every(START[j % STARTS]));
+    put(low, j, every(START[j % STARTS]));
   }
   for (int step = 0; step < POWER_STEPS; step++) {
-    high = power_step(n, s->moments, over, high_vector, work);
-    low = power_step(n, s->inverse, s->norms, low_vector, work);
+    if (step + 1 == POWER_STEPS) before = square_sum(high, n) * square_sum(low, n);
+    power_step(n, s->moments, over, high, work);
+    power_step(n, s->inverse, s->norms, low, work);
   }
-  return root(high * low);
+  return root(root(square_sum(high, n) * square_sum(low, n) / before));
 }
 
 void LEVEL(lane_invert)(lsq_lane_system *s) {

@@ -20,6 +20,8 @@ static inline int64_t lsq_triangle(int64_t n) { return n * (n + 1) / 2; }
 typedef struct {
   int64_t rows, stride, n, k;
   double *values;
+  const char *ahead; /* what will be packed next: memory is asked for it while moments are summed up; may be NULL */
+  int64_t ahead_bytes;
 } lsq_packed;
 
 /* `lines` lines of `length` numbers, `distance` from one line's beginning to the next; in lanes, number e of line q

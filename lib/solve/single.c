@@ -133,11 +133,9 @@ done:
 
 /* ---- back to the lanes ---- */
 
-lsqnet_report lsq_lane_report(const lsqnet_solver *solver, const lsq_problems *problems, const lsq_lane_group *group,
-                              int64_t l, int64_t side) {
-  const int64_t lanes = group->kernels->lanes, m = group->system.m, n = problems->n;
+lsqnet_report lsq_lane_report(const lsq_lane_group *group, int64_t l, int64_t side) {
+  const int64_t lanes = group->kernels->lanes;
   const double *number = group->number + side * LSQ_ANSWER_NUMBERS * lanes + l;
-  const int small = lsq_lanes_small(problems);
   return (lsqnet_report){
       .size = sizeof(lsqnet_report),
       .status = LSQNET_OK,
@@ -147,11 +145,11 @@ lsqnet_report lsq_lane_report(const lsqnet_solver *solver, const lsq_problems *p
       .condition = group->system.number[LSQ_LANE_CONDITION * lanes + l],
       .digits = fmax(-log10(number[LSQ_ANSWER_WORST * lanes]), 0.0),
       .residual_norm = number[LSQ_ANSWER_NORM * lanes],
-      .rank = n,
+      .rank = group->system.n,
       .corrections = (int64_t)number[LSQ_ANSWER_CORRECTIONS * lanes],
-      .model_calls = side == 0 ? lsq_gram_sequences(solver, m, n) : 0,
-      .road = small ? LSQNET_ROAD_PROBLEMS : LSQNET_ROAD_ROWS,
-      .why = small ? LSQNET_WHY_SMALL : LSQNET_WHY_TALL,
+      .model_calls = side == 0 ? group->sequences : 0,
+      .road = group->small ? LSQNET_ROAD_PROBLEMS : LSQNET_ROAD_ROWS,
+      .why = group->small ? LSQNET_WHY_SMALL : LSQNET_WHY_TALL,
   };
 }
 
@@ -180,7 +178,7 @@ static lsqnet_status solve_scaled(lsqnet_solver *solver, const lsq_problems *pro
   LSQ_TRY(lsq_lane_group_solve(solver, &scaled, 0, 1, &group, &outcome));
   *done = outcome == LSQ_LANE_DONE;
   for (int64_t l = 0; l < k && *done; l++) {
-    reports[l] = lsq_lane_report(solver, problems, &group, 0, l);
+    reports[l] = lsq_lane_report(&group, 0, l);
     reports[l].residual_norm = ldexp(reports[l].residual_norm, b_exponents[l]);
     for (int64_t j = 0; j < n; j++)
       r->X[j * k + l] = lsq_hand_out(solver, group.answer[(l * n + j) * group.kernels->lanes],
