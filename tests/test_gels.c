@@ -515,6 +515,14 @@ START_TEST(a_thread_makes_its_solver_once) {
 }
 END_TEST
 
+/* Not under valgrind, which puts its own allocator in place of every other. */
+static int counts_allocations(void) {
+  allocations = 0;
+  void *volatile memory = aligned_alloc(64, 64); /* volatile: a compiler may leave out what is only freed */
+  free(memory);
+  return allocations == 1;
+}
+
 int main(void) {
   TCase *claims = tcase_create("claims");
   Suite *suite = suite_create("gels");
@@ -536,9 +544,11 @@ int main(void) {
   tcase_add_test(claims, an_infinity_is_refused_like_nan);
   tcase_add_test(claims, what_cannot_be_certified_is_not_handed_out);
   tcase_add_test(claims, another_rounding_mode_is_refused);
-  tcase_add_loop_test(claims, without_memory_it_says_so_and_the_next_call_works, 0, KINDS);
   tcase_add_test(claims, threads_do_not_meet);
-  tcase_add_test(claims, a_thread_makes_its_solver_once);
+  if (counts_allocations()) {
+    tcase_add_loop_test(claims, without_memory_it_says_so_and_the_next_call_works, 0, KINDS);
+    tcase_add_test(claims, a_thread_makes_its_solver_once);
+  }
   suite_add_tcase(suite, claims);
   srunner_run_all(runner, CK_NORMAL);
   int failed = srunner_ntests_failed(runner);
