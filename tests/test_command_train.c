@@ -104,6 +104,25 @@ START_TEST(log_has_an_object_a_line) {
 }
 END_TEST
 
+/* Lines of Gauss-Newton itself say nothing of phases. */
+START_TEST(log_tells_starts_and_restarts) {
+  expect_done(GAUSS_NEWTON " --start-steps 5 --steps 7 --log-every 1 --quiet --out a.safetensors --log a.jsonl");
+  FILE *file = fopen("a.jsonl", "r");
+  char line[1024];
+  for (int i = 1; fgets(line, sizeof line, file) != NULL; i++) {
+    json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+    const char *phase = json_string_value(json_object_get(object, "phase"));
+    ck_assert_str_eq(phase != NULL ? phase : "none", i <= 5 ? "start" : "none");
+    json_decref(object);
+  }
+  fclose(file);
+  expect_done(GAUSS_NEWTON " --restarts 2 --steps 11 --quiet --out a.safetensors --log a.jsonl");
+  read_bytes("a.jsonl", out_text);
+  ck_assert_ptr_nonnull(strstr(out_text, "{\"step\":10,\"phase\":\"trial\",\"restart\":0,"));
+  ck_assert_ptr_nonnull(strstr(out_text, "{\"step\":11,\"phase\":\"trial\",\"restart\":1,"));
+}
+END_TEST
+
 /* The command in a process of its own. */
 static pid_t start(const char *line) {
   char text[1024], *arguments[64] = {getenv("LSQNET_COMMAND")}, *rest = NULL;
@@ -476,6 +495,7 @@ int main(void) {
   tcase_add_test(tests, same_seed_gives_same_log_and_model_whatever_the_threads);
   tcase_add_test(tests, a_level_is_pinned_by_name);
   tcase_add_test(tests, log_has_an_object_a_line);
+  tcase_add_test(tests, log_tells_starts_and_restarts);
   tcase_add_test(tests, a_run_that_was_ended_goes_on_bit_for_bit);
   tcase_add_test(tests, a_checkpoint_of_another_run_is_refused);
   tcase_add_test(tests, what_cannot_be_written_is_told_and_the_model_is_kept);

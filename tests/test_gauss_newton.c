@@ -3,6 +3,7 @@
 #include <float.h>
 #include <lsqnet/lsqnet.h>
 
+#include "base/random.h"
 #include "tiny_mixer.h"
 #include "train/block_jacobi.h"
 #include "train/products.h"
@@ -169,7 +170,7 @@ static setting attention_open(int32_t threads, uint64_t seed, const char *optimi
   m.rows = 9;
   m.in_width = 2 * DIM + 1;
   m.out_width = DIM;
-  m.width = 10;
+  m.width = 12;
   m.freeze_positions = 1;
   m.layers = 1;
   m.mixer = "attention";
@@ -215,6 +216,135 @@ START_TEST(the_bits_do_not_depend_on_the_number_of_threads) {
 }
 END_TEST
 
+/* Phases. */
+
+static void take_step(lsqnet_trainer *trainer, lsqnet_progress *p) {
+  p->size = sizeof *p;
+  ok(lsqnet_trainer_step(trainer, p));
+}
+
+/* They have a batch and a rate of their own. */
+START_TEST(a_start_of_given_length_comes_first) {
+  setting s = attention_open(1, 3, METHODS[_i]);
+  lsqnet_progress p;
+  s.options.start_steps = 4;
+  s.options.start_rate = 1e-3;
+  lsqnet_trainer *trainer = start(&s);
+  for (int i = 0; i < 7; i++) {
+    take_step(trainer, &p);
+    ck_assert_int_eq(p.phase, i < 4 ? LSQNET_PHASE_START : LSQNET_PHASE_MAIN);
+    ck_assert(i < 4 ? p.rate == 1e-3 && p.damping == 0 : p.rate == 0 && p.damping > 0);
+  }
+  lsqnet_trainer_destroy(trainer);
+  setting_close(&s);
+}
+END_TEST
+
+START_TEST(the_restart_that_is_best_on_fresh_data_goes_on) {
+  enum { RESTARTS = 4 };
+  setting s = attention_open(1, 3, METHODS[_i]);
+  lsqnet_progress p;
+  double first_losses[RESTARTS], least = HUGE_VAL, loss = 0;
+  int32_t best = 0;
+  s.options.restarts = RESTARTS;
+  s.options.restart_scale = 0.5;
+  s.options.target = 0;
+  lsqnet_trainer *trainer = start(&s);
+  for (int32_t k = 0; k < RESTARTS; k++) {
+    for (int i = 0; i < 10; i++) {
+      take_step(trainer, &p);
+      ck_assert_int_eq(p.phase, LSQNET_PHASE_TRIAL);
+      ck_assert_int_eq(p.restart, k);
+      if (i == 0) first_losses[k] = p.loss;
+    }
+    for (int32_t other = 0; other < k; other++) ck_assert(first_losses[k] != first_losses[other]);
+    if (p.fresh_loss < least) best = k, least = p.fresh_loss;
+  }
+  ok(lsqnet_evaluate(s.model, s.task, 7, 2000, &loss, NULL));
+  ck_assert(loss <= 10 * least && loss >= least / 10); /* the same weights on other samples */
+  take_step(trainer, &p);
+  ck_assert_int_eq(p.phase, LSQNET_PHASE_MAIN);
+  ck_assert_int_eq(p.restart, best);
+  lsqnet_trainer_destroy(trainer);
+  setting_close(&s);
+}
+END_TEST
+
+/* A model that mixes nothing, so that Gauss-Newton gets nowhere. */
+START_TEST(where_gauss_newton_gets_nowhere_the_first_weights_start_with_adam) {
+  setting s = attention_open(1, 1, METHODS[_i]);
+  lsqnet_model_options m;
+  lsqnet_progress p;
+  ok(lsqnet_model_get_options(s.model, &m, sizeof m));
+  m.mixer = "identity";
+  m.mixer_config = NULL;
+  lsqnet_model_destroy(s.model);
+  ok(lsqnet_model_create(&s.model, s.context, &m));
+  double *before = read_weights(s.model);
+  lsqnet_trainer *trainer = start(&s);
+  do take_step(trainer, &p);
+  while (p.phase == LSQNET_PHASE_MAIN && p.step < 50);
+  ck_assert_int_eq(p.phase, LSQNET_PHASE_START);
+  ck_assert_int_ge(p.step, 8);
+  double *after = read_weights(s.model); /* Adam's first step is the rate, or nothing */
+  for (int64_t i = 0; i < lsqnet_model_weight_count(s.model); i++)
+    ck_assert(fabs(after[i] - before[i]) <= s.options.start_rate * (1 + 1e-9));
+  free(before);
+  free(after);
+  lsqnet_trainer_destroy(trainer);
+  setting_close(&s);
+}
+END_TEST
+
+/* Pairs x, 2x + noise of the deviation *user. */
+static lsqnet_status draw_noisy(void *user, uint64_t seed, uint64_t step, int64_t first, int64_t count, double *x,
+                                double *target) {
+  for (int64_t i = 0; i < 2 * count; i++) {
+    const uint64_t index = (uint64_t)(2 * first + i);
+    x[i] = lsq_random_normal(seed, 2 * step, index);
+    target[i] = 2 * x[i] + *(const double *)user * lsq_random_normal(seed, 2 * step + 1, index);
+  }
+  return LSQNET_OK;
+}
+
+/* _i = 0: the loss falls without end, and at once below 1e-4 of where it began; 1: noise stops it on the way there,
+ * where a lower rate brings something at first, then nothing; 2: it never leaves its plateau. */
+START_TEST(a_start_ends_by_itself) {
+  static double deviations[] = {0, 0.1, 100};
+  setting s = attention_open(1, 1, "gauss_newton_cg");
+  const lsqnet_task_shape shape = {sizeof shape, 0, 1, 2, 2, 0, 1, 1, 0, 2};
+  lsqnet_model_options m;
+  lsqnet_progress p = {.rate = 4e-3};
+  double least = 4e-3;
+  int64_t before_a_halving = 0;
+  lsqnet_task_destroy(s.task);
+  lsqnet_model_destroy(s.model);
+  ok(lsqnet_task_create_custom(&s.task, s.context, "noisy", &shape, draw_noisy, &deviations[_i]));
+  ok(lsqnet_model_options_init(&m, sizeof m));
+  m.rows = 1;
+  m.in_width = m.out_width = m.width = 2;
+  m.layers = 1;
+  m.mixer = "identity";
+  ok(lsqnet_model_create(&s.model, s.context, &m));
+  s.options.start_steps = 1000000;
+  s.options.start_batch = _i == 2 ? 1 : 64;
+  s.options.steps = 1000000;
+  s.options.target = 0;
+  lsqnet_trainer *trainer = start(&s);
+  do {
+    take_step(trainer, &p);
+    if (p.phase == LSQNET_PHASE_START) least = p.rate;
+    if (least == 4e-3) before_a_halving = p.step;
+  } while (p.phase == LSQNET_PHASE_START && p.step < 200000);
+  ck_assert_int_eq(p.phase, LSQNET_PHASE_MAIN);
+  if (_i == 0) ck_assert(least == 4e-3 && p.loss < 1e-3 && p.step < 5000);
+  if (_i == 1) ck_assert(least <= 4e-3 / 8 && p.loss < 0.02 && p.step < 20000);
+  if (_i == 2) ck_assert(before_a_halving >= 20000);
+  lsqnet_trainer_destroy(trainer);
+  setting_close(&s);
+}
+END_TEST
+
 /* So little memory that blocks are small and activations come a sample at a time. */
 START_TEST(little_memory_is_enough_for_conjugate_gradients) {
   setting s = attention_open(1, 1, "gauss_newton_cg");
@@ -255,16 +385,22 @@ END_TEST
 
 int main(void) {
   Suite *suite = suite_create("gauss_newton");
-  TCase *parts = tcase_create("parts"), *runs = tcase_create("runs");
+  TCase *parts = tcase_create("parts"), *runs = tcase_create("runs"), *phases = tcase_create("phases");
   tcase_add_loop_test(parts, products_are_those_with_the_jacobian, 0, 2);
   tcase_add_test(parts, block_jacobi_solves_with_the_diagonal_blocks);
   tcase_add_loop_test(runs, a_linear_attention_layer_learns_a_step_to_the_last_bit, 0, METHOD_COUNT * SEEDS);
   tcase_add_loop_test(runs, the_bits_do_not_depend_on_the_number_of_threads, 0, METHOD_COUNT);
+  tcase_add_loop_test(phases, a_start_of_given_length_comes_first, 0, METHOD_COUNT);
+  tcase_add_loop_test(phases, the_restart_that_is_best_on_fresh_data_goes_on, 0, METHOD_COUNT);
+  tcase_add_loop_test(phases, where_gauss_newton_gets_nowhere_the_first_weights_start_with_adam, 0, METHOD_COUNT);
+  tcase_add_loop_test(phases, a_start_ends_by_itself, 0, 3);
   tcase_add_test(runs, little_memory_is_enough_for_conjugate_gradients);
   tcase_add_test(runs, conjugate_gradients_want_a_mixer_with_a_jvp);
   tcase_set_timeout(runs, 60);
+  tcase_set_timeout(phases, 60);
   suite_add_tcase(suite, parts);
   suite_add_tcase(suite, runs);
+  suite_add_tcase(suite, phases);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);
   const int failed = srunner_ntests_failed(runner);

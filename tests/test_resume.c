@@ -42,14 +42,19 @@ static void take_steps(lsqnet_trainer *trainer, int count, lsqnet_progress *p) {
 static const struct {
   const char *optimizer;
   int32_t dtype;
-} RUNS[] = {{"adam", LSQNET_F32},
-            {"adam", LSQNET_F64},
-            {"adamw", LSQNET_F32},
-            {"adamw", LSQNET_F64},
-            {"sgd", LSQNET_F32},
-            {"sgd", LSQNET_F64},
-            {"levenberg_marquardt", LSQNET_F64},
-            {"gauss_newton_cg", LSQNET_F64}};
+  int64_t start_steps, restarts;
+} RUNS[] = {{"adam", LSQNET_F32, -1, 1},
+            {"adam", LSQNET_F64, -1, 1},
+            {"adamw", LSQNET_F32, -1, 1},
+            {"adamw", LSQNET_F64, -1, 1},
+            {"sgd", LSQNET_F32, -1, 1},
+            {"sgd", LSQNET_F64, -1, 1},
+            {"levenberg_marquardt", LSQNET_F64, -1, 1},
+            {"levenberg_marquardt", LSQNET_F64, 15, 1}, /* saved in its start */
+            {"gauss_newton_cg", LSQNET_F64, -1, 1},
+            {"gauss_newton_cg", LSQNET_F64, 5, 1},
+            {"gauss_newton_cg", LSQNET_F64, 0, 2}, /* saved in the second trial */
+            {"gauss_newton_cg", LSQNET_F64, 5, 2}};
 enum { RUN_COUNT = sizeof RUNS / sizeof *RUNS };
 
 static setting open_run(int run) {
@@ -57,6 +62,8 @@ static setting open_run(int run) {
   use_everything(&s.options);
   s.options.optimizer = RUNS[run].optimizer;
   s.options.batch = 150;
+  s.options.start_steps = RUNS[run].start_steps;
+  s.options.restarts = RUNS[run].restarts;
   return s;
 }
 
@@ -69,12 +76,12 @@ START_TEST(a_resumed_run_has_the_bits_of_one_that_went_on) {
   o.seed = 5;
   ok(lsqnet_model_create(&second.model, second.context, &o));
   lsqnet_trainer *whole = start(&through), *part = start(&first);
-  take_steps(whole, 20, &p);
-  take_steps(part, 10, &q);
+  take_steps(whole, 23, &p);
+  take_steps(part, 12, &q);
   ok(lsqnet_trainer_save(part, path));
   lsqnet_trainer *rest = resume(&second);
   ck_assert(same_weights(first.model, second.model));
-  take_steps(rest, 10, &q);
+  take_steps(rest, 11, &q);
   ck_assert(same_weights(through.model, second.model));
   p.seconds = q.seconds;
   if (isnan(p.fresh_loss) && isnan(q.fresh_loss)) p.fresh_loss = q.fresh_loss;
@@ -174,6 +181,14 @@ static void rewrite(const char *bytes, size_t size) {
   ck_assert(file != NULL && fwrite(bytes, 1, size, file) == size && fclose(file) == 0);
 }
 
+static size_t read_saved(char *bytes, size_t room) {
+  FILE *file = fopen(path, "rb");
+  ck_assert_ptr_nonnull(file);
+  const size_t size = fread(bytes, 1, room, file);
+  ck_assert(size > 1000 && size < room && fclose(file) == 0);
+  return size;
+}
+
 START_TEST(files_that_hold_no_run_are_refused) {
   setting s = open_run(1);
   assert_not_resumed(&s, LSQNET_E_IO, path);
@@ -181,14 +196,11 @@ START_TEST(files_that_hold_no_run_are_refused) {
   assert_not_resumed(&s, LSQNET_E_FORMAT, "no training run");
   save_some(&s);
   static char bytes[1 << 20];
-  FILE *file = fopen(path, "rb");
-  ck_assert_ptr_nonnull(file);
-  const size_t size = fread(bytes, 1, sizeof bytes, file);
-  ck_assert(size > 1000 && size < sizeof bytes && fclose(file) == 0);
+  const size_t size = read_saved(bytes, sizeof bytes);
   rewrite(bytes, size - 1);
   assert_not_resumed(&s, LSQNET_E_FORMAT, path);
-  const double nan = NAN; /* the last numbers are the progress, skipped steps last of all, steps eight before */
-  memcpy(bytes + size - 72, &nan, sizeof nan);
+  const double nan = NAN; /* the last numbers are the progress, steps the eleventh from the end */
+  memcpy(bytes + size - 88, &nan, sizeof nan);
   rewrite(bytes, size);
   assert_not_resumed(&s, LSQNET_E_FORMAT, "step=nan");
   char *key = strstr(bytes + 8, "state.gradient_ema");
@@ -196,6 +208,48 @@ START_TEST(files_that_hold_no_run_are_refused) {
   memcpy(key, "other", 5);
   rewrite(bytes, size);
   assert_not_resumed(&s, LSQNET_E_FORMAT, "state.gradient_ema");
+  setting_close(&s);
+}
+END_TEST
+
+/* Where the values of a tensor begin in a file. */
+static char *values_of(char *bytes, const char *name) {
+  uint64_t header = 0;
+  long long begin = -1;
+  const char *place = strstr(bytes + 8, name);
+  memcpy(&header, bytes, sizeof header);
+  ck_assert_ptr_nonnull(place);
+  place = strstr(place, "\"data_offsets\":[");
+  ck_assert_int_eq(sscanf(place, "\"data_offsets\":[%lld", &begin), 1);
+  return bytes + 8 + header + begin;
+}
+
+START_TEST(numbers_of_a_run_that_cannot_be_are_refused) {
+  static const struct {
+    const char *tensor;
+    int at;
+    double value;
+    const char *said;
+  } wrongs[] = {{"\"state.gauss_newton_cg\"", 0, -1, "damping -1"},
+                {"\"state.phases\"", 0, 4, "phase 4"},
+                {"\"state.phases\"", 1, 2, "restart 2"},
+                {"\"state.phases\"", 3, NAN, "best nan"},
+                {"\"state.start\"", 0, 0, "rate 0"},
+                {"\"state.start\"", 1, 0.5, "0.5 steps"}};
+  static char bytes[1 << 20];
+  setting s = open_run(RUN_COUNT - 1);
+  save_some(&s);
+  const size_t size = read_saved(bytes, sizeof bytes);
+  for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
+    double kept, *place = (double *)(void *)values_of(bytes, wrongs[i].tensor) + wrongs[i].at;
+    memcpy(&kept, place, sizeof kept);
+    memcpy(place, &wrongs[i].value, sizeof kept);
+    rewrite(bytes, size);
+    assert_not_resumed(&s, LSQNET_E_FORMAT, wrongs[i].said);
+    memcpy(place, &kept, sizeof kept);
+  }
+  rewrite(bytes, size);
+  lsqnet_trainer_destroy(resume(&s));
   setting_close(&s);
 }
 END_TEST
@@ -312,6 +366,7 @@ int main(void) {
   tcase_add_test(tc, another_runs_options_are_refused_with_both_values);
   tcase_add_test(tc, another_task_or_model_is_refused_with_both_values);
   tcase_add_test(tc, files_that_hold_no_run_are_refused);
+  tcase_add_test(tc, numbers_of_a_run_that_cannot_be_are_refused);
   tcase_add_test(tc, a_tasks_name_that_is_not_utf_8_is_refused);
   tcase_add_test(tc, a_full_disk_leaves_the_last_good_file);
   tcase_add_test(tc, after_a_kill_at_any_moment_the_file_is_whole_and_the_run_continues);

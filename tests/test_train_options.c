@@ -26,9 +26,10 @@ START_TEST(options_start_as_the_header_says) {
   lsqnet_train_options o;
   memset(&o, 0xff, sizeof o);
   ok(lsqnet_train_options_init(&o, sizeof o));
-  const lsqnet_train_options wanted = {
-      sizeof o, -1,    10000, 0, 0,    0,    1e-3, 0.9, 0.999,   1e-16, 0, 0.9, 100, 0.98, 0, 0.9,         0.9,
-      0.9,      1e-10, 0,     0, 3000, 1000, 1000, 64,  1 << 30, 0,     0, 0,   0,   0,    0, o.optimizer, o.schedule};
+  const lsqnet_train_options wanted = {sizeof o, -1,   10000,       0,          0,  0,       1e-3, 0.9, 0.999, 1e-16,
+                                       0,        0.9,  100,         0.98,       0,  0.9,     0.9,  0.9, 1e-10, 0,
+                                       0,        3000, 1000,        1000,       64, 1 << 30, 0,    0,   0,     0,
+                                       0,        0,    o.optimizer, o.schedule, -1, 64,      4e-3, 1,   1};
   ck_assert(memcmp(&o, &wanted, sizeof o) == 0);
   ck_assert_str_eq(o.optimizer, "adam");
   ck_assert_str_eq(o.schedule, "step");
@@ -63,7 +64,9 @@ static const struct {
                {NUMBER(metric_threshold), -HUGE_VAL, -2},
                {NUMBER(rate_floor), -1e-9, 0},
                {NUMBER(l1), -1e-9, 1},
-               {NUMBER(damping), -1e-9, 1}};
+               {NUMBER(damping), -1e-9, 1},
+               {NUMBER(start_rate), 0, 1},
+               {NUMBER(restart_scale), 0, 1e6}};
 enum { NUMBER_COUNT = sizeof NUMBERS / sizeof *NUMBERS };
 
 static void try_number(int i, double value, const char *text) {
@@ -96,7 +99,8 @@ static const struct {
               {COUNT(memory), 0, 1},          {COUNT(dims_start), -1, 0},
               {COUNT(dims_increment), -1, 0}, {COUNT(dims_interval), -1, 0},
               {COUNT(rows_start), -1, 0},     {COUNT(rows_increment), -1, 0},
-              {COUNT(rows_interval), -1, 0}};
+              {COUNT(rows_interval), -1, 0},  {COUNT(start_steps), -2, -1},
+              {COUNT(start_batch), 0, 1},     {COUNT(restarts), 0, 1000}};
 enum { COUNT_COUNT = sizeof COUNTS / sizeof *COUNTS };
 
 START_TEST(each_wrong_count_is_refused_by_name_and_value) {

@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BAR = 20, LINE = 160 };
+enum { BAR = 20, PHASE = 32, LINE = 192 };
 static const double TERMINAL_SECONDS = 0.1, PLAIN_SECONDS = 10;
 
 double seconds_now(void) {
@@ -40,6 +40,12 @@ static void write_bar(char bar[BAR + 1], double share) {
   bar[BAR] = '\0';
 }
 
+static void write_phase(char out[PHASE], const lsqnet_progress *p) {
+  out[0] = '\0';
+  if (p->phase == LSQNET_PHASE_START) snprintf(out, PHASE, "  start");
+  if (p->phase == LSQNET_PHASE_TRIAL) snprintf(out, PHASE, "  trial %ld", (long)p->restart);
+}
+
 /* At the pace of this run, if the most steps are needed. */
 static double seconds_left(const progress_line *line, const lsqnet_progress *p, double now) {
   return (now - line->began) / (double)(p->step - line->first) * (double)(line->steps - p->step);
@@ -47,15 +53,16 @@ static double seconds_left(const progress_line *line, const lsqnet_progress *p, 
 
 void progress_show(progress_line *line, const lsqnet_progress *p) {
   const double now = seconds_now(), share = fmin((double)p->step / (double)line->steps, 1);
-  char text[LINE], bar[BAR + 1], left[DURATION_TEXT];
+  char text[LINE], bar[BAR + 1], phase[PHASE], left[DURATION_TEXT];
   if (line->first < 0) line->first = p->step - 1;
   if (!line->shown || now < line->next || p->step <= line->first) return;
   line->next = now + (line->terminal ? TERMINAL_SECONDS : PLAIN_SECONDS);
   write_bar(bar, share);
+  write_phase(phase, p);
   duration_write(left, seconds_left(line, p, now));
   const int newton = p->damping > 0;
-  snprintf(text, sizeof text, "step %lld of %lld  loss %.2e  %s %.2e  at most %s left", (long long)p->step,
-           (long long)line->steps, p->loss, newton ? "damping" : "rate", newton ? p->damping : p->rate, left);
+  snprintf(text, sizeof text, "step %lld of %lld%s  loss %.2e  %s %.2e  at most %s left", (long long)p->step,
+           (long long)line->steps, phase, p->loss, newton ? "damping" : "rate", newton ? p->damping : p->rate, left);
   if (line->terminal) {
     fprintf(stderr, "\r[%s] %s\033[K", bar, text);
   } else {

@@ -63,6 +63,9 @@ int train_log_step(train_log *log, const lsqnet_progress *p) {
   const int due = p->step == 1 || p->step % every == 0 || p->ended != LSQNET_TRAIN_GOING;
   if (log->file == NULL || !due) return CODE_DONE;
   fprintf(log->file, "{\"step\":%lld", (long long)p->step);
+  if (p->phase != LSQNET_PHASE_MAIN)
+    fprintf(log->file, ",\"phase\":\"%s\"", p->phase == LSQNET_PHASE_START ? "start" : "trial");
+  if (p->phase == LSQNET_PHASE_TRIAL || p->restart > 0) fprintf(log->file, ",\"restart\":%ld", (long)p->restart);
   write_number(log->file, "loss", p->loss);
   write_number(log->file, "fresh_loss", p->fresh_loss);
   write_number(log->file, "rate", p->rate);

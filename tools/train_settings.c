@@ -143,12 +143,17 @@ static const entry entries[] = {
      -DBL_MAX},
     {OPTION_INTEGER, "--rows-increment", "N", "more rows", AT(train.rows_increment), -DBL_MAX},
     {OPTION_INTEGER, "--rows-interval", "N", "every so many steps", AT(train.rows_interval), -DBL_MAX},
-    {OPTION_REAL, "--damping", "D", "Levenberg-Marquardt's first (default: from the Jacobian)", AT(train.damping),
-     -DBL_MAX},
+    {OPTION_REAL, "--damping", "D", "Gauss-Newton's first (default: from the Jacobian)", AT(train.damping), -DBL_MAX},
     {OPTION_CHOICE, "--fresh-batch", "auto|no|yes", "Gauss-Newton: a new batch each iteration (default auto)",
      AT(train.fresh_batch), -1},
-    {OPTION_INTEGER, "--memory", "BYTES", "most for Gauss-Newton's Jacobian (default 2^30)", AT(train.memory),
+    {OPTION_INTEGER, "--memory", "BYTES", "most for Gauss-Newton's matrices (default 2^30)", AT(train.memory),
      -DBL_MAX},
+    {OPTION_INTEGER, "--start-steps", "N", "most steps of Adam before Gauss-Newton (default -1: as it turns out)",
+     AT(train.start_steps), -DBL_MAX},
+    {OPTION_INTEGER, "--start-batch", "N", "samples of such a step (default 64)", AT(train.start_batch), -DBL_MAX},
+    {OPTION_REAL, "--start-rate", "R", "its first learning rate (default 4e-3)", AT(train.start_rate), -DBL_MAX},
+    {OPTION_INTEGER, "--restarts", "N", "Gauss-Newton: first weights to try, the best go on (default 1)",
+     AT(train.restarts), -DBL_MAX},
 };
 
 enum { ENTRIES = sizeof entries / sizeof *entries };
@@ -212,6 +217,7 @@ static void spread(train_settings *s) {
   const int newton =
       strcmp(s->train.optimizer, "levenberg_marquardt") == 0 || strcmp(s->train.optimizer, "gauss_newton_cg") == 0;
   if (s->init_scale < 0) s->init_scale = newton ? 1 : 0;
+  if (s->init_scale > 0) s->train.restart_scale = s->init_scale;
 }
 
 int train_settings_read(train_settings *s, int argc, char **argv, int *helped) {

@@ -48,6 +48,13 @@ typedef struct lsqnet_train_options {
   const char *optimizer;     /**< "adam" (default), "adamw", "sgd"; Gauss-Newton: "levenberg_marquardt" (explicit
                                   Jacobian), "gauss_newton_cg" (conjugate gradients on products with it) */
   const char *schedule;      /**< "constant", "step" (default), "adaptive" */
+  int64_t start_steps;       /**< Gauss-Newton: most steps of Adam before it, which end by themselves; 0: none; -1
+                                  (default): the trainer finds out whether it needs them */
+  int64_t start_batch;       /**< samples of such a step; default 64 */
+  double start_rate;         /**< its first learning rate, which falls by itself; default 4e-3 */
+  int64_t restarts;          /**< Gauss-Newton: first weights to try for ten iterations (with start_steps above 0: 1000
+                                  steps of Adam); what is best on fresh data goes on. 1 (default): the model's own */
+  double restart_scale;      /**< lsqnet_model_draw_weights' scale for all but the model's own; default 1 */
 } lsqnet_train_options;
 
 LSQNET_API lsqnet_status lsqnet_train_options_init(lsqnet_train_options *options, uint32_t size);
@@ -58,6 +65,13 @@ enum {
   LSQNET_TRAIN_TARGET = 1,   /**< the target is reached on fresh data */
   LSQNET_TRAIN_STEPS = 2,    /**< the most steps are done */
   LSQNET_TRAIN_FLOOR = 3     /**< Gauss-Newton: the loss stays at the level of roundings */
+};
+
+/** What a step belonged to. */
+enum {
+  LSQNET_PHASE_MAIN = 0,     /**< the optimiser that was asked for */
+  LSQNET_PHASE_START = 1,    /**< Adam before Gauss-Newton */
+  LSQNET_PHASE_TRIAL = 2     /**< one of several first weights being tried */
 };
 
 /** What the last step did. */
@@ -73,6 +87,8 @@ typedef struct lsqnet_progress {
   double fresh_loss;      /**< on data that no step has seen, when last measured; NaN before */
   double seconds;         /**< of training, resumed parts included */
   int64_t skipped;        /**< steps passed over because the gradient was not finite */
+  int32_t phase;          /**< an LSQNET_PHASE_ number */
+  int32_t restart;        /**< which first weights it goes on from; 0: the model's own */
 } lsqnet_progress;
 
 /** Called after each step of lsqnet_trainer_run. Any status but LSQNET_OK ends the run with it; the state is whole. */

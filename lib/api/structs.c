@@ -23,6 +23,6 @@ ASSERT_LAYOUT(lsqnet_solver_options, stop_user, 4, 6, 2);
 ASSERT_LAYOUT(lsqnet_problems, weights_stride, 2, 11, 0);
 ASSERT_LAYOUT(lsqnet_task_options, prompt, 8, 17, 2);
 ASSERT_LAYOUT(lsqnet_task_shape, scored, 2, 8, 0);
-ASSERT_LAYOUT(lsqnet_train_options, schedule, 2, 30, 2);
-ASSERT_LAYOUT(lsqnet_progress, skipped, 2, 9, 0);
+ASSERT_LAYOUT(lsqnet_train_options, restart_scale, 2, 35, 2);
+ASSERT_LAYOUT(lsqnet_progress, restart, 4, 9, 0);
 ASSERT_LAYOUT(lsqnet_report, why, 6, 9, 0);

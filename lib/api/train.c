@@ -5,8 +5,8 @@
 #include "base/sized.h"
 #include "train/trainer.h"
 
-static const uint32_t FIRST_OPTIONS_SIZE = LSQ_SIZE_THROUGH(lsqnet_train_options, schedule);
-static const uint32_t FIRST_PROGRESS_SIZE = LSQ_SIZE_THROUGH(lsqnet_progress, skipped);
+static const uint32_t FIRST_OPTIONS_SIZE = LSQ_SIZE_THROUGH(lsqnet_train_options, restart_scale);
+static const uint32_t FIRST_PROGRESS_SIZE = LSQ_SIZE_THROUGH(lsqnet_progress, restart);
 
 static const lsqnet_train_options DEFAULTS = {.size = sizeof(lsqnet_train_options),
                                               .fresh_batch = -1,
@@ -28,7 +28,12 @@ static const lsqnet_train_options DEFAULTS = {.size = sizeof(lsqnet_train_option
                                               .metric_batches = 64,
                                               .memory = INT64_C(1) << 30,
                                               .optimizer = "adam",
-                                              .schedule = "step"};
+                                              .schedule = "step",
+                                              .start_steps = -1,
+                                              .start_batch = 64,
+                                              .start_rate = 4e-3,
+                                              .restarts = 1,
+                                              .restart_scale = 1};
 
 lsqnet_status lsqnet_train_options_init(lsqnet_train_options *options, uint32_t size) {
   return lsq_sized_write(options, size, FIRST_OPTIONS_SIZE, &DEFAULTS, sizeof DEFAULTS, "lsqnet_train_options");
@@ -57,6 +62,8 @@ static const struct {
     {"rate_floor", "at least 0 and finite", offsetof(lsqnet_train_options, rate_floor), 0, DBL_MAX},
     {"l1", "at least 0 and finite", offsetof(lsqnet_train_options, l1), 0, DBL_MAX},
     {"damping", "at least 0 and finite", offsetof(lsqnet_train_options, damping), 0, DBL_MAX},
+    {"start_rate", "above 0 and finite", offsetof(lsqnet_train_options, start_rate), DBL_TRUE_MIN, DBL_MAX},
+    {"restart_scale", "above 0 and at most 1e6", offsetof(lsqnet_train_options, restart_scale), DBL_TRUE_MIN, 1e6},
 };
 
 #define MOST (INT64_C(1) << 40) /* so that streams of data do not meet */
@@ -78,6 +85,9 @@ static const struct {
     {"rows_start", offsetof(lsqnet_train_options, rows_start), 0, MOST},
     {"rows_increment", offsetof(lsqnet_train_options, rows_increment), 0, MOST},
     {"rows_interval", offsetof(lsqnet_train_options, rows_interval), 0, MOST},
+    {"start_steps", offsetof(lsqnet_train_options, start_steps), -1, MOST},
+    {"start_batch", offsetof(lsqnet_train_options, start_batch), 1, MOST},
+    {"restarts", offsetof(lsqnet_train_options, restarts), 1, 1000},
 };
 
 static lsqnet_status check_numbers(const lsqnet_train_options *o) {

@@ -10,7 +10,7 @@
 #define FORMAT         "lsqnet.training"
 #define FORMAT_VERSION "1"
 
-enum { OWN_TEXTS = 2, PROGRESS_NUMBERS = 10 };
+enum { OWN_TEXTS = 2, PROGRESS_NUMBERS = 12 };
 static const double MOST_STEPS = 9007199254740992.0; /* 2^53: beyond it doubles do not count */
 
 /* Names and places of all that is saved. */
@@ -25,17 +25,19 @@ typedef struct {
 /* Progress as numbers. */
 
 static void progress_write(double out[PROGRESS_NUMBERS], const lsqnet_progress *p) {
-  const double numbers[PROGRESS_NUMBERS] = {(double)p->ended, (double)p->step,   p->loss,   p->rate,
-                                            p->gradient_norm, p->damping,        p->metric, p->fresh_loss,
-                                            p->seconds,       (double)p->skipped};
+  const double numbers[PROGRESS_NUMBERS] = {(double)p->ended, (double)p->step,    p->loss,          p->rate,
+                                            p->gradient_norm, p->damping,         p->metric,        p->fresh_loss,
+                                            p->seconds,       (double)p->skipped, (double)p->phase, (double)p->restart};
   memcpy(out, numbers, sizeof numbers);
 }
 
 static int is_count(double value, double most) { return value >= 0 && value <= most && value == floor(value); }
 
 static lsqnet_status progress_read(lsqnet_progress *p, const double in[PROGRESS_NUMBERS]) {
-  if (!is_count(in[0], LSQNET_TRAIN_FLOOR) || !is_count(in[1], MOST_STEPS) || !is_count(in[9], MOST_STEPS))
-    return lsq_fail(LSQNET_E_FORMAT, "array \"progress\": ended=%g step=%g skipped=%g cannot be", in[0], in[1], in[9]);
+  if (!is_count(in[0], LSQNET_TRAIN_FLOOR) || !is_count(in[1], MOST_STEPS) || !is_count(in[9], MOST_STEPS) ||
+      !is_count(in[10], LSQNET_PHASE_TRIAL) || !is_count(in[11], INT32_MAX))
+    return lsq_fail(LSQNET_E_FORMAT, "array \"progress\": ended=%g step=%g skipped=%g phase=%g cannot be", in[0], in[1],
+                    in[9], in[10]);
   *p = (lsqnet_progress){.size = sizeof *p,
                          .ended = (int32_t)in[0],
                          .step = (int64_t)in[1],
@@ -46,7 +48,9 @@ static lsqnet_status progress_read(lsqnet_progress *p, const double in[PROGRESS_
                          .metric = in[6],
                          .fresh_loss = in[7],
                          .seconds = in[8],
-                         .skipped = (int64_t)in[9]};
+                         .skipped = (int64_t)in[9],
+                         .phase = (int32_t)in[10],
+                         .restart = (int32_t)in[11]};
   return LSQNET_OK;
 }
 

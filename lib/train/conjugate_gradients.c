@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "train/block_jacobi.h"
-#include "train/gauss_newton.h"
+#include "train/phases.h"
 #include "train/products.h"
 
 enum { MOST_ITERATIONS = 2000, WINDOW = 10 };
@@ -118,12 +118,8 @@ static lsqnet_status create(lsqnet_trainer *trainer, void **state) {
                                            .destroy = destroy_solver,
                                            .linearise = linearise,
                                            .solve = solve};
-  return lsq_gauss_newton_create(trainer, &method, state);
+  return lsq_phases_create(trainer, &method, state);
 }
 
-const lsq_optimizer lsq_gauss_newton_cg = {.name = "gauss_newton_cg",
-                                           .create = create,
-                                           .destroy = lsq_gauss_newton_destroy,
-                                           .step = lsq_gauss_newton_step,
-                                           .array = lsq_gauss_newton_array,
-                                           .check = lsq_gauss_newton_check};
+const lsq_optimizer lsq_gauss_newton_cg = {"gauss_newton_cg", create,           lsq_phases_destroy,
+                                           lsq_phases_step,   lsq_phases_array, lsq_phases_check};

@@ -64,7 +64,12 @@ static const field option_fields[] = {OPTION(TEXT, optimizer),
                                       OPTION(INT64, dims_interval),
                                       OPTION(INT64, rows_start),
                                       OPTION(INT64, rows_increment),
-                                      OPTION(INT64, rows_interval)};
+                                      OPTION(INT64, rows_interval),
+                                      OPTION(INT64, start_steps),
+                                      OPTION(INT64, start_batch),
+                                      OPTION(DOUBLE, start_rate),
+                                      OPTION(INT64, restarts),
+                                      OPTION(DOUBLE, restart_scale)};
 
 enum {
   TASK_FIELDS = sizeof task_fields / sizeof *task_fields,

@@ -68,6 +68,19 @@ done:
   return st;
 }
 
+void lsq_first_order_reset(void *given) {
+  lsq_first_order *s = given;
+  const lsqnet_train_options *o = &s->trainer->options;
+  const size_t bytes = (size_t)s->trainer->model->weight_count * weight_bytes(s);
+  for (int i = 0; i < LSQ_MOMENTS_MOST; i++)
+    if (s->moments[i] != NULL) memset(s->moments[i], 0, bytes);
+  if (s->filter != NULL) memset(s->filter, 0, bytes);
+  copy_weights(s, s->kept, weights(s));
+  memset(s->numbers, 0, sizeof s->numbers);
+  s->numbers[LSQ_RATE] = s->schedule->rate(o, 0, o->rate, 0);
+  s->numbers[LSQ_LEAST_LOSS] = 1;
+}
+
 lsqnet_status lsq_first_order_create(lsqnet_trainer *trainer, const lsq_update_rule *rule, void **state) {
   lsqnet_status st = LSQNET_OK;
   const lsqnet_train_options *o = &trainer->options;
@@ -79,9 +92,7 @@ lsqnet_status lsq_first_order_create(lsqnet_trainer *trainer, const lsq_update_r
   LSQ_TRY(lsq_schedule_find(o->schedule, &s->schedule));
   LSQ_TRY(lsq_minibatch_create(&s->minibatch, trainer->model, trainer->task));
   LSQ_TRY(reserve(s));
-  copy_weights(s, s->kept, weights(s));
-  s->numbers[LSQ_RATE] = s->schedule->rate(o, 0, o->rate, 0);
-  s->numbers[LSQ_LEAST_LOSS] = 1;
+  lsq_first_order_reset(s);
   *state = s;
   s = NULL;
 done:
@@ -233,7 +244,7 @@ lsqnet_status lsq_first_order_step(lsqnet_trainer *trainer, void *given) {
   lsqnet_status st = LSQNET_OK;
   lsq_first_order *s = given;
   lsqnet_progress *p = &trainer->progress;
-  const lsq_draw draw = choose_draw(s, LSQ_STREAM_STEP, (uint64_t)p->step, s->batch);
+  const lsq_draw draw = choose_draw(s, s->stream, (uint64_t)p->step, s->batch);
   const int due = is_due(s);
   lsq_score score;
   double cosine = 0, norm = 0;

@@ -36,6 +36,9 @@ lsqnet_status lsq_first_order_step(lsqnet_trainer *trainer, void *state);
 int lsq_first_order_array(void *state, int64_t index, lsq_state_array *out);
 lsqnet_status lsq_first_order_check(void *state);
 
+/* Forgets all steps. */
+void lsq_first_order_reset(void *state);
+
 /* Inside. */
 
 /* Trained weights offset .. offset+count-1 of the flat vector, which one task of the pool works on. */
@@ -60,6 +63,7 @@ typedef struct {
   const struct lsq_schedule *schedule;
   struct lsq_minibatch *minibatch;
   int64_t batch;
+  int stream; /* that steps draw from: LSQ_STREAM_STEP if nobody changes it */
   double numbers[LSQ_NUMBERS];
   lsq_piece *pieces;
   int64_t piece_count;

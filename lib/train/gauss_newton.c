@@ -25,14 +25,14 @@ double lsq_dot(int64_t n, const double *a, const double *b) {
 
 /* Creation. */
 
-void lsq_gauss_newton_destroy(lsqnet_trainer *trainer, void *given) {
-  lsq_gauss_newton *g = given;
+void lsq_gauss_newton_destroy(lsq_gauss_newton *g) {
   if (g == NULL) return;
+  const lsqnet_context *context = g->trainer->context;
   if (g->solver != NULL) g->method->destroy(g, g->solver);
   double *arrays[] = {g->X, g->Y, g->r, g->q, g->gradient, g->d, g->old, g->fresh_X, g->fresh_Y, g->fresh_r};
-  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) lsq_free(trainer->context, arrays[i]);
+  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) lsq_free(context, arrays[i]);
   lsq_jacobian_destroy(g->jacobian);
-  lsq_free(trainer->context, g);
+  lsq_free(context, g);
 }
 
 static lsqnet_status reserve(lsq_gauss_newton *g) {
@@ -58,7 +58,16 @@ done:
   return st;
 }
 
-lsqnet_status lsq_gauss_newton_create(lsqnet_trainer *trainer, const lsq_normal_solver *method, void **state) {
+void lsq_gauss_newton_reset(lsq_gauss_newton *g) {
+  double *n = g->numbers;
+  n[LSQ_DAMPING] = g->trainer->options.damping;
+  n[LSQ_ON_FRESH] = g->trainer->options.fresh_batch != 0;
+  n[LSQ_LAST_LOSS] = DBL_MAX;
+  n[LSQ_STALLED] = n[LSQ_FAILED] = 0.0;
+}
+
+lsqnet_status lsq_gauss_newton_create(lsq_gauss_newton **out, lsqnet_trainer *trainer,
+                                      const lsq_normal_solver *method) {
   lsqnet_status st = LSQNET_OK;
   const lsqnet_train_options *o = &trainer->options;
   lsq_gauss_newton *g = NULL;
@@ -68,9 +77,7 @@ lsqnet_status lsq_gauss_newton_create(lsqnet_trainer *trainer, const lsq_normal_
   g->trainer = trainer;
   g->method = method;
   g->loaded = -1;
-  g->numbers[LSQ_DAMPING] = o->damping;
-  g->numbers[LSQ_ON_FRESH] = o->fresh_batch != 0;
-  g->numbers[LSQ_LAST_LOSS] = DBL_MAX;
+  lsq_gauss_newton_reset(g);
   LSQ_TRY(lsq_jacobian_create(&g->jacobian, trainer));
   const int64_t outputs = lsq_jacobian_outputs(g->jacobian);
   g->P = trainer->trained_count;
@@ -78,10 +85,10 @@ lsqnet_status lsq_gauss_newton_create(lsqnet_trainer *trainer, const lsq_normal_
   g->residuals = g->samples * outputs;
   LSQ_TRY(method->create(g, &g->solver));
   LSQ_TRY(reserve(g));
-  *state = g;
+  *out = g;
   g = NULL;
 done:
-  lsq_gauss_newton_destroy(trainer, g);
+  lsq_gauss_newton_destroy(g);
   return st;
 }
 
@@ -148,9 +155,11 @@ done:
 static lsqnet_status fresh_loss(lsq_gauss_newton *g, double *loss) {
   lsqnet_status st = LSQNET_OK;
   const uint64_t step = lsq_data_step(LSQ_STREAM_FRESH, (uint64_t)g->trainer->progress.step);
+  const int64_t count = FRESH_SAMPLES * lsq_jacobian_outputs(g->jacobian);
   LSQ_TRY(lsq_jacobian_draw(g->jacobian, step, FRESH_SAMPLES, g->fresh_X, g->fresh_Y));
   LSQ_TRY(lsq_jacobian_compute(g->jacobian, FRESH_SAMPLES, g->fresh_X, g->fresh_Y, g->fresh_r, NULL, loss));
-  *loss /= (double)(FRESH_SAMPLES * lsq_jacobian_outputs(g->jacobian));
+  *loss /= (double)count;
+  g->fresh_square = lsq_dot(count, g->fresh_Y, g->fresh_Y) / (double)count;
 done:
   return st;
 }
@@ -172,10 +181,10 @@ static void choose_batch(lsq_gauss_newton *g, double before, double after, doubl
   }
 }
 
-lsqnet_status lsq_gauss_newton_step(lsqnet_trainer *trainer, void *given) {
+lsqnet_status lsq_gauss_newton_step(lsq_gauss_newton *g) {
   lsqnet_status st = LSQNET_OK;
-  lsq_gauss_newton *g = given;
-  lsqnet_progress *progress = &trainer->progress;
+  const lsqnet_trainer *trainer = g->trainer;
+  lsqnet_progress *progress = &g->trainer->progress;
   double *n = g->numbers, before = 0.0, after = 0.0, fresh = 0.0, largest = 0.0;
   LSQ_TRY(load_batch(g));
   LSQ_TRY(g->method->linearise(g, g->solver, &before, &largest));
@@ -201,20 +210,11 @@ done:
 
 static int is_count(double value) { return value >= 0.0 && value <= 0x1p53 && value == floor(value); }
 
-lsqnet_status lsq_gauss_newton_check(void *given) {
-  const lsq_gauss_newton *g = given;
+lsqnet_status lsq_gauss_newton_check(const lsq_gauss_newton *g) {
   const double *n = g->numbers;
   if (n[LSQ_DAMPING] >= 0.0 && n[LSQ_DAMPING] <= DBL_MAX && is_count(n[LSQ_BATCH]) &&
       (n[LSQ_ON_FRESH] == 0.0 || n[LSQ_ON_FRESH] == 1.0) && is_count(n[LSQ_STALLED]) && n[LSQ_LAST_LOSS] >= 0.0 &&
       is_count(n[LSQ_FAILED]))
     return LSQNET_OK;
   return lsq_fail(LSQNET_E_FORMAT, "its numbers cannot be: damping %g, batch %g", n[LSQ_DAMPING], n[LSQ_BATCH]);
-}
-
-int lsq_gauss_newton_array(void *given, int64_t index, lsq_state_array *out) {
-  lsq_gauss_newton *g = given;
-  if (index != 0) return 0;
-  *out = (lsq_state_array){
-      .name = g->method->name, .dtype = LSQNET_F64, .count = LSQ_GAUSS_NEWTON_NUMBERS, .values = g->numbers};
-  return 1;
 }

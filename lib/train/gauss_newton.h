@@ -42,14 +42,18 @@ struct lsq_gauss_newton {
   double *X, *Y, *r, *q;         /* batch; (N) residuals; (N) for whoever needs it */
   double *gradient, *d, *old;    /* (P) J'r, (P), (weight_count) */
   double *fresh_X, *fresh_Y, *fresh_r;
+  double fresh_square; /* mean square of the last fresh targets */
 };
 
-/* An optimiser's functions but for `create`, which calls the first with its method. */
-lsqnet_status lsq_gauss_newton_create(lsqnet_trainer *trainer, const lsq_normal_solver *method, void **state);
-void lsq_gauss_newton_destroy(lsqnet_trainer *trainer, void *state);
-lsqnet_status lsq_gauss_newton_step(lsqnet_trainer *trainer, void *state);
-int lsq_gauss_newton_array(void *state, int64_t index, lsq_state_array *out);
-lsqnet_status lsq_gauss_newton_check(void *state);
+lsqnet_status lsq_gauss_newton_create(lsq_gauss_newton **out, lsqnet_trainer *trainer, const lsq_normal_solver *method);
+void lsq_gauss_newton_destroy(lsq_gauss_newton *g);
+
+/* Forgets damping and progress, for weights that no step led to; batches go on. */
+void lsq_gauss_newton_reset(lsq_gauss_newton *g);
+
+/* As an optimiser's. */
+lsqnet_status lsq_gauss_newton_step(lsq_gauss_newton *g);
+lsqnet_status lsq_gauss_newton_check(const lsq_gauss_newton *g);
 
 /* sum a_i b_i in the order of the indices. */
 double lsq_dot(int64_t n, const double *a, const double *b);

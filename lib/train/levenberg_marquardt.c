@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "kernels/normal_equations.h"
-#include "train/gauss_newton.h"
+#include "train/phases.h"
 
 enum { MOST_REFINEMENTS = 12 };
 static const double REFINED_BELOW = 1e-9, REFINED_DAMPING = 1e-6;
@@ -138,12 +138,8 @@ static lsqnet_status create(lsqnet_trainer *trainer, void **state) {
                                            .destroy = destroy_solver,
                                            .linearise = linearise,
                                            .solve = solve};
-  return lsq_gauss_newton_create(trainer, &method, state);
+  return lsq_phases_create(trainer, &method, state);
 }
 
-const lsq_optimizer lsq_levenberg_marquardt = {.name = "levenberg_marquardt",
-                                               .create = create,
-                                               .destroy = lsq_gauss_newton_destroy,
-                                               .step = lsq_gauss_newton_step,
-                                               .array = lsq_gauss_newton_array,
-                                               .check = lsq_gauss_newton_check};
+const lsq_optimizer lsq_levenberg_marquardt = {"levenberg_marquardt", create,           lsq_phases_destroy,
+                                               lsq_phases_step,       lsq_phases_array, lsq_phases_check};
