@@ -5,6 +5,7 @@
 #include <lsqnet/gels.h>
 #include <math.h>
 
+#include "api/arithmetic.h"
 #include "base/real.h"
 
 #if LSQ_PRECISION == 64
@@ -98,19 +99,37 @@ static void clear(const call *c) {
 
 static int32_t solve(const call *c) {
   const int64_t a_row = c->row_major ? c->lda : 1, a_column = c->row_major ? 1 : c->lda;
-  const lsq_gels_shape shape = {.transposed = c->transposed,
-                                .rows = c->transposed ? c->n : c->m,
-                                .columns = c->transposed ? c->m : c->n,
-                                .k = c->nrhs,
-                                .a_row = c->transposed ? a_column : a_row,
-                                .a_column = c->transposed ? a_row : a_column,
-                                .b_row = c->row_major ? c->ldb : 1,
-                                .b_column = c->row_major ? 1 : c->ldb};
-  const int32_t info = REAL(lsq_gels)(&shape, c->a, c->b);
+  const lsq_gels_call gels = {.transposed = c->transposed,
+                              .problem = {.count = 1,
+                                          .m = c->transposed ? c->n : c->m,
+                                          .n = c->transposed ? c->m : c->n,
+                                          .k = c->nrhs,
+                                          .a_row = c->transposed ? a_column : a_row,
+                                          .a_column = c->transposed ? a_row : a_column,
+                                          .b_row = c->row_major ? c->ldb : 1,
+                                          .b_column = c->row_major ? 1 : c->ldb,
+                                          .narrow = LSQ_PRECISION == 32,
+                                          .a = c->a,
+                                          .b = c->b}};
+  const lsqnet_status st = lsq_check_arithmetic();
+  if (st != LSQNET_OK) return -1000 - st;
+  const int32_t info = lsq_gels(&gels, c->b);
   if (info > 0 && info <= c->m && info <= c->n)
     (void)lsq_fail(LSQNET_E_RANK, "%s %ld of a, counted from 1, depends on those before it",
                    c->m < c->n ? "row" : "column", (long)info);
   return info;
+}
+
+static int32_t check(const call *c, char trans) {
+  int32_t info = check_values(c);
+  if (info == 0) info = check_sizes(c, trans);
+  if (info == 0) info = check_pointers(c);
+  return info;
+}
+
+/* Whether the solver is going to look at every number, so that NaN need not be looked for before. */
+static int all_read(const call *c, char trans) {
+  return check_sizes(c, trans) == 0 && c->a != NULL && c->b != NULL && (c->transposed ? c->n >= c->m : c->m >= c->n);
 }
 
 int32_t GELS(int32_t matrix_layout, char trans, int32_t m, int32_t n, int32_t nrhs, const real *a, int32_t lda, real *b,
@@ -125,16 +144,19 @@ int32_t GELS(int32_t matrix_layout, char trans, int32_t m, int32_t n, int32_t nr
                   .ldb = ldb,
                   .a = a,
                   .b = b};
-  int32_t info = 0;
+  const int empty = m <= 0 || n <= 0 || nrhs <= 0;
+  int32_t info = 0, invalid = 0;
   if (matrix_layout != LSQNET_ROW_MAJOR && matrix_layout != LSQNET_COL_MAJOR) {
     (void)lsq_fail(LSQNET_E_ARGUMENT, "matrix_layout=%ld: must be %d (by rows) or %d (by columns)", (long)matrix_layout,
                    LSQNET_ROW_MAJOR, LSQNET_COL_MAJOR);
     return BAD_LAYOUT;
   }
-  if ((info = check_values(&c)) != 0) return info;
-  if ((info = check_sizes(&c, trans)) != 0) return info;
-  if ((info = check_pointers(&c)) != 0) return info;
-  if (m > 0 && n > 0 && nrhs > 0) return solve(&c);
-  clear(&c);
-  return 0;
+  if ((empty || !all_read(&c, trans)) && (invalid = check(&c, trans)) != 0) return invalid;
+  if (empty) {
+    clear(&c);
+    return 0;
+  }
+  info = solve(&c);
+  if (info != 0) invalid = check_values(&c);
+  return invalid != 0 ? invalid : info;
 }

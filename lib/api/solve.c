@@ -2,12 +2,12 @@
 #include <fenv.h>
 #include <float.h>
 
+#include "api/arithmetic.h"
 #include "base/sized.h"
 #include "solve/batch.h"
 #include "solve/shipped.h"
 
-/* The arithmetic that certificates rest on: rounding to nearest, denormals kept. */
-static lsqnet_status check_arithmetic(void) {
+lsqnet_status lsq_check_arithmetic(void) {
   const volatile double smallest = DBL_MIN;
   if (fegetround() != FE_TONEAREST)
     return lsq_fail(LSQNET_E_UNSUPPORTED, "the thread's rounding mode is not to nearest: no certificate would hold");
@@ -101,7 +101,7 @@ static lsqnet_status solve(lsqnet_solver *solver, const lsqnet_problems *given, 
   LSQ_TRY(check_array(given, "x", given->n, given->k, given->ldx, given->x_stride, p->x));
   describe(given, p);
   LSQ_TRY(check_pointers(p));
-  LSQ_TRY(check_arithmetic());
+  LSQ_TRY(lsq_check_arithmetic());
   LSQ_TRY(check_reports(reports));
   LSQ_TRY(lsq_solver_serving(&serving, solver, p->n));
   serving->precision = p->narrow ? (double)FLT_EPSILON : DBL_EPSILON;

@@ -1,140 +1,140 @@
 #include "solve/gels.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
-#include "base/real.h"
-
-enum { TILE = 8 }; /* rows that are gathered from columns together: a cache line */
-
-/* Where the parts of one call lie, as rows: the caller's own arrays where those are rows already. */
-typedef struct {
-  const real *A, *B;
-  int64_t lda, ldb;
-  real *X; /* (columns,k) */
-} rows;
+#include "solve/shipped.h"
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-static void gather_rows(int64_t m, int64_t n, const real *in, int64_t row, int64_t column, real *out) {
-  for (int64_t begin = 0; begin < m; begin += TILE)
-    for (int64_t j = 0; j < n; j++)
-      for (int64_t i = begin; i < smaller(begin + TILE, m); i++) out[i * n + j] = in[i * row + j * column];
-}
-
-static lsqnet_status lay_out(lsq_gels_solver *g, const lsq_gels_shape *s, const real *A, const real *B, rows *r) {
-  lsqnet_status st = LSQNET_OK;
-  const int copy_a = s->a_column != 1 && s->columns > 1, copy_b = s->b_column != 1 && s->k > 1;
-  const int64_t a_count = copy_a ? s->rows * s->columns : 0, b_count = copy_b ? s->rows * s->k : 0;
-  *r = (rows){A, B, s->rows > 1 ? s->a_row : s->columns, s->rows > 1 ? s->b_row : s->k, NULL};
-  LSQ_TRY(lsq_reserve(g->context, &g->memory, &g->capacity, a_count + b_count + s->columns * s->k, sizeof *g->memory));
-  LSQ_TRY(lsq_reserve(g->context, &g->reports, &g->report_capacity, s->k, sizeof *g->reports));
-  r->X = (real *)(void *)g->memory;
-  if (copy_a) {
-    real *copy = r->X + s->columns * s->k;
-    gather_rows(s->rows, s->columns, A, s->a_row, s->a_column, copy);
-    r->A = copy;
-    r->lda = s->columns;
-  }
-  if (copy_b) {
-    real *copy = r->X + s->columns * s->k + a_count;
-    gather_rows(s->rows, s->k, B, s->b_row, s->b_column, copy);
-    r->B = copy;
-    r->ldb = s->k;
-  }
-done:
-  return st;
-}
-
 /* Whether X is certified to its last digit, or else to as many digits as LAPACK's own has: a backward stable method
  * loses log10(condition) of them. */
-static int good(const lsq_gels_solver *g, int64_t k) {
-  const double most = -log10(0.5 * (double)REAL_EPSILON);
-  for (int64_t c = 0; c < k; c++) {
-    const lsqnet_report *report = &g->reports[c];
-    if (report->status == LSQNET_OK) continue;
-    if (!(report->digits >= fmax(1.0, most - log10(report->condition)))) return 0;
+static int good(const lsqnet_report *reports, int64_t k, double unit) {
+  for (int64_t l = 0; l < k; l++) {
+    if (reports[l].status == LSQNET_OK) continue;
+    if (!(reports[l].digits >= fmax(1.0, -log10(0.5 * unit) - log10(reports[l].condition)))) return 0;
   }
   return 1;
 }
 
-static lsqnet_status solve(lsq_gels_solver *g, const lsq_gels_shape *s, const rows *r) {
+static lsqnet_status solve(lsqnet_solver *solver, const lsq_problems *problem, lsqnet_report *reports) {
   lsqnet_status st = LSQNET_OK;
-  lsqnet_solver *solver = NULL;
-  g->reports[0].size = sizeof *g->reports;
-  LSQ_TRY(lsq_gels_solver_for(g, s->rows < s->columns, &solver));
-  st = REAL(lsqnet_solver_solve)(solver, s->rows, s->columns, s->k, r->A, r->lda, r->B, r->ldb, r->X, s->k, g->reports);
-  if (st == LSQNET_E_NOT_CONVERGED && good(g, s->k)) st = LSQNET_OK;
+  lsqnet_solver *serving = NULL;
+  LSQ_TRY(lsq_solver_serving(&serving, solver, problem->n));
+  serving->precision = problem->narrow ? (double)FLT_EPSILON : DBL_EPSILON;
+  st = lsq_solve_batch(serving, problem, reports);
 done:
   return st;
 }
 
-static void write_back(const lsq_gels_solver *g, const lsq_gels_shape *s, const real *X, real *B) {
-  for (int64_t c = 0; c < s->k; c++) {
-    real *b = B + c * s->b_column;
-    for (int64_t j = 0; j < s->columns; j++) b[j * s->b_row] = X[j * s->k + c];
-    for (int64_t i = s->columns; i < s->rows; i++) b[i * s->b_row] = 0;
-    if (s->rows > s->columns) b[s->columns * s->b_row] = (real)g->reports[c].residual_norm;
+/* The problem with room for X and reports. */
+static lsqnet_status solve_call(lsq_gels_solver *g, lsq_problems *problem) {
+  lsqnet_status st = LSQNET_OK;
+  lsqnet_solver *solver = NULL;
+  LSQ_TRY(lsq_reserve(g->context, &g->X, &g->capacity, problem->n * problem->k, sizeof *g->X));
+  LSQ_TRY(lsq_reserve(g->context, &g->reports, &g->report_capacity, problem->k, sizeof *g->reports));
+  LSQ_TRY(lsq_gels_solver_for(g, problem->m < problem->n, &solver));
+  problem->x = g->X;
+  problem->x_row = problem->k;
+  problem->x_column = 1;
+  g->reports[0].size = sizeof *g->reports;
+  st = solve(solver, problem, g->reports);
+  if (st == LSQNET_E_NOT_CONVERGED && good(g->reports, problem->k, problem->narrow ? (double)FLT_EPSILON : DBL_EPSILON))
+    st = LSQNET_OK;
+done:
+  return st;
+}
+
+static void write_number(const lsq_problems *problem, void *B, int64_t i, int64_t l, double value) {
+  const int64_t at = i * problem->b_row + l * problem->b_column;
+  if (problem->narrow)
+    ((float *)B)[at] = (float)value;
+  else
+    ((double *)B)[at] = value;
+}
+
+static void write_back(const lsq_gels_solver *g, const lsq_problems *problem, void *B) {
+  const int64_t m = problem->m, n = problem->n, k = problem->k;
+  for (int64_t l = 0; l < k; l++) {
+    for (int64_t j = 0; j < n; j++) write_number(problem, B, j, l, lsq_number_at(problem, g->X, j * k + l));
+    for (int64_t i = n; i < m; i++) write_number(problem, B, i, l, i == n ? g->reports[l].residual_norm : 0.0);
   }
 }
 
+/* A is zero: so are X and, as LAPACK has it, the residual. */
+static void write_zeros(const lsq_problems *problem, void *B) {
+  const int64_t longest = problem->m > problem->n ? problem->m : problem->n;
+  for (int64_t i = 0; i < longest; i++)
+    for (int64_t l = 0; l < problem->k; l++) write_number(problem, B, i, l, 0.0);
+}
+
+static int is_zero(const lsq_problems *problem) {
+  for (int64_t i = 0; i < problem->m; i++)
+    for (int64_t j = 0; j < problem->n; j++)
+      if (lsq_number_at(problem, problem->a, i * problem->a_row + j * problem->a_column) != 0.0) return 0;
+  return 1;
+}
+
 /* The first column of A, or row if A is wide, that depends on those before it: the first j of them have rank j up to
- * there. 0 if A is zero. */
-static lsqnet_status find_dependent(lsq_gels_solver *g, const lsq_gels_shape *s, const real *A, int64_t *dependent) {
+ * there. */
+static lsqnet_status find_dependent(lsq_gels_solver *g, const lsq_gels_call *call, int64_t *dependent) {
   lsqnet_status st = LSQNET_OK;
-  const int turn = s->rows < s->columns || (s->rows == s->columns && s->transposed);
-  const int64_t m = turn ? s->columns : s->rows, n = turn ? s->rows : s->columns;
+  const lsq_problems *given = &call->problem;
+  const int turn = given->m < given->n || (given->m == given->n && call->transposed);
+  lsq_problems tall = {.count = 1, .k = 1, .narrow = given->narrow, .a = given->a, .b_row = 1, .x_row = 1};
+  int64_t independent = 0, end = smaller(given->m, given->n);
   lsqnet_solver *solver = NULL;
-  real *tall = NULL, *zero = NULL, *x = NULL;
-  int64_t independent = 0, end = n;
-  LSQ_TRY(lsq_alloc(g->context, &tall, m * n, sizeof *tall));
-  LSQ_TRY(lsq_alloc(g->context, &zero, m, sizeof *zero));
-  LSQ_TRY(lsq_alloc(g->context, &x, n, sizeof *x));
-  gather_rows(m, n, A, turn ? s->a_column : s->a_row, turn ? s->a_row : s->a_column, tall);
+  double *zero = NULL, *x = NULL;
+  tall.m = turn ? given->n : given->m;
+  tall.a_row = turn ? given->a_column : given->a_row;
+  tall.a_column = turn ? given->a_row : given->a_column;
   LSQ_TRY(lsq_gels_solver_for(g, 0, &solver));
-  for (int64_t i = 0; i < m * n && *dependent == 0; i++) *dependent = tall[i] != 0;
-  if (*dependent == 0) goto done;
+  LSQ_TRY(lsq_alloc(g->context, &zero, tall.m, sizeof *zero));
+  LSQ_TRY(lsq_alloc(g->context, &x, end, sizeof *x));
+  tall.b = zero;
+  tall.x = x;
   while (end - independent > 1) {
-    const int64_t middle = independent + (end - independent) / 2;
-    st = REAL(lsqnet_solver_solve)(solver, m, middle, 1, tall, n, zero, 1, x, 1, NULL);
+    tall.n = independent + (end - independent) / 2;
+    st = solve(solver, &tall, NULL);
     if (st != LSQNET_OK && st != LSQNET_E_NOT_CONVERGED && st != LSQNET_E_RANK) goto done;
-    *(st == LSQNET_E_RANK ? &end : &independent) = middle;
+    *(st == LSQNET_E_RANK ? &end : &independent) = tall.n;
   }
   *dependent = end;
   st = LSQNET_E_RANK;
 done:
   lsq_free(g->context, x);
   lsq_free(g->context, zero);
-  lsq_free(g->context, tall);
   return st;
 }
 
-static int32_t info_of(lsqnet_status st, const lsq_gels_shape *s, int64_t dependent) {
+static int32_t info_of(lsqnet_status st, const lsq_problems *problem, int64_t dependent) {
   switch (st) {
     case LSQNET_OK: return 0;
     case LSQNET_E_RANK: return (int32_t)dependent;
     case LSQNET_E_NOT_CONVERGED:
-    case LSQNET_E_NOT_FINITE: return (int32_t)smaller(s->rows, s->columns) + 1;
+    case LSQNET_E_NOT_FINITE: return (int32_t)smaller(problem->m, problem->n) + 1;
     case LSQNET_E_MEMORY: return -1010; /* LAPACK_WORK_MEMORY_ERROR */
     default: return -1000 - st;
   }
 }
 
-int32_t REAL(lsq_gels)(const lsq_gels_shape *s, const real *A, real *B) {
+int32_t lsq_gels(const lsq_gels_call *call, void *B) {
   lsqnet_status st = LSQNET_OK;
+  lsq_problems problem = call->problem;
   lsq_gels_solver *g = NULL;
-  rows r;
   int64_t dependent = 0;
-  LSQ_TRY(lsq_gels_take(&g, s->rows * s->columns + (s->rows + s->columns) * s->k));
-  LSQ_TRY(lay_out(g, s, A, B, &r));
-  st = solve(g, s, &r);
-  if (st == LSQNET_E_RANK) {
-    st = find_dependent(g, s, A, &dependent);
-    if (st == LSQNET_OK) memset(r.X, 0, (size_t)(s->columns * s->k) * sizeof *r.X);
-    for (int64_t c = 0; c < s->k && st == LSQNET_OK; c++) g->reports[c].residual_norm = 0.0;
+  LSQ_TRY(lsq_gels_take(&g, problem.m * problem.n + (problem.m + problem.n) * problem.k));
+  st = solve_call(g, &problem);
+  if (st == LSQNET_OK) write_back(g, &problem, B);
+  if (st != LSQNET_E_RANK) goto done;
+  if (is_zero(&problem)) {
+    write_zeros(&problem, B);
+    st = LSQNET_OK;
+  } else {
+    st = find_dependent(g, call, &dependent);
   }
-  if (st == LSQNET_OK) write_back(g, s, r.X, B);
 done:
   if (g != NULL) lsq_gels_give_back(g);
-  return info_of(st, s, dependent);
+  return info_of(st, &problem, dependent);
 }

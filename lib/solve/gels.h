@@ -2,18 +2,17 @@
 #ifndef LSQ_SOLVE_GELS_H
 #define LSQ_SOLVE_GELS_H
 
-#include "solve/solver.h"
+#include "solve/batch.h"
 
-/* op(A) is (rows,columns), and its element (i,j) is A[i a_row + j a_column]; b likewise, (max(rows,columns),k). */
+/* A as the caller has it, and of op(A) the problem that it makes: one, with x for X, which is not b's. */
 typedef struct {
   int transposed;
-  int64_t rows, columns, k;
-  int64_t a_row, a_column, b_row, b_column;
-} lsq_gels_shape;
+  lsq_problems problem;
+} lsq_gels_call;
 
-/* Solves, writes X and the residual norms to B, and returns `info`. All sizes are at least 1, all numbers finite. */
-int32_t lsq_gels_f64(const lsq_gels_shape *shape, const double *A, double *B);
-int32_t lsq_gels_f32(const lsq_gels_shape *shape, const float *A, float *B);
+/* Solves, writes X and the residual norms to B, and returns `info`. All sizes are at least 1, the arithmetic fit for
+ * it. Numbers that are not finite count as an answer that is not. */
+int32_t lsq_gels(const lsq_gels_call *call, void *B);
 
 /* ---- gels_solver.c: nobody hands a solver over, so a thread keeps its own ---- */
 
@@ -22,7 +21,7 @@ typedef struct {
   lsqnet_solver *solvers[2]; /* for full column rank, and for least norm; NULL until needed */
   lsqnet_report *reports;
   int64_t report_capacity;
-  double *memory; /* for what has to be laid out in rows */
+  double *X;
   int64_t capacity;
 } lsq_gels_solver;
 

@@ -7,7 +7,7 @@ static void destroy(lsq_gels_solver *gels) {
   if (gels == NULL) return;
   lsqnet_context *context = gels->context;
   for (int i = 0; i < 2; i++) lsqnet_solver_destroy(gels->solvers[i]);
-  lsq_free(context, gels->memory);
+  lsq_free(context, gels->X);
   lsq_free(context, gels->reports);
   lsq_free(context, gels);
   lsqnet_context_destroy(context);
