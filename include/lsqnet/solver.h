@@ -190,6 +190,70 @@ LSQNET_API lsqnet_status lsqnet_solver_solve_pointers_f32(lsqnet_solver *solver,
                                                           const float *const *weights, float *const *x,
                                                           lsqnet_report *reports);
 
+/* Rows that come and go: a state holds what a model needs of them, and is solved again whatever has gone before. */
+
+/** The second moments of the rows of one problem, [A B]'[A B], in twice the precision: of all rows, those of a sliding
+ *  window, or fading ones. One thread at a time. */
+typedef struct lsqnet_state lsqnet_state;
+
+typedef struct lsqnet_state_options {
+  uint32_t size;
+  int32_t keep_rows; /**< 1: the rows are kept too, (n+k) numbers each: rows that leave are looked for among them, moments
+                          are summed up anew once roundings weigh in the answer; default 0 */
+  int64_t n;         /**< unknowns; default 0, to be set */
+  int64_t k;         /**< right-hand sides; default 1 */
+  double forgetting; /**< what the weight of a row's square is multiplied by with each row that comes after it, above 0;
+                          default 1: rows do not fade */
+} lsqnet_state_options;
+
+typedef struct lsqnet_state_info {
+  uint32_t size;
+  uint32_t reserved; /**< zero */
+  int64_t rows;      /**< appended and not removed */
+  int64_t repairs;   /**< times that the moments have been summed up anew */
+  double drift;      /**< bound of what roundings of updates have changed in the moments of a column, relative to them */
+} lsqnet_state_info;
+
+/** Fills `options` with the defaults. Errors: E_ARGUMENT if NULL; E_VERSION. */
+LSQNET_API lsqnet_status lsqnet_state_options_init(lsqnet_state_options *options, uint32_t size);
+
+/** Creates a state without rows.
+ *  Errors   E_ARGUMENT (field and value), E_SHAPE (n, k), E_VERSION, E_MEMORY. */
+LSQNET_API lsqnet_status lsqnet_state_create(lsqnet_state **out, lsqnet_context *context,
+                                             const lsqnet_state_options *options);
+
+/** Frees a state; NULL is fine. */
+LSQNET_API void lsqnet_state_destroy(lsqnet_state *state);
+
+/** Errors: E_ARGUMENT, E_VERSION. */
+LSQNET_API lsqnet_status lsqnet_state_get_info(const lsqnet_state *state, lsqnet_state_info *info, uint32_t size);
+
+/** Adds rows to a state; the bits are those of rows added one by one.
+ *  Shapes   a (rows,n) row-major, lda >= n; b (rows,k), ldb >= k.
+ *  Cost     rows (n+k)^2 pairs, whatever has gone before; allocates nothing unless rows are kept.
+ *  Errors   E_ARGUMENT, E_SHAPE, E_NOT_FINITE (row and column of NaN, infinity or what is beyond 2^450), E_UNSUPPORTED
+ *           (rounding mode), E_MEMORY; none of the rows has been added then. */
+LSQNET_API lsqnet_status lsqnet_solver_append_rows(lsqnet_solver *solver, lsqnet_state *state, int64_t rows,
+                                                   const double *a, int64_t lda, const double *b, int64_t ldb);
+
+/** Takes rows out of a state again. With a and b NULL the oldest ones, which needs keep_rows. With keep_rows rows must be
+ *  there, number by number, and the oldest of several equal ones goes.
+ *  Errors   as append; E_ARGUMENT (more rows than there are; a row that is not there: which), E_UNSUPPORTED (fading rows, or
+ *           the oldest ones, where rows are not kept). No row has been removed then. */
+LSQNET_API lsqnet_status lsqnet_solver_remove_rows(lsqnet_solver *solver, lsqnet_state *state, int64_t rows,
+                                                   const double *a, int64_t lda, const double *b, int64_t ldb);
+
+/** Solves min ||A X - B|| (and a ridge: the solver's options count) for the rows that the state holds.
+ *  Shapes   x (n,k), ldx >= k, and reports (k) as lsqnet_solver_solve_f64.
+ *  Cost     of the order of n^3, whatever the number of rows: a folded model (and any other, by way of the triangular
+ *           factor) answers from moments. With keep_rows the rows themselves are solved where moments do not reach.
+ *  Note     Moments carry some 2^-100 of themselves, times the drift: answers are right to the last digit up to a condition
+ *           of about 10^6, and up to 10^14 lose twice the digits that the condition has beyond that; reports say how
+ *           many are left. A residual below some 2^-50 (||A|| ||x|| + ||b||) cannot be seen, and is reported as that.
+ *  Returns  as lsqnet_solver_solve_f64; E_RANK if there are fewer rows than unknowns. */
+LSQNET_API lsqnet_status lsqnet_solver_solve_state(lsqnet_solver *solver, lsqnet_state *state, double *x, int64_t ldx,
+                                                   lsqnet_report *reports);
+
 /** Names of methods, stops, roads and reasons as the command prints them ("direct", "converged", "problems", "small");
  *  NULL for a number that is none. */
 LSQNET_API const char *lsqnet_method_name(int32_t method);

@@ -3,7 +3,6 @@
 
 #include <float.h>
 #include <lsqnet/gels.h>
-#include <math.h>
 
 #include "api/arithmetic.h"
 #include "base/real.h"

@@ -3,6 +3,7 @@
 #include <float.h>
 
 #include "api/arithmetic.h"
+#include "api/reports.h"
 #include "base/sized.h"
 #include "solve/batch.h"
 #include "solve/shipped.h"
@@ -64,7 +65,7 @@ static lsqnet_status check_pointers(const lsq_problems *p) {
   return LSQNET_OK;
 }
 
-static lsqnet_status check_reports(const lsqnet_report *reports) {
+lsqnet_status lsq_check_reports(const lsqnet_report *reports) {
   if (reports != NULL && reports[0].size < sizeof *reports)
     return lsq_fail(LSQNET_E_VERSION, "reports[0].size=%lu, but the first release's lsqnet_report has %lu",
                     (unsigned long)reports[0].size, (unsigned long)sizeof *reports);
@@ -102,7 +103,7 @@ static lsqnet_status solve(lsqnet_solver *solver, const lsqnet_problems *given, 
   describe(given, p);
   LSQ_TRY(check_pointers(p));
   LSQ_TRY(lsq_check_arithmetic());
-  LSQ_TRY(check_reports(reports));
+  LSQ_TRY(lsq_check_reports(reports));
   LSQ_TRY(lsq_solver_serving(&serving, solver, p->n));
   serving->precision = p->narrow ? (double)FLT_EPSILON : DBL_EPSILON;
   st = lsq_solve_batch(serving, p, reports);

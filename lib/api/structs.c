@@ -21,6 +21,8 @@ ASSERT_LAYOUT(lsqnet_construct_options, prompt, 2, 4, 2);
 ASSERT_LAYOUT(lsqnet_load_options, config, 2, 4, 2);
 ASSERT_LAYOUT(lsqnet_solver_options, stop_user, 4, 6, 2);
 ASSERT_LAYOUT(lsqnet_problems, weights_stride, 2, 11, 0);
+ASSERT_LAYOUT(lsqnet_state_options, forgetting, 2, 3, 0);
+ASSERT_LAYOUT(lsqnet_state_info, drift, 2, 3, 0);
 ASSERT_LAYOUT(lsqnet_task_options, prompt, 8, 17, 2);
 ASSERT_LAYOUT(lsqnet_task_shape, scored, 2, 8, 0);
 ASSERT_LAYOUT(lsqnet_train_options, restart_scale, 2, 35, 2);

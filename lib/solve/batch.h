@@ -75,6 +75,10 @@ void lsq_lane_group_begin(const lsqnet_solver *solver, const lsq_problems *probl
 lsqnet_status lsq_lane_group_solve(lsqnet_solver *solver, const lsq_problems *problems, int64_t first, int64_t used,
                                    lsq_lane_group *group, int8_t *outcome);
 
+/* Writes what side `side` has come to, to `answer` and `number`; refuses lanes whose answer has a component, other than
+ * 0, that is not between least and most. */
+void lsq_lane_group_collect(lsq_lane_group *group, int64_t side, double least, double most);
+
 /* ---- single.c ---- */
 
 /* Solves problem p, which lanes did not take (`why`) or gave up with `outcome`, and writes its answer. reports (k). */

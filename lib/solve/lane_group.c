@@ -64,6 +64,7 @@ static void lay_out(const lsqnet_solver *solver, const lsq_problems *problems, c
   g->system = (lsq_lane_system){.m = ridge > 0.0 ? m + n : m,
                                 .n = n,
                                 .k = k,
+                                .terms = ridge > 0.0 ? m + n : m,
                                 .unit = solver->precision,
                                 .tolerance = solver->options.tolerance,
                                 .ridge = ridge,
@@ -345,21 +346,10 @@ done:
 
 /* ---- a group ---- */
 
-/* Refines right-hand side `side`, writes what it found, and refuses the lanes whose answer is no normal number. */
-static void solve_side(lsq_lane_group *g, const lsq_problems *problems, int64_t first, int64_t used, int64_t side) {
+void lsq_lane_group_collect(lsq_lane_group *g, int64_t side, double least, double most) {
   lsq_lane_system *s = &g->system;
   const int64_t lanes = g->kernels->lanes, n = s->n;
-  int64_t pass = 0;
-  g->kernels->start(s, side);
-  do {
-    if (g->small)
-      sum_problems(g, side, pass > 0 ? s->point_low : NULL);
-    else
-      sum_all_rows(g, problems, first, used, side, pass > 0);
-  } while (g->kernels->advance(s, side, pass++));
   const double *number = s->number, *scale = s->scale + (n + side) * lanes;
-  const double least = problems->narrow ? (double)FLT_MIN : DBL_MIN,
-               most = problems->narrow ? (double)FLT_MAX : DBL_MAX;
   double *out = g->answer + side * n * lanes, *numbers = g->number + side * LSQ_ANSWER_NUMBERS * lanes;
   for (int64_t i = 0; i < n * lanes; i++) {
     out[i] = s->answer[i] * s->scale[i] / scale[i % lanes];
@@ -372,6 +362,21 @@ static void solve_side(lsq_lane_group *g, const lsq_problems *problems, int64_t 
     numbers[LSQ_ANSWER_NORM * lanes + l] = number[LSQ_LANE_NORM * lanes + l];
     numbers[LSQ_ANSWER_CORRECTIONS * lanes + l] = (double)s->corrections[l];
   }
+}
+
+/* Refines right-hand side `side`. */
+static void solve_side(lsq_lane_group *g, const lsq_problems *problems, int64_t first, int64_t used, int64_t side) {
+  lsq_lane_system *s = &g->system;
+  int64_t pass = 0;
+  g->kernels->start(s, side);
+  do {
+    if (g->small)
+      sum_problems(g, side, pass > 0 ? s->point_low : NULL);
+    else
+      sum_all_rows(g, problems, first, used, side, pass > 0);
+  } while (g->kernels->advance(s, side, pass++));
+  lsq_lane_group_collect(g, side, problems->narrow ? (double)FLT_MIN : DBL_MIN,
+                         problems->narrow ? (double)FLT_MAX : DBL_MAX);
 }
 
 static int any_done(const lsq_lane_group *g, int64_t used) {

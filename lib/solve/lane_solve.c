@@ -51,7 +51,7 @@ static mask at_work(const lsq_lane_system *s) { return in_state(s, LSQ_LANE_GOIN
 static void refuse(lsq_lane_system *s, mask where) { change_state(s, where & at_work(s), LSQ_LANE_REFUSED); }
 
 /* Of moments, relative to the squared norm of A; of products with an inverse, relative to its and theirs. */
-static double roundings(const lsq_lane_system *s) { return (double)(s->m + 16 * s->n) * 0x1p-53; }
+static double roundings(const lsq_lane_system *s) { return (double)(s->terms + 16 * s->n) * 0x1p-53; }
 
 static doubles square_sum(const double *v, int64_t n) {
   doubles sum = {0};
@@ -134,6 +134,7 @@ void LEVEL(lane_scale)(lsq_lane_system *s) {
     trace += square;
   }
   set_number(s, LSQ_LANE_TRACE, trace);
+  set_number(s, LSQ_LANE_OPEN, every(0));
 }
 
 /* ---- the model's system ---- */
@@ -236,7 +237,7 @@ static void set_point(lsq_lane_system *s, int64_t side) {
   const int64_t n = s->n, diagonal = entry(n + side, n + side);
   const doubles scale = side_scale(s, side), over = 1 / scale, square = get(s->moments, diagonal);
   const double *sides = s->moments + entry(0, n + side) * WIDE;
-  const double slack = 0x1p-40 + (double)s->m * 0x1p-50;
+  const double slack = 0x1p-40 + (double)s->terms * 0x1p-50;
   doubles data = root(number(s, LSQ_LANE_TRACE) * square_sum(s->x, n)) + root(square);
   data = larger(data * 1.0625, every(0x1p-300));
   const doubles left = square - dot(sides, s->x, n);
@@ -306,7 +307,7 @@ static doubles uncertainty(const lsq_lane_system *s, int64_t j) {
   const double m = (double)s->m, n = (double)s->n;
   const doubles data = (ROUNDING * sqrt(m) * (n + 8)) * number(s, LSQ_LANE_DATA);
   const doubles gradient = (ROUNDING * (m + 8)) * root(number(s, LSQ_LANE_TRACE)) * number(s, LSQ_LANE_RESIDUAL);
-  return get(s->rows, j) * fused(number(s, LSQ_LANE_INVERSE), gradient, data);
+  return get(s->rows, j) * fused(number(s, LSQ_LANE_INVERSE), gradient + number(s, LSQ_LANE_OPEN), data);
 }
 
 /* Rounds x + x_low + d to the answer of lanes `where`; returns those in which it stands, and in *worst its largest

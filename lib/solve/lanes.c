@@ -7,6 +7,10 @@
   void lsq_lane_pack_##level##_f32(const lsq_pack_shape *, const float *const *, double *);                         \
   void lsq_lane_copy_##level##_f64(const lsq_pack_shape *, int64_t, const double *, double *);                      \
   void lsq_lane_copy_##level##_f32(const lsq_pack_shape *, int64_t, const float *, double *);                       \
+  void lsq_lane_add_row_##level##_f64(int64_t, int64_t, double, const double *, const double *, const double *,     \
+                                      double *, double *);                                                          \
+  void lsq_lane_subtract_product_##level##_f64(int64_t, int64_t, const double *, const double *, const double *,    \
+                                               const double *, double *, double *);                                 \
   void lsq_lane_add_##level##_f64(int64_t, const double *, double *);                                               \
   void lsq_lane_moments_##level##_f64(const lsq_packed *, double *);                                                \
   void lsq_lane_residual_##level##_f64(const lsq_packed *, int64_t, const double *, const double *, const double *, \
@@ -18,13 +22,13 @@
   void lsq_lane_start_##level##_f64(lsq_lane_system *, int64_t);                                                    \
   int lsq_lane_advance_##level##_f64(lsq_lane_system *, int64_t, int64_t)
 
-#define TABLE(level, count)                                                                           \
-  {                                                                                                   \
-    count, lsq_lane_pack_##level##_f64, lsq_lane_pack_##level##_f32, lsq_lane_copy_##level##_f64,     \
-        lsq_lane_copy_##level##_f32, lsq_lane_moments_##level##_f64, lsq_lane_residual_##level##_f64, \
-        lsq_lane_gradient_##level##_f64, lsq_lane_add_##level##_f64, lsq_lane_scale_##level##_f64,    \
-        lsq_lane_model_##level##_f64, lsq_lane_invert_##level##_f64, lsq_lane_start_##level##_f64,    \
-        lsq_lane_advance_##level##_f64                                                                \
+#define TABLE(level, count)                                                                                       \
+  {                                                                                                               \
+    count, lsq_lane_pack_##level##_f64, lsq_lane_pack_##level##_f32, lsq_lane_copy_##level##_f64,                 \
+        lsq_lane_copy_##level##_f32, lsq_lane_moments_##level##_f64, lsq_lane_residual_##level##_f64,             \
+        lsq_lane_gradient_##level##_f64, lsq_lane_add_row_##level##_f64, lsq_lane_subtract_product_##level##_f64, \
+        lsq_lane_add_##level##_f64, lsq_lane_scale_##level##_f64, lsq_lane_model_##level##_f64,                   \
+        lsq_lane_invert_##level##_f64, lsq_lane_start_##level##_f64, lsq_lane_advance_##level##_f64               \
   }
 
 KERNELS(generic);

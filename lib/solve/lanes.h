@@ -61,12 +61,14 @@ enum {
   LSQ_LANE_WORST,     /* of the answer: largest relative error of a component */
   LSQ_LANE_BACKWARD,  /* its backward error */
   LSQ_LANE_NORM,      /* its residual norm, in the caller's units */
+  LSQ_LANE_OPEN,      /* what else is not known of the gradient, in norm; 0 unless the sums are from a state */
   LSQ_LANE_NUMBERS
 };
 
 /* Problems at work. Scaled: columns and right-hand sides at root mean squares of 1/2 to 1 by powers of two. */
 typedef struct {
   int64_t m, n, k; /* m: rows of one problem, those of a ridge included */
+  int64_t terms;   /* products that each moment was summed up from by plain additions */
   double unit, tolerance, ridge;
   int64_t passes;  /* corrections that a first answer may get */
   int scaled;      /* the numbers have been scaled: a sum of squares is 0 of zeros only */
@@ -105,6 +107,15 @@ struct lsq_lane_kernels {
 
   /* sum + sum_low += A'(r + r_low), where sum_j began with a limit likewise for sum_i |a_ij r_i|. */
   void (*gradient)(const lsq_packed *packed, const double *r, const double *r_low, double *sum, double *sum_low);
+
+  /* For a state (state.h): high + low = fade (high + low) + (left + left_low) right', `columns` columns of `stride`
+   * numbers, a multiple of LSQ_LANES_MOST. */
+  void (*add_row)(int64_t columns, int64_t stride, double fade, const double *left, const double *left_low,
+                  const double *right, double *high, double *low);
+
+  /* g + g_low -= (high + low) (x + x_low), in pairs, for the first n columns; g and g_low have `stride` numbers. */
+  void (*subtract_product)(int64_t n, int64_t stride, const double *high, const double *low, const double *x,
+                           const double *x_low, double *g, double *g_low);
 
   /* out_i = the sum of the lanes of entry i. */
   void (*add_lanes)(int64_t count, const double *in, double *out);

@@ -351,6 +351,38 @@ static int64_t bench_large(table *out, const char *model) {
   return wrong;
 }
 
+/* ---- a stream ---- */
+
+static int64_t bench_stream(table *out, const char *model) {
+  enum { N = 16, ROWS = 10000, SOLVES = 1000 };
+  lsqnet_solver *solver = open_solver(1, model);
+  lsqnet_state_options options;
+  lsqnet_state *state = NULL;
+  lsqnet_report report = {.size = sizeof report};
+  double *a = numbers(ROWS * N), *b = numbers(ROWS), x[N], append = 1e9, solve = 1e9;
+  must(lsqnet_state_options_init(&options, sizeof options));
+  options.n = N;
+  for (int turn = 0; turn < TURNS; turn++) {
+    lsqnet_state_destroy(state);
+    must(lsqnet_state_create(&state, contexts[0], &options));
+    double begin = seconds();
+    for (int64_t i = 0; i < ROWS; i++) must(lsqnet_solver_append_rows(solver, state, 1, a + i * N, N, b + i, 1));
+    append = least(append, seconds() - begin);
+    begin = seconds();
+    for (int64_t i = 0; i < SOLVES; i++) must(lsqnet_solver_solve_state(solver, state, x, 1, &report));
+    solve = least(solve, seconds() - begin);
+  }
+  printf("\nA stream, 16 unknowns\n");
+  table_row_at_most(out, "lsqnet_solver_append_rows, one row", 1e6 / ROWS * append, "us", 2);
+  table_row("lsqnet_solver_solve_state", 1e6 / SOLVES * solve, "us");
+  const int64_t wrong = check(1, ROWS, N, a, b, x, &report);
+  lsqnet_state_destroy(state);
+  free(b);
+  free(a);
+  lsqnet_solver_destroy(solver);
+  return wrong;
+}
+
 /* ---- a model without a map of moments ---- */
 
 /* Seconds of the products of `calls` sequences of T rows: what BaseConv layers of width W spend on in_proj, gate and
@@ -431,6 +463,7 @@ int main(int argc, char **argv) {
   for (int i = 0; i < PEER_SHAPES; i++) wrong += bench_shape(&out, model, &peer_shapes[i], &goals[i]);
   wrong += bench_alone(&out, model);
   wrong += bench_large(&out, model);
+  wrong += bench_stream(&out, model);
   if (gates != NULL) wrong += bench_gates(&out, gates);
   for (int i = 0; i < 2; i++) lsqnet_context_destroy(contexts[i]);
   return table_close(&out) || wrong > 0;

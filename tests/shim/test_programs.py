@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+SKIPPED = 77  # to Meson
 SIZES = [0, 1, 2, 3, 5, 10, 50]
 RIGHT_HAND_SIDES = [1, 2, 15]
 SOLVES = len(SIZES) ** 2 * len(RIGHT_HAND_SIDES) * 2 * 3  # both values of TRANS, three scales of the matrix
@@ -81,7 +82,8 @@ def check_driver(letter, shim, witness):
     name = "xlintst" + letter.lower()
     paths = sorted(Path("/usr/lib").glob(f"*/lapack/{name}"))
     if not paths:
-        raise SystemExit(f"no {name}: Debian's liblapack-test has it")
+        print(f"no {name}: Debian's liblapack-test has it")
+        sys.exit(SKIPPED)
     text = DRIVER_INPUT.format(letter=letter, count=len(SIZES), sizes=" ".join(map(str, SIZES)))
     done = run(paths[0], input=text, env=preloaded(shim, witness))
     for line in (f"{letter}LS routines passed the tests of the error exits",
@@ -121,11 +123,11 @@ def check_dgemm(shim, library, include, compiler, scratch):
 def main():
     shim, witness, library, include, *compiler = sys.argv[1:]
     check_exports(shim)
-    check_driver("D", shim, witness)
-    check_driver("S", shim, witness)
-    check_scipy(shim)
     with tempfile.TemporaryDirectory() as scratch:
         check_dgemm(shim, library, include, compiler, Path(scratch))
+    check_scipy(shim)
+    check_driver("D", shim, witness)
+    check_driver("S", shim, witness)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,56 @@
+/* Rows that come and go. Their second moments are held in pairs of doubles: sums of exact products, each rounded to
+ * some 2^-105 of itself, so that normal equations are as good as rows up to conditions of about 1e7.
+ *
+ *   state.c        rows in and out, drift, rows kept
+ *   state_solve.c  answers: moments to lanes, or a triangular factor to the solver of single problems */
+#ifndef LSQ_SOLVE_STATE_H
+#define LSQ_SOLVE_STATE_H
+
+#include "solve/batch.h"
+
+/* A pair's rounding, with room. */
+#define LSQ_STATE_ROUNDING 0x1p-103
+
+struct lsqnet_state {
+  lsqnet_context *context;
+  const struct lsq_lane_kernels *kernels;
+  lsqnet_state_options options;
+  int64_t columns, stride; /* n + k, and numbers from one column of moments to the next */
+  int64_t rows, appended, repairs;
+  double *high, *low; /* (columns,stride) moments of [A B], symmetric */
+  double *drift;      /* (columns) bound of what roundings have changed in the moment of a column with itself */
+  double *row, *left, *left_low; /* (stride) */
+  double *answer;                /* (n,k) */
+  int changed;                   /* rows have been removed since moments were summed up anew */
+  double *factor, *weights;      /* for answers that moments alone do not give, see state_solve.c */
+  int64_t factor_capacity, weights_capacity;
+  /* rows kept: [a b] each, oldest first, and the number that `appended` was at each */
+  double *kept;
+  int64_t *numbers;
+  int64_t first, kept_capacity; /* rows before `first` have gone */
+};
+
+lsqnet_status lsq_state_create(lsqnet_state **out, lsqnet_context *context, const lsqnet_state_options *options);
+void lsq_state_destroy(lsqnet_state *state);
+
+/* Arguments are checked. */
+lsqnet_status lsq_state_append(lsqnet_state *state, int64_t rows, const double *a, int64_t lda, const double *b,
+                               int64_t ldb);
+lsqnet_status lsq_state_remove(lsqnet_state *state, int64_t rows, const double *a, int64_t lda, const double *b,
+                               int64_t ldb);
+
+/* Sums the moments up anew, from the rows kept. */
+void lsq_state_repair(lsqnet_state *state);
+
+/* Largest drift of a column relative to its moment; 0 of none, infinity where nothing but roundings may be left. */
+double lsq_state_drift(const lsqnet_state *state);
+
+/* forgetting^age in twice the precision. */
+double lsq_state_weight(const lsqnet_state *state, int64_t age, double *low);
+
+/* ---- state_solve.c ---- */
+
+lsqnet_status lsq_state_solve(lsqnet_solver *solver, lsqnet_state *state, double *x, int64_t ldx,
+                              lsqnet_report *reports);
+
+#endif
