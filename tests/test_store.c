@@ -119,6 +119,21 @@ static lsqnet_model_options variant(int mixer, int number) {
   return o;
 }
 
+START_TEST(taps_of_each_block_are_loaded_again) {
+  lsqnet_model_options options = small_options();
+  options.layers = 2;
+  options.mixer_config = "{\"taps\":[1,3]}";
+  lsqnet_model *model = create(&options);
+  memory_file saved = save(model);
+  lsqnet_model *loaded = load(&saved);
+  assert_same_options(model, loaded);
+  assert_same_weights(model, loaded);
+  lsqnet_model_destroy(loaded);
+  lsqnet_model_destroy(model);
+  free(saved.bytes);
+}
+END_TEST
+
 START_TEST(a_saved_model_is_loaded_bit_for_bit) {
   for (int number = 0; number < 5; number++) {
     const lsqnet_model_options options = variant(_i, number);
@@ -543,6 +558,7 @@ int main(void) {
   TCase *tests = tcase_create("store");
   tcase_add_checked_fixture(tests, setup, teardown);
   tcase_set_timeout(tests, 120);
+  tcase_add_test(tests, taps_of_each_block_are_loaded_again);
   tcase_add_loop_test(tests, a_saved_model_is_loaded_bit_for_bit, 0, MIXER_COUNT);
   tcase_add_loop_test(tests, a_loaded_model_computes_the_same_bits, 0, MIXER_COUNT);
   tcase_add_loop_test(tests, the_step_survives_exactly, 0, (int)(sizeof STEPS / sizeof STEPS[0]));
