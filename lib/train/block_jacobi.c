@@ -57,7 +57,7 @@ lsqnet_status lsq_block_jacobi_create(lsq_block_jacobi **out, lsqnet_trainer *tr
   LSQ_TRY(lsq_alloc(context, &b, 1, sizeof *b));
   b->trainer = trainer;
   b->jacobian = jacobian;
-  b->P = trainer->trained_count;
+  b->P = lsq_jacobian_weights(jacobian);
   b->samples = samples;
   LSQ_TRY(choose_sizes(b, memory));
   LSQ_TRY(lsq_alloc(context, &b->J, b->slab * outputs * b->P, sizeof(double)));

@@ -80,7 +80,12 @@ lsqnet_status lsq_gauss_newton_create(lsq_gauss_newton **out, lsqnet_trainer *tr
   lsq_gauss_newton_reset(g);
   LSQ_TRY(lsq_jacobian_create(&g->jacobian, trainer));
   const int64_t outputs = lsq_jacobian_outputs(g->jacobian);
-  g->P = trainer->trained_count;
+  g->P = lsq_jacobian_weights(g->jacobian);
+  if (g->P == 0) {
+    st = lsq_fail(LSQNET_E_ARGUMENT, "none of the %lld trained weights can change what the task scores",
+                  (long long)trainer->trained_count);
+    goto done;
+  }
   g->samples = o->batch > 0 ? o->batch : (method->double_residuals * g->P / 2 + outputs - 1) / outputs;
   g->residuals = g->samples * outputs;
   LSQ_TRY(method->create(g, &g->solver));
@@ -113,13 +118,9 @@ done:
 }
 
 static void move_weights(lsq_gauss_newton *g) {
-  lsqnet_model *model = g->trainer->model;
-  const double *d = g->d;
-  for (int64_t i = 0; i < model->parameter_count; i++) {
-    const lsqnet_parameter *parameter = &model->parameters[i];
-    for (int64_t k = 0; !parameter->frozen && k < parameter->count; k++)
-      model->weights_f64[parameter->offset + k] = g->old[parameter->offset + k] - *d++;
-  }
+  const int64_t *places = lsq_jacobian_places(g->jacobian);
+  double *weights = g->trainer->model->weights_f64;
+  for (int64_t i = 0; i < g->P; i++) weights[places[i]] = g->old[places[i]] - g->d[i];
 }
 
 /* Tries steps until one lowers the loss; *after is the loss then, or `before` if none did. */

@@ -37,7 +37,7 @@ struct lsq_gauss_newton {
   const lsq_normal_solver *method;
   void *solver;
   double numbers[LSQ_GAUSS_NEWTON_NUMBERS];
-  int64_t samples, residuals, P; /* N = samples x outputs residuals, P trained weights */
+  int64_t samples, residuals, P; /* N = samples x outputs residuals, P weights that count */
   int64_t loaded;                /* number of the batch in X and Y; -1: none */
   double *X, *Y, *r, *q;         /* batch; (N) residuals; (N) for whoever needs it */
   double *gradient, *d, *old;    /* (P) J'r, (P), (weight_count) */

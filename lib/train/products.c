@@ -52,26 +52,6 @@ void lsq_products_destroy(lsq_products *p) {
   lsq_free(context, p);
 }
 
-/* The model's flat vector from that of the trained weights. */
-static void spread(const lsqnet_model *model, const double *trained, double *flat) {
-  for (int64_t i = 0; i < model->parameter_count; i++) {
-    const lsqnet_parameter *parameter = &model->parameters[i];
-    if (parameter->frozen) continue; /* zero, as they were */
-    memcpy(flat + parameter->offset, trained, (size_t)parameter->count * sizeof *flat);
-    trained += parameter->count;
-  }
-}
-
-/* trained += the trained weights' part of the flat vector */
-static void add_trained(const lsqnet_model *model, const double *flat, double *trained) {
-  for (int64_t i = 0; i < model->parameter_count; i++) {
-    const lsqnet_parameter *parameter = &model->parameters[i];
-    if (parameter->frozen) continue;
-    for (int64_t k = 0; k < parameter->count; k++) trained[k] += flat[parameter->offset + k];
-    trained += parameter->count;
-  }
-}
-
 /* p->y <- the output of a slab's forward pass. */
 static lsqnet_status forward(lsq_products *p, int64_t first, int64_t samples) {
   const lsqnet_task_shape *s = &p->trainer->shape;
@@ -97,9 +77,11 @@ static void scatter(const lsq_products *p, int64_t samples, const double *q) {
 /* z += J'q of a slab whose forward pass was the last. */
 static lsqnet_status add_transposed(lsq_products *p, int64_t samples, const double *q, double *z) {
   lsqnet_status st = LSQNET_OK;
+  const int64_t P = lsq_jacobian_weights(p->jacobian), *places = lsq_jacobian_places(p->jacobian);
   scatter(p, samples, q);
   LSQ_TRY(lsqnet_model_backward_f64(p->trainer->model, p->workspace, p->y, NULL));
-  add_trained(p->trainer->model, lsqnet_workspace_gradient_f64(p->workspace), z);
+  const double *gradient = lsqnet_workspace_gradient_f64(p->workspace);
+  for (int64_t i = 0; i < P; i++) z[i] += gradient[places[i]];
 done:
   return st;
 }
@@ -113,7 +95,7 @@ lsqnet_status lsq_products_linearise(lsq_products *p, const double *X, const dou
   lsqnet_status st = LSQNET_OK;
   const int64_t outputs = lsq_jacobian_outputs(p->jacobian);
   p->X = X;
-  memset(g, 0, (size_t)p->trainer->trained_count * sizeof *g);
+  memset(g, 0, (size_t)lsq_jacobian_weights(p->jacobian) * sizeof *g);
   for (int64_t first = 0; first < p->samples; first += p->slab) {
     const int64_t samples = slab_size(p, first);
     double *part = r + first * outputs;
@@ -131,9 +113,9 @@ done:
 lsqnet_status lsq_products_normal(lsq_products *p, const double *v, double *q, double *z) {
   lsqnet_status st = LSQNET_OK;
   const lsqnet_model *model = p->trainer->model;
-  const int64_t outputs = lsq_jacobian_outputs(p->jacobian);
-  spread(model, v, p->direction);
-  memset(z, 0, (size_t)p->trainer->trained_count * sizeof *z);
+  const int64_t outputs = lsq_jacobian_outputs(p->jacobian), P = lsq_jacobian_weights(p->jacobian);
+  for (int64_t i = 0; i < P; i++) p->direction[lsq_jacobian_places(p->jacobian)[i]] = v[i]; /* the others stay zero */
+  memset(z, 0, (size_t)P * sizeof *z);
   for (int64_t first = 0; first < p->samples; first += p->slab) {
     const int64_t samples = slab_size(p, first);
     double *part = q + first * outputs;
