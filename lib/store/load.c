@@ -116,7 +116,7 @@ static lsqnet_status check_layers(const loading *l) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_model *single = NULL;
   lsqnet_model_options options = l->description.options;
-  if (options.layers <= 2 * l->archive.count + 64) return LSQNET_OK;
+  if (options.layers <= 2 * l->archive.count + 16) return LSQNET_OK;
   options.layers = 1;
   LSQ_TRY(from_file(lsq_model_create_structure(&single, l->context, &options)));
   if (count_in_blocks(single) > 0)
