@@ -208,7 +208,7 @@ END_TEST
 START_TEST(other_seeds_reach_the_same_precision) {
   const int model = _i / SEEDS, seed = 101 + _i % SEEDS;
   if (quick() && model > 0) return;
-  run_command(shipped[model].name, "--level auto --start-steps 0 --seed %d --json", seed);
+  run_command(shipped[model].name, "--level auto --seed %d --json", seed);
   json_t *report = parse_output();
   const double mse = json_number_value(json_object_get(report, "mse"));
   ck_assert_str_eq(json_string_value(json_object_get(report, "ended")), "target");

@@ -1,7 +1,7 @@
 /* With options.restarts, short trials are made one after the other, and the one that is lowest on fresh data goes on.
  *
  * Whether a start is needed shows: unless the options say, Gauss-Newton begins by itself, and goes on if the loss on
- * fresh data falls to a hundredth of the targets' mean square. If it stays above, and eight iterations do not lower it,
+ * fresh data falls to a hundredth of the targets' mean square. If it stays above, and twenty iterations do not lower it,
  * the first weights come back and Adam starts. */
 #include "train/phases.h"
 
@@ -12,7 +12,7 @@
 #include "base/random.h"
 #include "train/start.h"
 
-enum { TRIAL_ITERATIONS = 10, TRIAL_START_STEPS = 1000, PATIENCE = 8 };
+enum { TRIAL_ITERATIONS = 10, TRIAL_START_STEPS = 1000, PATIENCE = 20 };
 static const double FALLEN = 0.01, PROGRESS = 0.7;
 
 enum { TRIAL, PROBE, START, MAIN };
