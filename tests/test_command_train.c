@@ -281,6 +281,34 @@ START_TEST(frozen_parameters_keep_their_first_weights) {
 }
 END_TEST
 
+START_TEST(first_weights_are_scaled) {
+  lsqnet_context *context = NULL;
+  double as_drawn[64], scaled[64];
+  lsqnet_parameter p;
+  expect_done(SMALL " --seed 4 --steps 1 --optimizer sgd --rate 1e-300 --out first.safetensors");
+  expect_done(SMALL
+              " --seed 4 --steps 1 --optimizer sgd --rate 1e-300 --scale *.qkv.weight=0.25,read_?n.weight=-2 "
+              "--out scaled.safetensors");
+  ck_assert_int_eq(lsqnet_context_create(&context, NULL), LSQNET_OK);
+  lsqnet_model *first = load(context, "first.safetensors"), *other = load(context, "scaled.safetensors");
+  for (int64_t i = 0; i < lsqnet_model_parameter_count(first); i++) {
+    ck_assert_int_eq(lsqnet_model_get_parameter(first, i, &p, sizeof p), LSQNET_OK);
+    const double factor = strstr(p.name, "qkv.weight") ? 0.25 : strcmp(p.name, "read_in.weight") == 0 ? -2 : 1;
+    if (p.count > 64 || p.rank < 2) continue;
+    ck_assert_int_eq(lsqnet_model_read_parameter(first, i, as_drawn, p.count), LSQNET_OK);
+    ck_assert_int_eq(lsqnet_model_read_parameter(other, i, scaled, p.count), LSQNET_OK);
+    for (int64_t k = 0; k < p.count; k++) ck_assert_double_eq(scaled[k], factor * as_drawn[k]);
+  }
+  lsqnet_model_destroy(first);
+  lsqnet_model_destroy(other);
+  lsqnet_context_destroy(context);
+  expect_failure(SMALL " --scale none=2 --out x", 2, "option --scale: the model has no parameter \"none\"");
+  expect_failure(SMALL " --scale read_in.weight --out x", 2, "option --scale: \"\" is no factor for read_in.weight");
+  expect_failure(SMALL " --scale read_in.weight=2x --out x", 2, "option --scale: \"2x\" is no factor");
+  expect_failure(SMALL " --freeze read_in.weight=1 --out x", 2, "option --freeze: \"1\" after read_in.weight");
+}
+END_TEST
+
 START_TEST(options_override_a_preset) {
   expect_done(
       "train --preset explicit-gradient-linear-attention --width 8 --heads 2 --dim 2 --rows 4 --batch 4 "
@@ -503,6 +531,7 @@ int main(void) {
   tcase_add_test(tests, a_target_that_is_not_reached_is_exit_code_4);
   tcase_add_test(tests, init_repeats_the_blocks_of_a_smaller_model);
   tcase_add_test(tests, frozen_parameters_keep_their_first_weights);
+  tcase_add_test(tests, first_weights_are_scaled);
   tcase_add_test(tests, options_override_a_preset);
   tcase_add_test(tests, every_preset_runs);
   tcase_add_test(tests, train_refuses_what_it_cannot_do);

@@ -32,9 +32,10 @@ static batch batch_open(void) {
   ok(lsqnet_model_draw_weights(b.s.model, 1, 1));
   ok(lsqnet_model_freeze(b.s.model, 3, 1));
   b.trainer = start(&b.s);
-  b.P = b.trainer->trained_count;
-  ck_assert_int_lt(b.P, lsqnet_model_weight_count(b.s.model));
   ok(lsq_jacobian_create(&b.jacobian, b.trainer));
+  b.P = lsq_jacobian_weights(b.jacobian);
+  ck_assert_int_eq(b.P, b.trainer->trained_count);
+  ck_assert_int_lt(b.P, lsqnet_model_weight_count(b.s.model));
   ck_assert_int_eq(lsq_jacobian_outputs(b.jacobian), OUTPUTS);
   b.X = zeros(SAMPLES * b.trainer->shape.rows * b.trainer->shape.in_width);
   b.Y = zeros(RESIDUALS);
@@ -105,6 +106,51 @@ START_TEST(products_are_those_with_the_jacobian) {
   free(z);
   free(Jv);
   batch_close(&b);
+}
+END_TEST
+
+/* Behind frozen projections the first layer reads zeros in channels that the data do not fill. */
+START_TEST(weights_that_cannot_change_a_residual_are_left_out) {
+  setting s = setting_open(2, LSQNET_F64);
+  lsqnet_task_shape shape;
+  lsqnet_model_options o;
+  lsqnet_model *model = NULL;
+  lsqnet_trainer *trainer = NULL;
+  lsqnet_workspace *workspace = NULL;
+  lsq_jacobian *jacobian = NULL;
+  ok(lsqnet_task_get_shape(s.task, &shape, sizeof shape));
+  ok(lsqnet_model_get_options(s.model, &o, sizeof o));
+  o.freeze_projections = 1;
+  ok(lsqnet_model_create(&model, s.context, &o));
+  ok(lsqnet_model_draw_weights(model, 1, 1));
+  ok(lsqnet_trainer_create(&trainer, model, s.task, &s.options));
+  ok(lsq_jacobian_create(&jacobian, trainer));
+  double *X = zeros(SAMPLES * shape.rows * shape.in_width), *Y = zeros(RESIDUALS), *y = zeros(SAMPLES * o.out_width);
+  ok(lsq_jacobian_draw(jacobian, 5, SAMPLES, X, Y));
+  const lsqnet_batch last = {
+      .size = sizeof last, .batch = SAMPLES, .rows = shape.rows, .first = shape.first, .count = shape.count};
+  ok(lsqnet_workspace_create(&workspace, model));
+  ok(lsqnet_model_forward_f64(model, workspace, &last, X, y));
+  for (int64_t i = 0; i < SAMPLES * o.out_width; i++) y[i] = sin(0.7 * (double)i);
+  ok(lsqnet_model_backward_f64(model, workspace, y, NULL));
+  const double *gradient = lsqnet_workspace_gradient_f64(workspace);
+  const int64_t P = lsq_jacobian_weights(jacobian), *places = lsq_jacobian_places(jacobian);
+  int64_t kept = 0;
+  for (int64_t i = 0; i < model->weight_count; i++) {
+    const int listed = kept < P && places[kept] == i;
+    ck_assert_msg(listed == (gradient[i] != 0), "weight %lld: listed %d, %g", (long long)i, listed, gradient[i]);
+    kept += listed;
+  }
+  ck_assert_int_eq(kept, P);
+  ck_assert_int_lt(P, trainer->trained_count);
+  free(X);
+  free(Y);
+  free(y);
+  lsq_jacobian_destroy(jacobian);
+  lsqnet_workspace_destroy(workspace);
+  lsqnet_trainer_destroy(trainer);
+  lsqnet_model_destroy(model);
+  setting_close(&s);
 }
 END_TEST
 
@@ -387,6 +433,7 @@ int main(void) {
   Suite *suite = suite_create("gauss_newton");
   TCase *parts = tcase_create("parts"), *runs = tcase_create("runs"), *phases = tcase_create("phases");
   tcase_add_loop_test(parts, products_are_those_with_the_jacobian, 0, 2);
+  tcase_add_test(parts, weights_that_cannot_change_a_residual_are_left_out);
   tcase_add_test(parts, block_jacobi_solves_with_the_diagonal_blocks);
   tcase_add_loop_test(runs, a_linear_attention_layer_learns_a_step_to_the_last_bit, 0, METHOD_COUNT * SEEDS);
   tcase_add_loop_test(runs, the_bits_do_not_depend_on_the_number_of_threads, 0, METHOD_COUNT);

@@ -1,6 +1,7 @@
 #include "train_model.h"
 
 #include <fnmatch.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,26 +108,53 @@ done:
   return code;
 }
 
-/* Freezes the parameters whose names match `pattern`; E_ARGUMENT's exit code if there are none. */
-static int freeze_matching(lsqnet_model *model, const char *pattern) {
-  lsqnet_parameter p;
-  int matched = 0;
-  for (int64_t i = 0; i < lsqnet_model_parameter_count(model); i++) {
-    if (lsqnet_model_get_parameter(model, i, &p, sizeof p) != LSQNET_OK || fnmatch(pattern, p.name, 0) != 0) continue;
-    const lsqnet_status st = lsqnet_model_freeze(model, i, 1);
-    if (st != LSQNET_OK) return fail_status(st, NULL);
-    matched = 1;
-  }
-  return matched ? CODE_DONE : fail(CODE_USAGE, "option --freeze: the model has no parameter \"%.80s\"", pattern);
+static int freeze_parameter(lsqnet_model *model, int64_t index, const lsqnet_parameter *p, const char *value) {
+  if (value != NULL)
+    return fail(CODE_USAGE, "option --freeze: \"%.80s\" after %s: it takes names only", value, p->name);
+  const lsqnet_status st = lsqnet_model_freeze(model, index, 1);
+  return st == LSQNET_OK ? CODE_DONE : fail_status(st, NULL);
 }
 
-static int freeze(lsqnet_model *model, const char *patterns) {
+static int scale_parameter(lsqnet_model *model, int64_t index, const lsqnet_parameter *p, const char *value) {
+  char *end = NULL;
+  const double factor = value != NULL ? strtod(value, &end) : NAN;
+  if (!isfinite(factor) || end == value || *end != '\0')
+    return fail(CODE_USAGE, "option --scale: \"%.80s\" is no factor for %s", value != NULL ? value : "", p->name);
+  double *values = malloc((size_t)p->count * sizeof *values);
+  if (values == NULL) return fail_memory("a parameter");
+  lsqnet_status st = lsqnet_model_read_parameter(model, index, values, p->count);
+  for (int64_t i = 0; st == LSQNET_OK && i < p->count; i++) values[i] *= factor;
+  if (st == LSQNET_OK) st = lsqnet_model_write_parameter(model, index, values, p->count);
+  free(values);
+  return st == LSQNET_OK ? CODE_DONE : fail_status(st, NULL);
+}
+
+/* What an option does to a parameter that it names; `value` is what follows an "=", or NULL. */
+typedef int parameter_fn(lsqnet_model *model, int64_t index, const lsqnet_parameter *p, const char *value);
+
+static int change_matching(lsqnet_model *model, const char *option, char *pattern, parameter_fn *change) {
+  lsqnet_parameter p;
+  int matched = 0;
+  char *value = strchr(pattern, '=');
+  if (value != NULL) *value++ = '\0';
+  for (int64_t i = 0; i < lsqnet_model_parameter_count(model); i++) {
+    if (lsqnet_model_get_parameter(model, i, &p, sizeof p) != LSQNET_OK || fnmatch(pattern, p.name, 0) != 0) continue;
+    const int code = change(model, i, &p, value);
+    if (code != CODE_DONE) return code;
+    matched = 1;
+  }
+  return matched ? CODE_DONE : fail(CODE_USAGE, "option %s: the model has no parameter \"%.80s\"", option, pattern);
+}
+
+/* `patterns`: patterns of names, with commas between them; NULL: none. */
+static int change_parameters(lsqnet_model *model, const char *option, const char *patterns, parameter_fn *change) {
   int code = CODE_DONE;
+  if (patterns == NULL) return CODE_DONE;
   char *rest = NULL, *copy = strdup(patterns);
-  if (copy == NULL) return fail_memory("option --freeze");
+  if (copy == NULL) return fail_memory(option);
   for (char *pattern = strtok_r(copy, ",", &rest); code == CODE_DONE && pattern != NULL;
        pattern = strtok_r(NULL, ",", &rest)) {
-    code = freeze_matching(model, pattern);
+    code = change_matching(model, option, pattern, change);
   }
   free(copy);
   return code;
@@ -135,12 +163,14 @@ static int freeze(lsqnet_model *model, const char *patterns) {
 int train_model_create(lsqnet_model **out, lsqnet_context *context, const lsqnet_task *task, const train_settings *s) {
   int code = CODE_DONE;
   TRY(create(out, context, task, s));
-  if (s->freeze != NULL) TRY(freeze(*out, s->freeze));
-  if (s->init != NULL) return copy_weights(*out, context, s->init);
-  if (s->init_scale > 0) {
+  if (s->init != NULL) {
+    TRY(copy_weights(*out, context, s->init));
+  } else if (s->init_scale > 0) {
     const lsqnet_status st = lsqnet_model_draw_weights(*out, s->model.seed, s->init_scale);
     if (st != LSQNET_OK) return fail_library(CODE_USAGE, st, NULL);
   }
+  TRY(change_parameters(*out, "--scale", s->scale, scale_parameter));
+  TRY(change_parameters(*out, "--freeze", s->freeze, freeze_parameter));
 done:
   return code;
 }
