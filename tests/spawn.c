@@ -135,7 +135,7 @@ json_t *run_json(const char *format, int code, ...) {
 int run_suite(const char *name, TCase *tests) {
   Suite *suite = suite_create(name);
   tcase_add_checked_fixture(tests, make_folder, remove_folder);
-  tcase_set_timeout(tests, 120);
+  tcase_set_timeout(tests, 600);
   suite_add_tcase(suite, tests);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);

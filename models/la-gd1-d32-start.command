@@ -1,0 +1,1 @@
+lsqnet train multistep_gd --prompt split --dim 32 --rows 128 --mixer attention --no-softmax --no-causal --layers 1 --width 80 --freeze-positions --freeze read_in.weight,read_in.bias --init-scale 0.25 --optimizer gauss_newton_cg --start-steps 0 --memory 4000000000 --steps 17 --target 1e-31 --seed 1 --level v3 --out la-gd1-d32-start.safetensors --log la-gd1-d32-start.log.jsonl

@@ -1,0 +1,1 @@
+lsqnet train multistep_gd --prompt split --dim 32 --rows 128 --mixer attention --no-softmax --no-causal --layers 1 --width 80 --freeze-positions --freeze read_in.weight,read_in.bias --init la-gd1-d32-start.safetensors --scale-x 10 --damping 1e-3 --optimizer gauss_newton_cg --memory 4000000000 --steps 3 --seed 2 --level v3 --out la-gd1-d32.safetensors --log la-gd1-d32.log.jsonl
