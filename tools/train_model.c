@@ -12,6 +12,21 @@
 
 enum { NAME_MOST = 256 };
 
+/* "21" as a number, "1,21" as an array; NULL if it is neither, or without memory. */
+static json_t *read_taps(const char *text) {
+  json_t *all = json_array();
+  char *end = NULL;
+  int wrong = all == NULL;
+  for (const char *at = text; !wrong; at = end + 1) {
+    const long long taps = strtoll(at, &end, 10);
+    wrong = end == at || (*end != ',' && *end != '\0') || json_array_append_new(all, json_integer(taps)) != 0;
+    if (*end == '\0') break;
+  }
+  json_t *out = wrong ? NULL : json_incref(json_array_size(all) == 1 ? json_array_get(all, 0) : all);
+  json_decref(all);
+  return out;
+}
+
 /* The mixer's configuration: what --mixer-config says, changed by the options for single keys. NULL: nothing was said.
  */
 static int mix_config(char **out, const train_settings *s) {
@@ -19,7 +34,8 @@ static int mix_config(char **out, const train_settings *s) {
   json_t *object = NULL;
   int failed = 0;
   *out = NULL;
-  if (s->mixer_config == NULL && s->heads == 0 && s->softmax < 0 && s->causal < 0 && s->filter == NULL)
+  if (s->mixer_config == NULL && s->heads == 0 && s->softmax < 0 && s->causal < 0 && s->filter == NULL &&
+      s->taps == NULL)
     return CODE_DONE;
   object = s->mixer_config == NULL ? json_object() : json_loads(s->mixer_config, JSON_REJECT_DUPLICATES, &error);
   if (s->mixer_config != NULL && !json_is_object(object)) {
@@ -30,6 +46,14 @@ static int mix_config(char **out, const train_settings *s) {
   if (s->softmax >= 0) failed |= json_object_set_new(object, "softmax", json_boolean(s->softmax));
   if (s->causal >= 0) failed |= json_object_set_new(object, "causal", json_boolean(s->causal));
   if (s->filter != NULL) failed |= json_object_set_new(object, "filter", json_text(s->filter));
+  if (s->taps != NULL) {
+    json_t *taps = read_taps(s->taps);
+    if (taps == NULL) {
+      json_decref(object);
+      return fail(CODE_USAGE, "option --taps: \"%.80s\" is no number and no list of numbers", s->taps);
+    }
+    failed |= json_object_set_new(object, "taps", taps);
+  }
   *out = failed ? NULL : json_dumps(object, JSON_COMPACT);
   json_decref(object);
   return *out == NULL ? fail_memory("the mixer's configuration") : CODE_DONE;

@@ -81,6 +81,7 @@ static const entry entries[] = {
     {OPTION_FLAG, "--causal", NULL, "rows see the rows before them only", AT(causal), 0},
     {OPTION_CLEAR, "--no-causal", NULL, "rows see all rows", AT(causal), 0},
     {OPTION_TEXT, "--filter", "KIND", "filter of base_conv: short, long or implicit", AT(filter), 0},
+    {OPTION_TEXT, "--taps", "K,...", "taps of filter short: one number, or one for each block", AT(taps), 0},
     {OPTION_INTEGER, "--layers", "N", "blocks (default 3)", AT(model.layers), -DBL_MAX},
     {OPTION_INTEGER, "--width", "N", "channels of the blocks (default 64)", AT(model.width), -DBL_MAX},
     {OPTION_CHOICE, "--mlp", "none|relu|gelu|glu", "activation of the MLPs (default none)", AT(model.mlp), 0},

@@ -12,6 +12,7 @@ typedef struct {
   lsqnet_train_options train;
   const char *preset;
   const char *mixer_config; /* JSON as given */
+  const char *taps;         /* a number or several with commas between them; NULL: as the filter's kind has it */
   const char *filter;       /* NULL, as -1 and 0 below: as mixer_config or the mixer says */
   int softmax, causal;      /* -1 */
   int64_t heads;            /* 0 */
