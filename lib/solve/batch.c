@@ -35,13 +35,15 @@ void *lsq_problem_x(const lsq_problems *problems, int64_t p) {
   return (void *)(uintptr_t)place_of(problems, problems->x, problems->x_stride, p);
 }
 
-void lsq_write_x(const lsq_problems *problems, int64_t p, int64_t j, int64_t l, double value) {
-  const int64_t at = j * problems->x_row + l * problems->x_column;
+void lsq_write_x(const lsq_problems *problems, int64_t p, int64_t l, const double *values, int64_t stride) {
   void *x = lsq_problem_x(problems, p);
-  if (problems->narrow)
-    ((float *)x)[at] = (float)value;
-  else
-    ((double *)x)[at] = value;
+  for (int64_t j = 0; j < problems->n; j++) {
+    const int64_t at = j * problems->x_row + l * problems->x_column;
+    if (problems->narrow)
+      ((float *)x)[at] = (float)values[j * stride];
+    else
+      ((double *)x)[at] = values[j * stride];
+  }
 }
 
 /* ---- reports ---- */
@@ -78,7 +80,7 @@ static void hand_out(const job *j, const lsq_lane_group *group, int64_t p, int64
   const lsq_problems *problems = j->problems;
   const int64_t lanes = group->kernels->lanes, n = problems->n;
   for (int64_t side = 0; side < problems->k; side++) {
-    for (int64_t i = 0; i < n; i++) lsq_write_x(problems, p, i, side, group->answer[(side * n + i) * lanes + l]);
+    lsq_write_x(problems, p, side, group->answer + side * n * lanes + l, lanes);
     if (j->reports == NULL) continue;
     const lsqnet_report report = lsq_lane_report(group, l, side);
     write_report(j, p, side, &report);

@@ -33,8 +33,8 @@ static inline double lsq_number_at(const lsq_problems *problems, const void *arr
   return problems->narrow ? (double)((const float *)array)[index] : ((const double *)array)[index];
 }
 
-/* Hands an answer out, to component j of side l. */
-void lsq_write_x(const lsq_problems *problems, int64_t p, int64_t j, int64_t l, double value);
+/* Hands the answer of side l out, whose components are `stride` numbers apart. */
+void lsq_write_x(const lsq_problems *problems, int64_t p, int64_t l, const double *values, int64_t stride);
 
 /* Solves them all. `reports` (count,k) in the caller's layout, reports[0].size at least ours, or NULL. */
 lsqnet_status lsq_solve_batch(lsqnet_solver *solver, const lsq_problems *problems, lsqnet_report *reports);

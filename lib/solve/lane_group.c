@@ -351,10 +351,13 @@ void lsq_lane_group_collect(lsq_lane_group *g, int64_t side, double least, doubl
   const int64_t lanes = g->kernels->lanes, n = s->n;
   const double *number = s->number, *scale = s->scale + (n + side) * lanes;
   double *out = g->answer + side * n * lanes, *numbers = g->number + side * LSQ_ANSWER_NUMBERS * lanes;
-  for (int64_t i = 0; i < n * lanes; i++) {
-    out[i] = s->answer[i] * s->scale[i] / scale[i % lanes];
-    const double size = fabs(out[i]);
-    if (!(size >= least && size <= most) && s->answer[i] != 0.0) s->state[i % lanes] = LSQ_LANE_REFUSED;
+  for (int64_t l = 0; l < lanes; l++) {
+    const double over = 1 / scale[l];
+    for (int64_t i = l; i < n * lanes; i += lanes) {
+      out[i] = s->answer[i] * s->scale[i] * over;
+      const double size = fabs(out[i]);
+      if (!(size >= least && size <= most) && s->answer[i] != 0.0) s->state[l] = LSQ_LANE_REFUSED;
+    }
   }
   for (int64_t l = 0; l < lanes; l++) {
     numbers[LSQ_ANSWER_WORST * lanes + l] = number[LSQ_LANE_WORST * lanes + l];

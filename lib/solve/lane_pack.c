@@ -33,16 +33,22 @@ static inline void transpose(doubles *square) {
   }
 }
 
-/* Where the next number goes. */
+/* Where the next number goes, and how many of its line are left. */
 typedef struct {
-  int64_t line, place;
+  double *next;
+  int64_t left;
 } position;
 
-static inline void store_next(const lsq_pack_shape *shape, position *at, doubles v, double *out) {
-  put(out, at->line * shape->line_step + at->place * shape->step, v);
-  if (++at->place == shape->length) {
-    at->place = 0;
-    at->line++;
+static inline position place_of(const lsq_pack_shape *shape, int64_t line, int64_t place, double *out) {
+  return (position){out + (line * shape->line_step + place * shape->step) * WIDE, shape->length - place};
+}
+
+static inline void store_next(const lsq_pack_shape *shape, position *at, doubles v) {
+  memcpy(at->next, &v, sizeof v);
+  at->next += shape->step * WIDE;
+  if (--at->left == 0) {
+    at->next += (shape->line_step - shape->length * shape->step) * WIDE;
+    at->left = shape->length;
   }
 }
 
@@ -51,12 +57,12 @@ static inline void store_next(const lsq_pack_shape *shape, position *at, doubles
 static void pack_run(const lsq_pack_shape *shape, int64_t line, int64_t count, const real *const *sources,
                      double *out) {
   const int64_t begin = line * shape->distance;
-  position at = {line, 0};
+  position at = place_of(shape, line, 0, out);
   if (count < WIDE) {
     for (int64_t e = 0; e < count; e++) {
       doubles v;
       for (int l = 0; l < WIDE; l++) v[l] = (double)sources[l][begin + e];
-      store_next(shape, &at, v, out);
+      store_next(shape, &at, v);
     }
     return;
   }
@@ -64,11 +70,11 @@ static void pack_run(const lsq_pack_shape *shape, int64_t line, int64_t count, c
     doubles square[WIDE];
     if (e + WIDE > count) {
       e = count - WIDE;
-      at = (position){line + e / shape->length, e % shape->length};
+      at = place_of(shape, line + e / shape->length, e % shape->length, out);
     }
     for (int l = 0; l < WIDE; l++) square[l] = widen(sources[l] + begin + e);
     transpose(square);
-    for (int l = 0; l < WIDE; l++) store_next(shape, &at, square[l], out);
+    for (int l = 0; l < WIDE; l++) store_next(shape, &at, square[l]);
   }
 }
 

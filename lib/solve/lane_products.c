@@ -65,7 +65,7 @@ static void fetch(const lsq_packed *packed, int64_t index, int64_t count) {
   enum { LINE = 64 };
   const int64_t lines = (packed->ahead_bytes + LINE - 1) / LINE, share = (lines + count - 1) / count;
   for (int64_t i = index * share; i < (index + 1) * share && i < lines; i++)
-    __builtin_prefetch(packed->ahead + i * LINE, 0, 2);
+    __builtin_prefetch(packed->ahead + i * LINE, 0, 3);
 }
 
 void LEVEL(lane_moments)(const lsq_packed *packed, double *moments) {

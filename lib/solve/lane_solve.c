@@ -17,7 +17,7 @@ void LEVEL(lane_invert)(lsq_lane_system *s);
 void LEVEL(lane_start)(lsq_lane_system *s, int64_t side);
 int LEVEL(lane_advance)(lsq_lane_system *s, int64_t side, int64_t pass);
 
-enum { POWER_STEPS = 6, STARTS = 16 };
+enum { STARTS = 16 };
 static const double MOST_BOUND = 0x1p-7;
 static const double KEPT = 0x1p-22;      /* relative error of a certificate that is good enough */
 static const double ROUNDING = 0x1p-104; /* of one term of a compensated sum, over the norms of its factors */
@@ -201,6 +201,7 @@ static void sweep(lsq_lane_system *s, double *row) {
 /* Of A with columns at norm 1, from below: what the last of some power steps makes of the norm, by G and by C. */
 static doubles condition(const lsq_lane_system *s) {
   const int64_t n = s->n;
+  const int steps = n <= 8 ? 4 : 6; /* they come to within n^(-1/(2 steps - 1)) of the norm or so */
   double *over = s->x, *high = s->x_low, *low = s->g, *work = s->d;
   doubles before = {0};
   for (int64_t j = 0; j < n; j++) {
@@ -208,8 +209,8 @@ static doubles condition(const lsq_lane_system *s) {
     put(high, j, every(START[j % STARTS]));
     put(low, j, every(START[j % STARTS]));
   }
-  for (int step = 0; step < POWER_STEPS; step++) {
-    if (step + 1 == POWER_STEPS) before = square_sum(high, n) * square_sum(low, n);
+  for (int step = 0; step < steps; step++) {
+    if (step + 1 == steps) before = square_sum(high, n) * square_sum(low, n);
     power_step(n, s->moments, over, high, work);
     power_step(n, s->inverse, s->norms, low, work);
   }

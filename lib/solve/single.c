@@ -213,7 +213,7 @@ static lsqnet_status solve_rows(lsqnet_solver *solver, const lsq_problems *probl
 lsqnet_status lsq_solve_single(lsqnet_solver *solver, const lsq_problems *problems, int64_t p, int outcome, int32_t why,
                                lsqnet_report *reports) {
   lsqnet_status st = LSQNET_OK;
-  const int64_t n = problems->n, k = problems->k;
+  const int64_t k = problems->k;
   rows r = {.m = problems->m};
   int done = 0;
   int32_t early = LSQNET_STOP_NONE; /* why reports that nobody fills have stopped */
@@ -227,8 +227,7 @@ lsqnet_status lsq_solve_single(lsqnet_solver *solver, const lsq_problems *proble
   }
   if (!done) st = solve_rows(solver, problems, &r, outcome >= LSQ_LANE_REFUSED ? LSQNET_WHY_CONDITION : why, reports);
   if (st == LSQNET_OK || st == LSQNET_E_NOT_CONVERGED)
-    for (int64_t j = 0; j < n; j++)
-      for (int64_t l = 0; l < k; l++) lsq_write_x(problems, p, j, l, r.X[j * k + l]);
+    for (int64_t l = 0; l < k; l++) lsq_write_x(problems, p, l, r.X + l, k);
 done:
   if (st == LSQNET_E_STOPPED) early = solver->halted;
   for (int64_t l = 0; l < k && st != LSQNET_OK; l++)

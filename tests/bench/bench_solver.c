@@ -22,7 +22,7 @@
 #include <blis.h>
 #pragma GCC diagnostic pop
 
-enum { TURNS = 9 };
+enum { TURNS = 15 };
 
 static lsqnet_context *contexts[2]; /* of one thread and of two */
 
