@@ -237,7 +237,7 @@ LSQNET_API lsqnet_status lsqnet_solver_append_rows(lsqnet_solver *solver, lsqnet
                                                    const double *a, int64_t lda, const double *b, int64_t ldb);
 
 /** Takes rows out of a state again. With a and b NULL the oldest ones, which needs keep_rows. With keep_rows rows must be
- *  there, number by number, and the oldest of several equal ones goes.
+ *  there, number by number, and the oldest of several equal ones goes; without, the caller answers for that.
  *  Errors   as append; E_ARGUMENT (more rows than there are; a row that is not there: which), E_UNSUPPORTED (fading rows, or
  *           the oldest ones, where rows are not kept). No row has been removed then. */
 LSQNET_API lsqnet_status lsqnet_solver_remove_rows(lsqnet_solver *solver, lsqnet_state *state, int64_t rows,
@@ -250,6 +250,8 @@ LSQNET_API lsqnet_status lsqnet_solver_remove_rows(lsqnet_solver *solver, lsqnet
  *  Note     Moments carry some 2^-100 of themselves, times the drift: answers are right to the last digit up to a condition
  *           of about 10^6, and up to 10^14 lose twice the digits that the condition has beyond that; reports say how
  *           many are left. A residual below some 2^-50 (||A|| ||x|| + ||b||) cannot be seen, and is reported as that.
+ *           Squares below 2^-1022 lose digits, which the drift tells, and are at last zero: columns of nothing else
+ *           need keep_rows, or to be scaled.
  *  Returns  as lsqnet_solver_solve_f64; E_RANK if there are fewer rows than unknowns. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_state(lsqnet_solver *solver, lsqnet_state *state, double *x, int64_t ldx,
                                                    lsqnet_report *reports);

@@ -20,7 +20,8 @@ typedef struct {
   int narrow;                                           /* numbers are floats, not doubles */
   int pointers;                                         /* a, b, weights and x are arrays of pointers, one a problem */
   const void *a, *b, *weights, *x;                      /* weights may be NULL; x is written to */
-  const double *a_low, *b_low;                          /* of one problem of doubles, laid out as a and b, or NULL */
+  /* of one problem of doubles, laid out as a, b and weights; each may be NULL */
+  const double *a_low, *b_low, *weights_low;
 } lsq_problems;
 
 const void *lsq_problem_a(const lsq_problems *problems, int64_t p);

@@ -65,18 +65,16 @@ static lsqnet_status copy(const lsq_problems *problems, const matrix *M) {
   return LSQNET_OK;
 }
 
-/* The root of v >= 0 in twice the precision. */
-static double root(double v, double *low) {
+/* The root of v + v_low >= 0 in twice the precision. */
+static double root(double v, double v_low, double *low) {
   double error = 0.0;
   const double high = sqrt(v), square = lsq_two_product(high, high, &error);
-  *low = high > 0.0 ? ((v - square) - error) / (2.0 * high) : 0.0;
+  *low = high > 0.0 ? (((v - square) - error) + v_low) / (2.0 * high) : 0.0;
   return high;
 }
 
-/* Row i of M times the root of w, in pairs. */
-static void weigh(const matrix *M, int64_t i, double w) {
-  double low = 0.0;
-  const double high = root(w, &low);
+/* Row i of M times high + low, in pairs. */
+static void weigh(const matrix *M, int64_t i, double high, double low) {
   for (int64_t j = i * M->columns; j < (i + 1) * M->columns; j++) {
     double error = 0.0;
     const double value = M->out[j], product = lsq_two_product(value, high, &error);
@@ -94,8 +92,10 @@ static lsqnet_status weigh_rows(const lsq_problems *problems, int64_t p, const m
     if (w < 0.0)
       return lsq_fail(LSQNET_E_ARGUMENT, "weights is %g in row %lld (counted from 0): must be at least 0", w,
                       (long long)i);
-    weigh(A, i, w);
-    weigh(B, i, w);
+    double low = 0.0;
+    const double high = root(w, problems->weights_low != NULL ? problems->weights_low[i] : 0.0, &low);
+    weigh(A, i, high, low);
+    weigh(B, i, high, low);
   }
   return LSQNET_OK;
 }
@@ -103,7 +103,7 @@ static lsqnet_status weigh_rows(const lsq_problems *problems, int64_t p, const m
 /* Below the data the rows sqrt(ridge) I and 0. */
 static void add_ridge(double ridge, int64_t m, int64_t n, int64_t k, const rows *r) {
   double low = 0.0;
-  const double high = root(ridge, &low);
+  const double high = root(ridge, 0.0, &low);
   memset(r->A + m * n, 0, (size_t)(n * n) * sizeof(double));
   memset(r->A_low + m * n, 0, (size_t)(n * n) * sizeof(double));
   memset(r->B + m * k, 0, (size_t)(n * k) * sizeof(double));

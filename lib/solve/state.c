@@ -6,7 +6,8 @@
 #include "kernels/kernels.h"
 #include "kernels/pair.h"
 
-static const double LARGEST = 0x1p450; /* whose square, and that of many, is a number */
+static const double LARGEST = 0x1p450;     /* whose square, and that of many, is a number */
+static const double UNDERFLOW = 0x1p-1070; /* of one update's products */
 
 lsqnet_status lsq_state_create(lsqnet_state **out, lsqnet_context *context, const lsqnet_state_options *options) {
   lsqnet_status st = LSQNET_OK;
@@ -63,10 +64,12 @@ static void clear(lsqnet_state *s) {
   memset(s->drift, 0, (size_t)s->columns * sizeof(double));
 }
 
-/* The roundings of one more update of each moment, as large as it has been. */
+/* The roundings of one more update of each moment, as large as it has been, and what its pairs cannot hold. */
 static void add_drift(lsqnet_state *s, double fade, double weight) {
-  for (int64_t j = 0; j < s->columns; j++)
-    s->drift[j] = fade * s->drift[j] + LSQ_STATE_ROUNDING * (fabs(moment(s, j)) + weight * s->row[j] * s->row[j]);
+  for (int64_t j = 0; j < s->columns; j++) {
+    const double size = fabs(moment(s, j)), lost = size > 0.0 || s->row[j] != 0.0 ? UNDERFLOW : 0.0;
+    s->drift[j] = fade * s->drift[j] + LSQ_STATE_ROUNDING * (size + weight * s->row[j] * s->row[j]) + lost;
+  }
 }
 
 /* Moments times `fade`, plus those of s->row times sign and weight. */
@@ -241,7 +244,7 @@ lsqnet_status lsq_state_remove(lsqnet_state *s, int64_t rows, const double *a, i
       s->rows--;
     }
   }
-  s->changed = s->rows > 0;
+  if (rows > 0) s->changed = s->rows > 0;
   if (s->rows == 0) clear(s); /* nothing is left of them, nor of their roundings */
 done:
   return st;

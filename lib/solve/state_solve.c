@@ -221,10 +221,10 @@ static lsqnet_status solve_rows(lsqnet_solver *solver, lsqnet_state *s, double *
   lsqnet_status st = LSQNET_OK;
   const int64_t n = s->options.n, k = s->options.k;
   const double *rows = s->kept + s->first * s->columns;
-  double low = 0.0;
-  LSQ_TRY(lsq_reserve(s->context, &s->weights, &s->weights_capacity, s->rows, sizeof(double)));
-  for (int64_t i = 0; i < s->rows; i++)
-    s->weights[i] = lsq_state_weight(s, s->appended - 1 - s->numbers[s->first + i], &low);
+  const int fading = s->options.forgetting < 1.0;
+  if (fading) LSQ_TRY(lsq_reserve(s->context, &s->weights, &s->weights_capacity, 2 * s->rows, sizeof(double)));
+  for (int64_t i = 0; i < s->rows && fading; i++)
+    s->weights[i] = lsq_state_weight(s, s->appended - 1 - s->numbers[s->first + i], &s->weights[s->rows + i]);
   const lsq_problems problems = {.count = 1,
                                  .m = s->rows,
                                  .n = n,
@@ -237,7 +237,8 @@ static lsqnet_status solve_rows(lsqnet_solver *solver, lsqnet_state *s, double *
                                  .x_column = 1,
                                  .a = rows,
                                  .b = rows + n,
-                                 .weights = s->options.forgetting < 1.0 ? s->weights : NULL,
+                                 .weights = fading ? s->weights : NULL,
+                                 .weights_low = fading ? s->weights + s->rows : NULL,
                                  .x = X};
   st = lsq_solve_single(solver, &problems, 0, -1, LSQNET_WHY_CONDITION, reports);
 done:
@@ -246,10 +247,13 @@ done:
 
 /* ---- all together ---- */
 
-static lsqnet_status fail_rows(const lsqnet_state *s, lsqnet_report *reports) {
+static void report_all(const lsqnet_state *s, lsqnet_status st, int32_t stopped, lsqnet_report *reports) {
   for (int64_t l = 0; l < s->options.k; l++)
-    reports[l] =
-        (lsqnet_report){.size = sizeof *reports, .status = LSQNET_E_RANK, .stopped = LSQNET_STOP_RANK, .rank = -1};
+    reports[l] = (lsqnet_report){.size = sizeof *reports, .status = st, .stopped = stopped, .rank = -1};
+}
+
+static lsqnet_status fail_rows(const lsqnet_state *s, lsqnet_report *reports) {
+  report_all(s, LSQNET_E_RANK, LSQNET_STOP_RANK, reports);
   return lsq_fail(LSQNET_E_RANK, "rows=%lld for n=%lld unknowns: no unique answer", (long long)s->rows,
                   (long long)s->options.n);
 }
@@ -260,6 +264,9 @@ lsqnet_status lsq_state_solve(lsqnet_solver *solver, lsqnet_state *s, double *x,
   double *X = s->answer;
   int done = 0;
   lsq_limits_begin(solver);
+  st = lsq_limits_check(solver);
+  if (st != LSQNET_OK) report_all(s, st, solver->halted, reports);
+  LSQ_TRY(st);
   if (s->rows < n && solver->options.ridge == 0.0 && !solver->options.min_norm) return fail_rows(s, reports);
   LSQ_TRY(solve_moments(solver, s, X, reports, &done));
   if (!done && s->options.keep_rows && s->changed) {
