@@ -3,6 +3,7 @@
 #include <check.h>
 
 #include "problem.h"
+#include "solve/batch.h"
 #include "solve/fold.h"
 #include "solve/shipped.h"
 
@@ -249,17 +250,107 @@ START_TEST(a_fold_changes_with_every_weight_that_the_answer_changes_with) {
 }
 END_TEST
 
+/* ---- once a problem ---- */
+
+/* lsq_gram, folded or not, is the one place that counts. */
+START_TEST(a_problems_state_serves_every_iterate_side_and_correction) {
+  static const int32_t methods[] = {LSQNET_METHOD_GD, LSQNET_METHOD_CHEBYSHEV, LSQNET_METHOD_CG};
+  const model_kind kind = {"attention", "split", 20, 5, 0};
+  for (size_t i = 0; i < 3; i++)
+    for (int64_t k = 1; k <= 4; k++) {
+      const lsqnet_solver_options options = solver_options(methods[i]);
+      lsqnet_solver *solver = solver_on(context, kind, &options);
+      problem p = problem_create(33, 4, k, 0);
+      lsqnet_report reports[4];
+      uint64_t state = 6;
+      problem_fill_condition(&p, 20, 0, 1, &state);
+      ck_assert_int_eq(problem_solve(solver, &p, reports), LSQNET_OK);
+      for (int64_t l = 0; l < k; l++) {
+        ck_assert_int_ge(reports[l].corrections, 2);
+        ck_assert_int_ge(reports[l].iterations, 8);
+        ck_assert_int_eq(reports[l].model_calls, l == 0 ? lsq_gram_sequences(solver, 33, 4) : 0);
+      }
+      problem_free(&p);
+      lsqnet_solver_destroy(solver);
+    }
+}
+END_TEST
+
+static const struct lsq_lane_kernels *counted;
+static int64_t sums, residuals;
+
+static void count_moments(const lsq_packed *packed, double *moments) {
+  sums++;
+  counted->moments(packed, moments);
+}
+
+static void count_residual(const lsq_packed *packed, int64_t side, const double *x, const double *x_low,
+                           const double *limit, double *r, double *r_low, double *square) {
+  residuals++;
+  counted->residual(packed, side, x, x_low, limit, r, r_low, square);
+}
+
+/* A group of problems that take several corrections for each of three sides. */
+START_TEST(lanes_sum_up_moments_once_for_all_sides_and_corrections) {
+  enum { M = 20, N = 4, K = 3, COUNT = LSQ_LANES_MOST };
+  lsqnet_solver *solver = solver_on(context, (model_kind){"attention", "split", 20, 5, 0}, NULL);
+  double a[COUNT * M * N], b[COUNT * M * K];
+  lsq_lane_group group;
+  int8_t outcome[COUNT];
+  uint64_t state = 8;
+  for (int p = 0; p < COUNT; p++) {
+    problem q = problem_create(M, N, K, 0);
+    problem_fill_condition(&q, 1e5, 0, 0, &state);
+    memcpy(a + p * M * N, q.a, M * N * sizeof *a);
+    memcpy(b + p * M * K, q.b, M * K * sizeof *b);
+    problem_free(&q);
+  }
+  const lsq_problems problems = {.count = COUNT,
+                                 .m = M,
+                                 .n = N,
+                                 .k = K,
+                                 .a_row = N,
+                                 .a_column = 1,
+                                 .b_row = K,
+                                 .b_column = 1,
+                                 .a_stride = M * N,
+                                 .b_stride = M * K,
+                                 .a = a,
+                                 .b = b};
+  double *memory = aligned_alloc(64, (size_t)(lsq_lane_group_size(solver, &problems) * 8 + 63) / 64 * 64);
+  ck_assert_ptr_nonnull(memory);
+  solver->precision = DBL_EPSILON;
+  ck_assert_int_eq(lsq_fold_plan(solver, N), LSQNET_OK);
+  lsq_lane_group_begin(solver, &problems, memory, &group);
+  struct lsq_lane_kernels kernels = *group.kernels;
+  counted = group.kernels;
+  kernels.moments = count_moments;
+  kernels.residual = count_residual;
+  group.kernels = &kernels;
+  ck_assert_int_eq(lsq_lane_group_solve(solver, &problems, 0, kernels.lanes, &group, outcome), LSQNET_OK);
+  for (int64_t l = 0; l < kernels.lanes; l++) ck_assert_int_eq(outcome[l], LSQ_LANE_DONE);
+  ck_assert_int_eq(sums, 1);
+  ck_assert_int_ge(residuals, 2 * K);
+  free(memory);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("fold");
-  TCase *folds = tcase_create("folds");
+  TCase *folds = tcase_create("folds"), *once = tcase_create("once a problem");
   tcase_add_checked_fixture(folds, setup, teardown);
+  tcase_add_checked_fixture(once, setup, teardown);
   suite_add_tcase(suite, folds);
+  suite_add_tcase(suite, once);
   tcase_add_loop_test(folds, an_exact_models_fold_answers_as_it_does, 0, 4);
   tcase_add_test(folds, a_trained_models_fold_answers_as_it_does);
   tcase_add_loop_test(folds, any_weights_and_any_number_of_heads_are_folded, 0, 3);
   tcase_add_test(folds, models_without_a_map_of_moments_are_not_folded);
   tcase_add_test(folds, a_model_that_answers_more_than_a_map_of_moments_is_not_folded);
   tcase_add_test(folds, a_fold_changes_with_every_weight_that_the_answer_changes_with);
+  tcase_add_test(once, a_problems_state_serves_every_iterate_side_and_correction);
+  tcase_add_test(once, lanes_sum_up_moments_once_for_all_sides_and_corrections);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);
   const int failed = srunner_ntests_failed(runner);
