@@ -83,8 +83,11 @@ typedef struct lsqnet_report {
   int32_t status;         /**< lsqnet_status of this right-hand side */
   int32_t stopped;        /**< an LSQNET_STOP_ number */
   int32_t method;         /**< the LSQNET_METHOD_ number that made the answer */
-  double backward_error;  /**< min(||A'r|| / (||A|| ||r||), ||r|| / (||A|| ||x|| + ||b||)), Frobenius norms, columns scaled
-                               to unit size, r and A'r compensated; with a ridge, of A and b with its rows below them */
+  double backward_error;  /**< x solves exactly a problem whose data differ by at most this fraction of their size: the
+                               least of ||A'r|| / (||A|| ||r||), ||r|| / (||A|| ||x|| + ||b||) and, where x has converged
+                               and a factor of A is known (DIRECT), ||the part of r in the range of A|| / (||A|| ||x||).
+                               Frobenius norms, columns scaled to unit size, r and A'r compensated; with a ridge, of A and
+                               b with its rows below them */
   double condition;       /**< 2-norm condition number of the column-scaled A, within a factor of about 2; 0: not known */
   double digits;          /**< estimate of the right decimal digits in the worst component of x, 0 .. 15.95 (7.2 in
                                float32): never meant to flatter. Components that come out as 0 are left out: one that the

@@ -35,6 +35,14 @@ void lsq_certify(const lsq_problem *p, const double *b, const double *b_low, dou
   report->backward_error = norm_r == 0.0 || norm_g == 0.0 ? 0.0 : fmin(small, stationary);
 }
 
+void lsq_sharpen_backward_error(const lsq_problem *p, const double *x, const double *gradient, double *part,
+                                lsqnet_report *report) {
+  const double size = p->norm_A * norm(p->n, x);
+  if (p->factor == NULL || p->factor->rank < p->n || size == 0.0) return;
+  lsq_factor_solve_transposed(p->factor, gradient, gradient + p->n, part);
+  report->backward_error = fmin(report->backward_error, norm(p->n, part) / size);
+}
+
 /* The rows of (A'A)^-1 A' and of (A'A)^-1 take the roundings of r and of A'r to x: row j of R^-1 and 1/sigma_min bound
  * their norms. */
 void lsq_uncertainty(const lsq_problem *p, const double *b, const double *x, double residual_norm, double *uncertain) {

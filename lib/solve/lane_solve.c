@@ -339,13 +339,19 @@ static mask judge(lsq_lane_system *s, mask where, doubles left, doubles *worst) 
   return where & (stands | ((most == 0) & (moved == 0)));
 }
 
-/* The certificate from ||r||^2 and ||A'r||^2 of the answer, for lanes `where`. */
-static void certify(lsq_lane_system *s, int64_t side, mask where, doubles residual, doubles gradient) {
+/* The certificate from ||r||^2 and g = A'r of the answer, for lanes `where`; g may be wrong by `open` of its norm. Work
+ * of n for C g: r's part in the range of A has the squared norm g'C g. */
+static void certify(lsq_lane_system *s, int64_t side, mask where, doubles residual, const double *gradient, double open,
+                    double *work) {
   const doubles size_A = root(number(s, LSQ_LANE_TRACE)), scale = side_scale(s, side);
-  const doubles r = root(larger(residual, every(0))), g = root(gradient);
-  const doubles b = root(get(s->moments, entry(s->n + side, s->n + side)));
-  const doubles small = r / fused(size_A, root(square_sum(s->answer, s->n)), b), stationary = g / (size_A * r);
-  const doubles backward = choose((r == 0) | (g == 0), every(0), smaller(small, stationary));
+  const doubles r = root(larger(residual, every(0))), g = root(square_sum(gradient, s->n));
+  const doubles x = root(square_sum(s->answer, s->n)), b = root(get(s->moments, entry(s->n + side, s->n + side)));
+  multiply(s->n, s->inverse, gradient, work);
+  const doubles part = root(larger(-dot(work, gradient, s->n), every(0))) + open * number(s, LSQ_LANE_INVERSE) * g;
+  const doubles exact_for = part * (1 + 2 * number(s, LSQ_LANE_BOUND)) / (size_A * x);
+  const doubles small = r / fused(size_A, x, b), stationary = g / (size_A * r);
+  const doubles least = choose(x > 0, smaller(exact_for, smaller(small, stationary)), smaller(small, stationary));
+  const doubles backward = choose((r == 0) | (g == 0), every(0), least);
   set_number(s, LSQ_LANE_BACKWARD, choose(where, backward, number(s, LSQ_LANE_BACKWARD)));
   set_number(s, LSQ_LANE_NORM, choose(where, r / scale, number(s, LSQ_LANE_NORM)));
 }
@@ -360,12 +366,12 @@ static mask follow(lsq_lane_system *s, int64_t side, mask where, doubles square)
   const doubles linear = dot(step, s->g, n), quadratic = dot(step, moved, n);
   const doubles residual = square - 2 * linear + quadratic;
   for (int64_t j = 0; j < n; j++) put(moved, j, get(s->g, j) - get(moved, j));
-  const doubles gradient = square_sum(moved, n), length = square_sum(step, n), trace = number(s, LSQ_LANE_TRACE);
+  const doubles length = square_sum(step, n), trace = number(s, LSQ_LANE_TRACE);
   const double lost =
       roundings(s) / KEPT; /* what is lost in G step, and in sums of squares, over what has to be left */
   const mask enough = (residual >= lost * (square + 2 * magnitude(linear) + trace * length)) &
-                      (gradient >= (lost * lost) * (trace * trace * length));
-  certify(s, side, where & enough, residual, gradient);
+                      (square_sum(moved, n) >= (lost * lost) * (trace * trace * length));
+  certify(s, side, where & enough, residual, moved, KEPT, step);
   return enough;
 }
 
@@ -416,7 +422,7 @@ int LEVEL(lane_advance)(lsq_lane_system *s, int64_t side, int64_t pass) {
   const doubles square = take_gradient(s, side), most = number(s, LSQ_LANE_RESIDUAL);
   refuse(s, ~(square <= most * most));
   const mask going = in_state(s, LSQ_LANE_GOING), checked = in_state(s, LSQ_LANE_CHECKED);
-  certify(s, side, checked, square, square_sum(s->g, s->n));
+  if (lanes_of(checked) > 0) certify(s, side, checked, square, s->g, 0, s->work);
   change_state(s, checked, LSQ_LANE_DONE);
   if (lanes_of(going) > 0) correct(s, side, going, square, pass);
   const int64_t left = lanes_of(at_work(s));

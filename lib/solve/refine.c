@@ -160,6 +160,7 @@ lsqnet_status lsq_refine(const lsq_problem *p, const double *b, const double *b_
   memset(x, 0, (size_t)p->n * sizeof(double));
   LSQ_TRY(correct_repeatedly(p, b, b_low, x, r, r_low, vectors, &now, report));
   lsq_certify(p, b, b_low, x, r, r_low, vectors, report);
+  if (report->stopped == LSQNET_STOP_CONVERGED) lsq_sharpen_backward_error(p, x, vectors, uncertain, report);
   lsq_uncertainty(p, b, x, report->residual_norm, uncertain);
   const int nothing = now.scale == 0.0 && report->backward_error == 0.0; /* x = 0, and A'r is */
   if (report->stopped == LSQNET_STOP_CONVERGED && !nothing && !certain(p, &now, x, uncertain))

@@ -258,6 +258,7 @@ double lsq_hand_out(const lsqnet_solver *solver, double x, int exponent, lsqnet_
   }
   const double error = x != 0.0 ? fabs(ldexp(value, -exponent) - x) / fabs(x) : 0.0;
   if (error > 0.0) report->digits = fmin(report->digits, -log10(error));
+  if (error > 0.5 * solver->precision) report->backward_error += error; /* denormal: x as handed out */
   return value;
 }
 

@@ -223,6 +223,12 @@ lsqnet_status lsq_refine(const lsq_problem *problem, const double *b, const doub
 void lsq_certify(const lsq_problem *problem, const double *b, const double *b_low, double *x, double *r, double *r_low,
                  double *vectors, lsqnet_report *report);
 
+/* A converged x of full rank is exact for A + E, E = (r's part in the range of A) x' / x'x (Stewart 1977), and that may
+ * be a smaller bound: where ||A|| ||x|| dwarfs ||r||, rounding x alone makes the other two large. `gradient` (2 n):
+ * A'r, the low parts behind it, as lsq_certify leaves it in `vectors`; part (n). */
+void lsq_sharpen_backward_error(const lsq_problem *problem, const double *x, const double *gradient, double *part,
+                                lsqnet_report *report);
+
 /* uncertain (n): what the roundings of compensated sums may have left wrong in the components of a refined x. */
 void lsq_uncertainty(const lsq_problem *problem, const double *b, const double *x, double residual_norm,
                      double *uncertain);
