@@ -394,6 +394,35 @@ START_TEST(memory_does_not_grow_with_the_batch) {
 }
 END_TEST
 
+/* What a thread takes at a time: problems of 2^16 numbers. */
+START_TEST(memory_is_at_most_twice_what_is_in_flight) {
+  static const int64_t sizes[][3] = {{20, 5, 1}, {64, 16, 1}, {256, 32, 1}, {6, 5, 4}, {700, 64, 8}, {20000, 50, 1}};
+  const int32_t threads = 1 + _i % 2;
+  const int64_t *size = sizes[_i / 2], problem_size = size[0] * (size[1] + size[2]), numbers = 1 << 16;
+  const int64_t in_flight = problem_size > numbers ? problem_size : numbers, count = threads * in_flight / problem_size;
+  counting_allocator allocator = {.refuse = 0};
+  lsqnet_context *counted = NULL;
+  ck_assert_int_eq(counting_context(&counted, &allocator, threads), LSQNET_OK);
+  lsqnet_solver *solver = solver_on(counted, exact, NULL);
+  batch s = batch_create(count, size[0], size[1], size[2], 0);
+  for (int64_t p = 0; p < count; p++) {
+    problem q = problem_normal(size[0], size[1], size[2], 0, (uint64_t)p);
+    batch_put(&s, p, &q);
+    problem_free(&q);
+  }
+  const long long before = allocator.live_bytes;
+  allocator.most_bytes = 0;
+  ck_assert_int_eq(batch_solve(solver, &s, 0), LSQNET_OK);
+  const long long most = allocator.most_bytes - before, calls = allocator.calls;
+  ck_assert_msg(most <= 2 * 8 * threads * in_flight, "%lld bytes", most);
+  for (int again = 0; again < 3; again++) ck_assert_int_eq(batch_solve(solver, &s, 0), LSQNET_OK);
+  ck_assert_int_eq(allocator.calls, calls);
+  batch_free(&s);
+  lsqnet_solver_destroy(solver);
+  lsqnet_context_destroy(counted);
+}
+END_TEST
+
 START_TEST(a_refused_allocation_is_a_status_of_the_call_and_of_each_problem) {
   const int64_t count = 10;
   for (long long refuse = 1;; refuse++) {
@@ -449,6 +478,7 @@ int main(void) {
   tcase_add_test(honesty, problems_that_need_more_corrections_get_them_in_lanes);
   tcase_add_loop_test(memory, after_the_first_call_nothing_is_allocated, 0, 2);
   tcase_add_test(memory, memory_does_not_grow_with_the_batch);
+  tcase_add_loop_test(memory, memory_is_at_most_twice_what_is_in_flight, 0, 12);
   tcase_add_loop_test(memory, a_refused_allocation_is_a_status_of_the_call_and_of_each_problem, 0, 2);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);

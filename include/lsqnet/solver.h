@@ -174,7 +174,8 @@ LSQNET_API lsqnet_status lsqnet_problems_init(lsqnet_problems *problems, uint32_
  *           sum_i w_i (a_i x - b_i)^2. reports (count,k) with reports[0].size set by the caller, or NULL.
  *  Returns  OK if all answers met the tolerance, else the status of the first problem that has another; the message
  *           names it. Problems that options.seconds or options.stop left over have E_STOPPED.
- *  Memory   What is in flight of a problem, on each thread; kept by the solver for the next call. 2 bytes a problem.
+ *  Memory   At most twice what the threads have in flight (problems of 2^16 numbers each), and a byte a problem; the
+ *           solver keeps it, so that a call that is no larger than one before it allocates nothing.
  *  Errors   as lsqnet_solver_solve_f64. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_batch_f64(lsqnet_solver *solver, const lsqnet_problems *problems,
                                                        const double *a, const double *b, const double *weights,
