@@ -13,7 +13,9 @@ typedef struct lsqnet_solver lsqnet_solver;
 
 /** How the corrections of outer refinement (and the first answer) come from the model. */
 enum {
-  LSQNET_METHOD_AUTO = 0,      /**< the library chooses: DIRECT, on the road that shape and condition ask for */
+  LSQNET_METHOD_AUTO = 0,      /**< the library chooses: DIRECT, on the road (report.road, .why) that shape and condition
+                                    ask for. The size of the batch only says how many problems share a vector and how
+                                    many threads share the batch, so that a problem's bits are the same in any */
   LSQNET_METHOD_GD = 1,        /**< x <- x - s g(x), the paper's iterate, s = 1 / largest eigenvalue unless given */
   LSQNET_METHOD_CHEBYSHEV = 2, /**< Chebyshev semi-iteration between estimates of the extreme eigenvalues */
   LSQNET_METHOD_CG = 3,        /**< conjugate gradients */

@@ -87,6 +87,15 @@ static void hand_out(const job *j, const lsq_lane_group *group, int64_t p, int64
   }
 }
 
+/* Asks for what problems first .. first+used-1 will be written to, while they are being solved. */
+static void expect_answers(const job *j, int64_t first, int64_t used) {
+  const lsq_problems *problems = j->problems;
+  const int64_t reports = problems->k * j->report_size;
+  if (j->reports != NULL) lsq_expect(j->reports + first * reports, used * reports);
+  if (!problems->pointers)
+    lsq_expect(lsq_problem_x(problems, first), used * problems->x_stride * lsq_number_size(problems));
+}
+
 /* Groups index * groups_of_task and on, unless the call has to end. */
 static lsqnet_status solve_groups(void *argument, int64_t index, int64_t thread) {
   lsqnet_status st = LSQNET_OK;
@@ -100,6 +109,7 @@ static lsqnet_status solve_groups(void *argument, int64_t index, int64_t thread)
   for (int64_t g = index * j->groups_of_task; g < end && g < j->groups; g++) {
     const int64_t first = g * lanes, left = j->problems->count - first, used = left < lanes ? left : lanes;
     int8_t *outcomes = solver->outcomes + first;
+    expect_answers(j, first, used);
     LSQ_TRY(lsq_lane_group_solve(solver, j->problems, first, used, &group, outcomes));
     for (int64_t l = 0; l < used; l++)
       if (outcomes[l] == LSQ_LANE_DONE) hand_out(j, &group, first + l, l);

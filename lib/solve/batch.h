@@ -34,6 +34,16 @@ static inline double lsq_number_at(const lsq_problems *problems, const void *arr
   return problems->narrow ? (double)((const float *)array)[index] : ((const double *)array)[index];
 }
 
+static inline int64_t lsq_number_size(const lsq_problems *problems) {
+  return problems->narrow ? (int64_t)sizeof(float) : (int64_t)sizeof(double);
+}
+
+/* Asks for memory that will be needed soon; not for much, as where problems are far apart. */
+static inline void lsq_expect(const void *memory, int64_t bytes) {
+  enum { LINE = 64, MOST = 1 << 16 };
+  for (int64_t at = 0; at < bytes && bytes <= MOST; at += LINE) __builtin_prefetch((const char *)memory + at, 0, 3);
+}
+
 /* Hands the answer of side l out, whose components are `stride` numbers apart. */
 void lsq_write_x(const lsq_problems *problems, int64_t p, int64_t l, const double *values, int64_t stride);
 

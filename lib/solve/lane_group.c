@@ -141,21 +141,22 @@ static void pack_all(const lsq_lane_group *g, const lsq_problems *problems, int6
 
 /* Rows of A from `row` of problem p on, to be fetched ahead where they follow each other. */
 static void expect_rows(lsq_lane_group *g, const lsq_problems *problems, int64_t p, int64_t row, int64_t rows) {
-  const int64_t size = problems->narrow ? (int64_t)sizeof(float) : (int64_t)sizeof(double);
+  const int64_t size = lsq_number_size(problems);
   g->packed.ahead = NULL;
   if (p >= problems->count || problems->a_column != 1) return;
   g->packed.ahead = (const char *)lsq_problem_a(problems, p) + size * row * problems->a_row;
   g->packed.ahead_bytes = size * rows * problems->a_row;
 }
 
-/* The group that comes next, where its problems follow each other. */
+/* The group that comes next, where its problems follow each other: A share by share, B, which is less, at once. */
 static void expect_problems(lsq_lane_group *g, const lsq_problems *problems, int64_t next) {
-  const int64_t size = problems->narrow ? (int64_t)sizeof(float) : (int64_t)sizeof(double);
   const int64_t left = problems->count - next, lanes = g->kernels->lanes;
+  const int64_t bytes = lsq_number_size(problems) * (left < lanes ? left : lanes);
   g->packed.ahead = NULL;
-  if (problems->pointers || left <= 0) return;
+  if (problems->pointers || left <= 0 || problems->a_stride > SMALL) return;
   g->packed.ahead = lsq_problem_a(problems, next);
-  g->packed.ahead_bytes = size * (left < lanes ? left : lanes) * problems->a_stride;
+  g->packed.ahead_bytes = bytes * problems->a_stride;
+  lsq_expect(lsq_problem_b(problems, next), bytes * problems->b_stride);
 }
 
 /* The panel after the one from `begin` on, or the next problem's first. */

@@ -126,6 +126,9 @@ typedef struct {
   double *a, *b, *x, *columns, *spoilt; /* columns: each A by columns, which dgels overwrites in `spoilt` */
   double *lanes_a, *lanes_b, *lanes_x;
   lsqnet_report *reports;
+  double *first_x; /* and first_reports: of the first run, with whose bits all others are compared */
+  lsqnet_report *first_reports;
+  int64_t runs, different;
 } data;
 
 static data draw(int64_t count, int64_t m, int64_t n) {
@@ -141,8 +144,12 @@ static data draw(int64_t count, int64_t m, int64_t n) {
             room(groups * peer_lanes * m * n, 8),
             room(groups * peer_lanes * m, 8),
             room(groups * peer_lanes * n, 8),
-            room(count, sizeof(lsqnet_report))};
-  d.reports[0].size = sizeof *d.reports;
+            room(count, sizeof(lsqnet_report)),
+            room(count * n, 8),
+            room(count, sizeof(lsqnet_report)),
+            0,
+            0};
+  for (int64_t p = 0; p < count; p++) d.reports[p].size = sizeof *d.reports;
   for (int64_t p = 0; p < count; p++) {
     const int64_t lane = p / peer_lanes * peer_lanes * m * n + p % peer_lanes, side = p / peer_lanes * peer_lanes * m;
     for (int64_t i = 0; i < m; i++) {
@@ -158,11 +165,31 @@ static data draw(int64_t count, int64_t m, int64_t n) {
 }
 
 static void destroy(data *d) {
-  void *const all[] = {d->a, d->b, d->x, d->columns, d->spoilt, d->lanes_a, d->lanes_b, d->lanes_x, d->reports};
+  void *const all[] = {d->a,       d->b,       d->x,       d->columns, d->spoilt,       d->lanes_a,
+                       d->lanes_b, d->lanes_x, d->reports, d->first_x, d->first_reports};
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
 }
 
-static void solve_batch(lsqnet_solver *solver, const data *d) {
+/* After the clock has stopped: what this run has answered and reported is what the first one has, which check_data
+ * holds against the oracle. */
+static void compare_run(data *d) {
+  const size_t x = (size_t)(d->count * d->n) * sizeof *d->x, reports = (size_t)d->count * sizeof *d->reports;
+  if (d->runs++ == 0) {
+    memcpy(d->first_x, d->x, x);
+    memcpy(d->first_reports, d->reports, reports);
+  }
+  d->different += memcmp(d->first_x, d->x, x) != 0 || memcmp(d->first_reports, d->reports, reports) != 0;
+  memset(d->x, 0xff, x);
+  for (int64_t p = 0; p < d->count; p++) d->reports[p] = (lsqnet_report){.size = sizeof *d->reports};
+}
+
+static int64_t check_data(const data *d) {
+  const int64_t wrong = check(d->count, d->m, d->n, d->a, d->b, d->first_x, d->first_reports);
+  printf("  %lld runs, %lld with other bits\n", (long long)d->runs, (long long)d->different);
+  return wrong + d->different;
+}
+
+static void solve_batch(lsqnet_solver *solver, data *d) {
   lsqnet_problems problems;
   must(lsqnet_problems_init(&problems, sizeof problems));
   problems.count = d->count;
@@ -171,18 +198,23 @@ static void solve_batch(lsqnet_solver *solver, const data *d) {
   must(lsqnet_solver_solve_batch_f64(solver, &problems, d->a, d->b, NULL, d->x, d->reports));
 }
 
-static double time_ours(lsqnet_solver *solver, const data *d) {
-  const double begin = seconds();
+/* By the clock that `now` reads. */
+static double time_ours(lsqnet_solver *solver, double (*now)(void), data *d) {
+  const double begin = now();
   solve_batch(solver, d);
-  return seconds() - begin;
+  const double time = now() - begin;
+  compare_run(d);
+  return time;
 }
 
-static double time_alone(lsqnet_solver *solver, const data *d) {
+static double time_alone(lsqnet_solver *solver, data *d) {
   const double begin = seconds();
   for (int64_t p = 0; p < d->count; p++)
     must(lsqnet_solver_solve_f64(solver, d->m, d->n, 1, d->a + p * d->m * d->n, d->n, d->b + p * d->m, 1,
                                  d->x + p * d->n, 1, &d->reports[p]));
-  return seconds() - begin;
+  const double time = seconds() - begin;
+  compare_run(d);
+  return time;
 }
 
 static double time_dgels(const data *d) {
@@ -217,10 +249,10 @@ typedef struct {
   double ours, dgels, qr, llt, lanes;
 } times;
 
-static times measure_batch(lsqnet_solver *solver, const peer_shape *shape, const data *d) {
+static times measure_batch(lsqnet_solver *solver, const peer_shape *shape, data *d) {
   times best = {1e9, 1e9, 1e9, 1e9, 1e9};
   for (int turn = 0; turn < TURNS; turn++) {
-    best.ours = least(best.ours, time_ours(solver, d));
+    best.ours = least(best.ours, time_ours(solver, seconds, d));
     best.lanes = least(best.lanes, time_lanes(shape, d));
     if (peers_dgels != NULL) best.dgels = least(best.dgels, time_dgels(d));
     if (shape->llt != NULL) best.llt = least(best.llt, time_each(shape->llt, d));
@@ -230,14 +262,10 @@ static times measure_batch(lsqnet_solver *solver, const peer_shape *shape, const
 }
 
 /* Two threads on the wall: the machine's other programs count. */
-static double gain_of_two(lsqnet_solver *one, lsqnet_solver *two, const data *d) {
+static double gain_of_two(lsqnet_solver *one, lsqnet_solver *two, data *d) {
   double best[2] = {1e9, 1e9};
   for (int turn = 0; turn < TURNS; turn++)
-    for (int i = 0; i < 2; i++) {
-      const double begin = wall_seconds();
-      solve_batch(i == 0 ? one : two, d);
-      best[i] = least(best[i], wall_seconds() - begin);
-    }
+    for (int i = 0; i < 2; i++) best[i] = least(best[i], time_ours(i == 0 ? one : two, wall_seconds, d));
   return best[0] / best[1];
 }
 
@@ -267,7 +295,7 @@ static int64_t bench_shape(table *out, const char *model, const peer_shape *shap
     table_row_at_least(out, "times faster", t.llt / t.ours, "", g->over_llt);
   }
   table_row_at_least(out, "two threads", gain_of_two(one, two, &d), "times one", 1.8);
-  const int64_t wrong = check(d.count, d.m, d.n, d.a, d.b, d.x, d.reports);
+  const int64_t wrong = check_data(&d);
   destroy(&d);
   lsqnet_solver_destroy(two);
   lsqnet_solver_destroy(one);
@@ -278,7 +306,6 @@ static int64_t bench_alone(table *out, const char *model) {
   lsqnet_solver *solver = open_solver(1, model);
   data d = draw(1000, 20, 5);
   double ours = 1e9, dgels = 1e9;
-  for (int64_t p = 0; p < d.count; p++) d.reports[p].size = sizeof *d.reports;
   for (int turn = 0; turn < TURNS; turn++) {
     ours = least(ours, time_alone(solver, &d));
     if (peers_dgels != NULL) dgels = least(dgels, time_dgels(&d));
@@ -289,10 +316,19 @@ static int64_t bench_alone(table *out, const char *model) {
     table_row("dgels, by columns", 1e3 * dgels, "us");
     table_row_at_most(out, "times as long", ours / dgels, "", 1);
   }
-  const int64_t wrong = check(d.count, d.m, d.n, d.a, d.b, d.x, d.reports);
+  const int64_t wrong = check_data(&d);
   destroy(&d);
   lsqnet_solver_destroy(solver);
   return wrong;
+}
+
+/* Runs of one problem whose bits are not those of the first, which is checked. */
+static int64_t count_different(int64_t runs, int64_t n, const double *x, const lsqnet_report *reports) {
+  int64_t different = 0;
+  for (int64_t i = 1; i < runs; i++)
+    different += memcmp(x, x + i * n, (size_t)n * sizeof *x) != 0 || memcmp(reports, reports + i, sizeof *reports) != 0;
+  printf("  %lld runs, %lld with other bits\n", (long long)runs, (long long)different);
+  return different;
 }
 
 /* ---- one large problem ---- */
@@ -326,11 +362,13 @@ static double time_pass(int64_t count, const double *a) {
 static int64_t bench_large(table *out, const char *model) {
   const int64_t m = 100000, n = 50;
   lsqnet_solver *solver = open_solver(1, model);
-  double *a = numbers(m * n), *b = numbers(m), *x = room(n, 8), *G = room(n * n, 8), ours = 1e9, syrk = 1e9, pass = 1e9;
-  lsqnet_report report = {.size = sizeof report};
+  double *a = numbers(m * n), *b = numbers(m), *x = room(TURNS * n, 8), *G = room(n * n, 8), ours = 1e9, syrk = 1e9,
+         pass = 1e9;
+  lsqnet_report reports[TURNS];
   for (int turn = 0; turn < TURNS; turn++) {
+    reports[turn] = (lsqnet_report){.size = sizeof *reports};
     const double begin = seconds();
-    must(lsqnet_solver_solve_f64(solver, m, n, 1, a, n, b, 1, x, 1, &report));
+    must(lsqnet_solver_solve_f64(solver, m, n, 1, a, n, b, 1, x + turn * n, 1, &reports[turn]));
     ours = least(ours, seconds() - begin);
     syrk = least(syrk, time_syrk(m, n, a, G));
     pass = least(pass, time_pass(m * n, a));
@@ -340,7 +378,7 @@ static int64_t bench_large(table *out, const char *model) {
   table_row("A'A by bli_dsyrk", 1e3 * syrk, "ms");
   table_row("a pass over A", 1e3 * pass, "ms");
   table_row_at_most(out, "times A'A and three passes", ours / (syrk + 3 * pass), "", 1.2);
-  const int64_t wrong = check(1, m, n, a, b, x, &report);
+  const int64_t wrong = check(1, m, n, a, b, x, reports) + count_different(TURNS, n, x, reports);
   free(G);
   free(x);
   free(b);
@@ -356,8 +394,9 @@ static int64_t bench_stream(table *out, const char *model) {
   lsqnet_solver *solver = open_solver(1, model);
   lsqnet_state_options options;
   lsqnet_state *state = NULL;
-  lsqnet_report report = {.size = sizeof report};
-  double *a = numbers(ROWS * N), *b = numbers(ROWS), x[N], append = 1e9, solve = 1e9;
+  lsqnet_report *reports = room(TURNS * SOLVES, sizeof *reports);
+  double *a = numbers(ROWS * N), *b = numbers(ROWS), *x = room(TURNS * SOLVES * N, 8), append = 1e9, solve = 1e9;
+  for (int64_t i = 0; i < TURNS * SOLVES; i++) reports[i].size = sizeof *reports;
   must(lsqnet_state_options_init(&options, sizeof options));
   options.n = N;
   for (int turn = 0; turn < TURNS; turn++) {
@@ -367,14 +406,17 @@ static int64_t bench_stream(table *out, const char *model) {
     for (int64_t i = 0; i < ROWS; i++) must(lsqnet_solver_append_rows(solver, state, 1, a + i * N, N, b + i, 1));
     append = least(append, seconds() - begin);
     begin = seconds();
-    for (int64_t i = 0; i < SOLVES; i++) must(lsqnet_solver_solve_state(solver, state, x, 1, &report));
+    for (int64_t i = turn * SOLVES; i < (turn + 1) * SOLVES; i++)
+      must(lsqnet_solver_solve_state(solver, state, x + i * N, 1, &reports[i]));
     solve = least(solve, seconds() - begin);
   }
   printf("\nA stream, 16 unknowns\n");
   table_row_at_most(out, "lsqnet_solver_append_rows, one row", 1e6 / ROWS * append, "us", 2);
   table_row("lsqnet_solver_solve_state", 1e6 / SOLVES * solve, "us");
-  const int64_t wrong = check(1, ROWS, N, a, b, x, &report);
+  const int64_t wrong = check(1, ROWS, N, a, b, x, reports) + count_different(TURNS * SOLVES, N, x, reports);
   lsqnet_state_destroy(state);
+  free(reports);
+  free(x);
   free(b);
   free(a);
   lsqnet_solver_destroy(solver);
@@ -415,13 +457,14 @@ static int64_t bench_gates(table *out, const char *path) {
   must(lsqnet_model_get_options(model, &o, sizeof o));
   data d = draw(count, 20, 5);
   double ours = 1e9;
-  for (int turn = 0; turn < 3; turn++) ours = least(ours, time_ours(solver, &d));
-  const double products = time_products(&o, d.reports[0].model_calls * count);
+  for (int turn = 0; turn < 3; turn++) ours = least(ours, time_ours(solver, seconds, &d));
+  const int64_t calls = d.first_reports[0].model_calls;
+  const double products = time_products(&o, calls * count);
   printf("\n20x5, batch %lld, by %lld BaseConv layers of width %lld, %lld sequences a problem\n", (long long)count,
-         (long long)o.layers, (long long)o.width, (long long)d.reports[0].model_calls);
+         (long long)o.layers, (long long)o.width, (long long)calls);
   table_row_at_most(out, "lsqnet_solver_solve_batch_f64", 1e6 / (double)count * ours, "us", 120);
   table_row("share of matrix products", 100 * products / ours, "%");
-  const int64_t wrong = check(d.count, d.m, d.n, d.a, d.b, d.x, d.reports);
+  const int64_t wrong = check_data(&d);
   destroy(&d);
   lsqnet_model_destroy(model);
   lsqnet_solver_destroy(solver);
