@@ -56,6 +56,33 @@ START_TEST(every_model_serves_states) {
 }
 END_TEST
 
+START_TEST(every_kernel_level_serves_states) {
+  lsqnet_context_options options;
+  lsqnet_context *own = NULL;
+  ck_assert_int_eq(lsqnet_context_options_init(&options, sizeof options), LSQNET_OK);
+  options.kernel_level = LSQNET_KERNEL_GENERIC + _i;
+  if (lsqnet_context_create(&own, &options) != LSQNET_OK) return; /* not on this machine */
+  lsqnet_solver *solver = solver_on(own, shipped, NULL);
+  for (int64_t n = 1; n <= 17; n += 4) {
+    lsqnet_state *state = NULL;
+    lsqnet_state_options o = state_options(n, 2);
+    problem all = problem_normal(40, n, 2, 0, 3);
+    lsqnet_report reports[2];
+    o.forgetting = 0.9;
+    ck_assert_int_eq(lsqnet_state_create(&state, own, &o), LSQNET_OK);
+    ck_assert_int_eq(append(solver, state, &all, 0, 40), LSQNET_OK);
+    problem truth = part_of(&all, 0, 40, 0.9, 0);
+    ck_assert_int_eq(solve(solver, state, &all, reports), LSQNET_OK);
+    check_answer(&all, &truth, reports, 1);
+    problem_free(&truth);
+    problem_free(&all);
+    lsqnet_state_destroy(state);
+  }
+  lsqnet_solver_destroy(solver);
+  lsqnet_context_destroy(own);
+}
+END_TEST
+
 START_TEST(blocks_of_rows_change_no_bit) {
   lsqnet_solver *solver = solver_on(context, shipped, NULL);
   problem all = problem_normal(60, 5, 2, 1, 8);
@@ -318,6 +345,7 @@ int main(void) {
   }
   tcase_add_loop_test(come, appended_rows_are_solved_as_a_fresh_problem, 0, 7);
   tcase_add_loop_test(come, every_model_serves_states, 0, 5);
+  tcase_add_loop_test(come, every_kernel_level_serves_states, 0, LSQNET_KERNEL_X86_64_V4 - LSQNET_KERNEL_GENERIC + 1);
   tcase_add_test(come, blocks_of_rows_change_no_bit);
   tcase_add_test(come, a_state_takes_no_more_memory_however_many_rows_come);
   tcase_add_loop_test(go, a_sliding_window_is_solved_as_its_rows, 0, 4);

@@ -97,6 +97,29 @@ START_TEST(every_model_serves_batches) {
 }
 END_TEST
 
+START_TEST(every_kernel_level_solves_batches) {
+  lsqnet_context_options options;
+  lsqnet_context *own = NULL;
+  ck_assert_int_eq(lsqnet_context_options_init(&options, sizeof options), LSQNET_OK);
+  options.kernel_level = LSQNET_KERNEL_GENERIC + _i;
+  if (lsqnet_context_create(&own, &options) != LSQNET_OK) return; /* not on this machine */
+  lsqnet_solver *solver = solver_on(own, shipped, NULL);
+  for (int shape = 0; shape < SHAPES; shape++)
+    for (int layout = 0; layout < LAYOUTS; layout += 3) {
+      const int64_t m = shapes[shape][0], n = shapes[shape][1], k = shapes[shape][2], count = 9;
+      problem *problems = random_problems(count, m, n, k, 21);
+      batch s = batch_create(count, m, n, k, layout);
+      for (int64_t p = 0; p < count; p++) batch_put(&s, p, &problems[p]);
+      ck_assert_msg(batch_solve(solver, &s, 0) == LSQNET_OK, "%s", lsqnet_last_message());
+      for (int64_t p = 0; p<count; p += m> 100 ? 8 : 1) check_answer(&s, p, &problems[p]);
+      batch_free(&s);
+      free_problems(count, problems);
+    }
+  lsqnet_solver_destroy(solver);
+  lsqnet_context_destroy(own);
+}
+END_TEST
+
 /* ---- bits ---- */
 
 typedef struct {
@@ -470,6 +493,8 @@ int main(void) {
   }
   tcase_add_loop_test(answers, every_problem_is_solved_to_the_last_digit_in_every_layout, 0, SHAPES);
   tcase_add_loop_test(answers, every_model_serves_batches, 0, 4);
+  tcase_add_loop_test(answers, every_kernel_level_solves_batches, 0,
+                      LSQNET_KERNEL_X86_64_V4 - LSQNET_KERNEL_GENERIC + 1);
   tcase_add_loop_test(bits, a_problem_has_the_same_bits_alone_and_at_any_place_of_any_batch, 0, SETTINGS);
   tcase_add_loop_test(bits, the_number_of_threads_changes_no_bit, 0, SETTINGS);
   tcase_add_loop_test(bad, a_bad_problem_at_any_place_touches_no_other, 0, 2 * EVILS);

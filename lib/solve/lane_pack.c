@@ -106,17 +106,33 @@ void LEVEL(lane_copy)(const lsq_pack_shape *shape, int64_t rows, const real *sou
 
 void LEVEL(lane_add)(int64_t count, const double *in, double *out);
 
-/* Squares of WIDE entries, transposed and added up row by row; what is left over in the same order. */
+/* Number i of what comes out is the sum of square[REVERSED[i]]: halves of two vectors are added to each other,
+ * interleaved, until there is one. */
+static inline doubles add_square(doubles *square) {
+  for (int count = WIDE / 2; count >= 1; count /= 2)
+    for (int l = 0; l < count; l++) {
+      const doubles left = square[2 * l], right = square[2 * l + 1];
+      square[l] = __builtin_shufflevector(left, right, LOW) + __builtin_shufflevector(left, right, HIGH);
+    }
+  return square[0];
+}
+
 void LEVEL(lane_add)(int64_t count, const double *in, double *out) {
-  for (int64_t i = 0; i < count; i += WIDE) {
-    doubles square[WIDE] = {{0}};
-    const int64_t entries = count - i < WIDE ? count - i : WIDE;
-    for (int64_t l = 0; l < entries; l++) square[l] = get(in, i + l);
-    transpose(square);
-    doubles sum = square[0];
-    for (int l = 1; l < WIDE; l++) sum += square[l];
-    memcpy(out + i, &sum, (size_t)entries * sizeof *out);
+  static const int REVERSED[3][8] = {{0, 1}, {0, 2, 1, 3}, {0, 4, 2, 6, 1, 5, 3, 7}};
+  const int *const reversed = REVERSED[WIDE / 4];
+  int64_t i = 0;
+  for (; i + WIDE <= count; i += WIDE) {
+    doubles square[WIDE];
+    for (int l = 0; l < WIDE; l++) square[l] = get(in, i + reversed[l]);
+    const doubles sum = add_square(square);
+    memcpy(out + i, &sum, sizeof sum);
   }
+  if (i == count) return;
+  doubles square[WIDE] = {{0}};
+  for (int l = 0; l < WIDE; l++)
+    if (i + reversed[l] < count) square[l] = get(in, i + reversed[l]);
+  const doubles sum = add_square(square);
+  memcpy(out + i, &sum, (size_t)(count - i) * sizeof *out);
 }
 
 #endif
