@@ -284,6 +284,7 @@ START_TEST(a_batch_of_nothing_but_bad_problems_says_so_of_each) {
     problem_free(&q);
   }
   ck_assert_int_eq(batch_solve(solver, &s, 0), first);
+  ck_assert_msg(strstr(lsqnet_last_message(), "problem 0 of 14") != NULL, "%s", lsqnet_last_message());
   for (int64_t p = 0; p < 2 * EVILS; p++) {
     problem q = problem_normal(12, 4, 1, 0, 3);
     ck_assert_int_eq(s.reports[p].status, spoil((int)(p % EVILS), &q));

@@ -144,15 +144,27 @@ done:
 
 /* ---- one at a time ---- */
 
-/* The message of a problem that failed, with its number where there are several. */
-static lsqnet_status fail_problem(const job *j, int64_t p, lsqnet_status st) {
+/* The first problem that failed, and its message, which those of later ones must not replace. */
+typedef struct {
+  lsqnet_status status;
+  int64_t problem;
   char text[400];
-  if (j->problems->count == 1) return st;
+} failure;
+
+static void keep_first(failure *first, lsqnet_status st, int64_t p) {
+  if (st == LSQNET_OK || first->status != LSQNET_OK) return;
   const char *message = lsqnet_last_message();
-  const size_t length = strlen(message) < sizeof text ? strlen(message) : sizeof text - 1;
-  memcpy(text, message, length);
-  text[length] = '\0';
-  return lsq_fail(st, "problem %lld of %lld (counted from 0): %s", (long long)p, (long long)j->problems->count, text);
+  const size_t length = strlen(message) < sizeof first->text ? strlen(message) : sizeof first->text - 1;
+  memcpy(first->text, message, length);
+  first->text[length] = '\0';
+  first->status = st;
+  first->problem = p;
+}
+
+static lsqnet_status fail_first(const job *j, const failure *first) {
+  if (first->status == LSQNET_OK || j->problems->count == 1) return first->status;
+  return lsq_fail(first->status, "problem %lld of %lld (counted from 0): %s", (long long)first->problem,
+                  (long long)j->problems->count, first->text);
 }
 
 /* What lanes have left over of problem p. Its own failure is no failure of the call: *own says. */
@@ -174,7 +186,8 @@ done:
 }
 
 static lsqnet_status solve_all(job *j) {
-  lsqnet_status st = LSQNET_OK, first = LSQNET_OK;
+  lsqnet_status st = LSQNET_OK;
+  failure first = {.status = LSQNET_OK};
   lsqnet_solver *solver = j->solver;
   const int64_t count = j->problems->count;
   const int in_lanes = lsq_lanes_take(solver, j->problems, &j->why);
@@ -188,10 +201,10 @@ static lsqnet_status solve_all(job *j) {
     if (solver->outcomes[p] == LSQ_LANE_DONE) continue;
     LSQ_TRY(solve_left_over(j, p, &own));
     solver->outcomes[p] = LSQ_LANE_DONE;
-    if (own != LSQNET_OK && first == LSQNET_OK) first = fail_problem(j, p, own);
+    keep_first(&first, own, p);
   }
 done:
-  return st != LSQNET_OK ? st : first;
+  return st != LSQNET_OK ? st : fail_first(j, &first);
 }
 
 lsqnet_status lsq_solve_batch(lsqnet_solver *solver, const lsq_problems *problems, lsqnet_report *reports) {
