@@ -170,6 +170,10 @@ START_TEST(options_of_states_out_of_range_are_refused) {
   ck_assert_int_eq(lsqnet_state_options_init(NULL, sizeof o), LSQNET_E_ARGUMENT);
   ck_assert_int_eq(lsqnet_state_options_init(&o, 4), LSQNET_E_VERSION);
   ck_assert_int_eq(lsqnet_state_get_info(NULL, &info, sizeof info), LSQNET_E_ARGUMENT);
+  state = state_with(&good);
+  ck_assert_int_eq(lsqnet_state_get_info(state, NULL, sizeof info), LSQNET_E_ARGUMENT);
+  ck_assert_int_eq(lsqnet_state_get_info(state, &info, 4), LSQNET_E_VERSION);
+  lsqnet_state_destroy(state);
   lsqnet_state_destroy(NULL);
 }
 END_TEST
@@ -202,6 +206,10 @@ START_TEST(rows_that_make_no_sense_are_refused) {
                                                c->missing == 1 ? NULL : a, c->lda, c->missing == 2 ? NULL : b, c->ldb),
                      c->status);
     ck_assert_msg(strstr(lsqnet_last_message(), c->message) != NULL, "%s: %s", c->message, lsqnet_last_message());
+    ck_assert_int_eq(lsqnet_solver_remove_rows(c->missing == 3 ? NULL : solver, c->missing == 4 ? NULL : state, c->rows,
+                                               c->missing == 1 ? NULL : a, c->lda, c->missing == 2 ? NULL : b, c->ldb),
+                     c->status);
+    if (c->missing == 0 || c->missing > 2) ck_assert_ptr_nonnull(strstr(lsqnet_last_message(), c->message));
     ck_assert_int_eq(info_of(state).rows, 0);
   }
   double x[3] = {42};
@@ -212,9 +220,13 @@ START_TEST(rows_that_make_no_sense_are_refused) {
   ck_assert_int_eq(lsqnet_solver_solve_state(solver, state, x, 0, NULL), LSQNET_E_SHAPE);
   ck_assert_int_eq(lsqnet_solver_solve_state(solver, state, x, 1, &report), LSQNET_E_VERSION);
   ck_assert_int_eq(fesetround(FE_UPWARD), 0);
-  const lsqnet_status st = lsqnet_solver_append_rows(solver, state, 1, a, 3, b, 1);
+  const lsqnet_status appended = lsqnet_solver_append_rows(solver, state, 1, a, 3, b, 1);
+  const lsqnet_status gone = lsqnet_solver_remove_rows(solver, state, 1, a, 3, b, 1);
+  const lsqnet_status solved = lsqnet_solver_solve_state(solver, state, x, 1, NULL);
   ck_assert_int_eq(fesetround(FE_TONEAREST), 0);
-  ck_assert_int_eq(st, LSQNET_E_UNSUPPORTED);
+  ck_assert_int_eq(appended, LSQNET_E_UNSUPPORTED);
+  ck_assert_int_eq(gone, LSQNET_E_UNSUPPORTED);
+  ck_assert_int_eq(solved, LSQNET_E_UNSUPPORTED);
   ck_assert(x[0] == 42);
   lsqnet_state_destroy(state);
   lsqnet_solver_destroy(solver);
