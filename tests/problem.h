@@ -137,23 +137,30 @@ static inline quad scaled_size(const problem *p, int64_t column) {
   return largest;
 }
 
-/* Worst error of X in units in the last place of precision `unit` (DBL_EPSILON or FLT_EPSILON), at least the
- * smallest denormal. Refinement may end a component at 2^-20 units beside the largest one, all seen with columns at
+/* Worst error of a column of X in units in the last place of precision `unit` (DBL_EPSILON or FLT_EPSILON), at least
+ * the smallest denormal. Refinement may end a component at 2^-20 units beside the largest one, all seen with columns at
  * unit size by powers of two (which moves a ratio of two by less than a factor of 2): so much is forgiven. */
+static inline double column_error(const problem *p, int64_t column, double unit) {
+  const quad scale = scaled_size(p, column);
+  double worst = 0;
+  for (int64_t j = 0; j < p->n; j++) {
+    const quad truth = p->truth[j * p->k + column], norm = column_norm(p, j);
+    int exponent = 0;
+    (void)frexp((double)truth, &exponent);
+    const quad forgiven = norm > 0 ? (quad)(2 * 0x1p-20 * unit) * scale / norm : 0;
+    const quad ulp = quad_scale(unit, exponent - 1), smallest = (quad)0x1p-1074;
+    const quad error =
+        quad_abs((quad)p->x[j * p->ldx + column] - truth) / ((ulp > smallest ? ulp : smallest) + forgiven);
+    if (isnan((double)error)) return INFINITY;
+    worst = fmax(worst, (double)error);
+  }
+  return worst;
+}
+
+/* The same of all columns. */
 static inline double worst_error(const problem *p, double unit) {
   double worst = 0;
-  for (int64_t l = 0; l < p->k; l++) {
-    const quad scale = scaled_size(p, l);
-    for (int64_t j = 0; j < p->n; j++) {
-      const quad truth = p->truth[j * p->k + l], norm = column_norm(p, j);
-      int exponent = 0;
-      (void)frexp((double)truth, &exponent);
-      const quad forgiven = norm > 0 ? (quad)(2 * 0x1p-20 * unit) * scale / norm : 0;
-      const quad ulp = quad_scale(unit, exponent - 1), smallest = (quad)0x1p-1074;
-      const quad error = quad_abs((quad)p->x[j * p->ldx + l] - truth) / ((ulp > smallest ? ulp : smallest) + forgiven);
-      if (!((double)error <= worst)) worst = (double)error;
-    }
-  }
+  for (int64_t l = 0; l < p->k; l++) worst = fmax(worst, column_error(p, l, unit));
   return worst;
 }
 

@@ -93,7 +93,7 @@ static inline void check_answer(const problem *from, problem *truth, const lsqne
     const double right = right_digits(truth, l, DBL_EPSILON);
     ck_assert_msg(reports[l].digits <= right + 1, "%g digits reported, %g right", reports[l].digits, right);
     if (reports[l].status != LSQNET_OK) continue;
-    ck_assert_msg(worst_error(truth, DBL_EPSILON) <= units, "%g units", worst_error(truth, DBL_EPSILON));
+    ck_assert_msg(column_error(truth, l, DBL_EPSILON) <= units, "%g units", column_error(truth, l, DBL_EPSILON));
     const error_bounds bounds = error_bounds_of(truth, l);
     const double residual = bounds.residual, error = reports[l].backward_error;
     quad size = 0;

@@ -38,6 +38,87 @@ START_TEST(reports_of_states_never_flatter) {
 }
 END_TEST
 
+/* The rows that are in a state, and when each came. */
+typedef struct {
+  problem rows;
+  int64_t numbers[200], count, appended;
+} history;
+
+/* Rows with their weights, as the problem that the oracle solves. */
+static problem truth_of(const history *h, double forgetting) {
+  problem q = problem_create(h->count, h->rows.n, h->rows.k, 0);
+  q.a_low = doubles(q.m * q.n);
+  q.b_low = doubles(q.m * q.k);
+  for (int64_t i = 0; i < q.m; i++) {
+    quad weight = 1;
+    for (int64_t age = h->appended - 1 - h->numbers[i]; age > 0; age--) weight *= forgetting;
+    const quad root = forgetting == 1 ? 1 : quad_sqrt(weight);
+    for (int64_t j = 0; j < q.n + q.k; j++) {
+      const quad value = root * (j < q.n ? h->rows.a[i * q.n + j] : h->rows.b[i * q.k + j - q.n]);
+      double *const high = j < q.n ? &q.a[i * q.n + j] : &q.b[i * q.k + j - q.n];
+      double *const low = j < q.n ? &q.a_low[i * q.n + j] : &q.b_low[i * q.k + j - q.n];
+      *high = (double)value;
+      *low = (double)(value - *high);
+    }
+  }
+  (void)problem_truth(&q, 0);
+  return q;
+}
+
+/* A row of columns that nearly agree, of sizes that differ from row to row and from column to column. */
+static void come(lsqnet_solver *solver, lsqnet_state *state, history *h, double apart, double range, uint64_t *random) {
+  const int64_t n = h->rows.n, k = h->rows.k, at = h->count++;
+  const double size = pow(10, range * (uniform(random) - 0.5)), shared = normal(random);
+  for (int64_t j = 0; j < n; j++)
+    h->rows.a[at * n + j] = size * pow(10, (double)(3 * j)) * (shared + apart * normal(random));
+  for (int64_t l = 0; l < k; l++) h->rows.b[at * k + l] = size * normal(random);
+  h->numbers[at] = h->appended++;
+  ck_assert_int_eq(append(solver, state, &h->rows, at, 1), LSQNET_OK);
+}
+
+static void leave(lsqnet_solver *solver, lsqnet_state *state, history *h, int64_t at) {
+  const int64_t n = h->rows.n, k = h->rows.k, behind = --h->count - at;
+  ck_assert_msg(removed(solver, state, &h->rows, at, 1) == LSQNET_OK, "%s", lsqnet_last_message());
+  memmove(h->rows.a + at * n, h->rows.a + (at + 1) * n, (size_t)(behind * n) * sizeof(double));
+  memmove(h->rows.b + at * k, h->rows.b + (at + 1) * k, (size_t)(behind * k) * sizeof(double));
+  memmove(h->numbers + at, h->numbers + at + 1, (size_t)behind * sizeof *h->numbers);
+}
+
+START_TEST(whatever_comes_and_goes_reports_never_flatter) {
+  lsqnet_solver *solver = solver_on(context, _i / 4 == 0 ? shipped : gates, NULL);
+  int64_t solved = 0, asked = 0;
+  for (uint64_t seed = 1; seed <= (quick() ? 5 : 40 * (uint64_t)rounds()); seed++) {
+    uint64_t random = 1000 * seed + (uint64_t)_i;
+    history h = {.count = 0};
+    lsqnet_state_options o = state_options(integer(&random, 1, 6), integer(&random, 1, 3));
+    lsqnet_report reports[3];
+    o.keep_rows = _i % 2;
+    o.forgetting = _i / 2 % 2 == 1 ? 1 - 0.3 * uniform(&random) : 1;
+    h.rows = problem_create(200, o.n, o.k, 0);
+    lsqnet_state *state = state_with(&o);
+    const double apart = pow(10, -8 * uniform(&random)), range = 12 * uniform(&random);
+    for (int step = 0; step < 60; step++) {
+      if (h.count > o.n && (o.keep_rows || o.forgetting == 1) && integer(&random, 0, 2) == 0)
+        leave(solver, state, &h, integer(&random, 0, h.count - 1));
+      else
+        come(solver, state, &h, apart, range, &random);
+      if (h.count < o.n || step % 4 != 0) continue;
+      problem truth = truth_of(&h, o.forgetting);
+      const lsqnet_status st = solve(solver, state, &h.rows, reports);
+      ck_assert(st == LSQNET_OK || st == LSQNET_E_NOT_CONVERGED || st == LSQNET_E_RANK);
+      if (st != LSQNET_E_RANK) check_answer(&h.rows, &truth, reports, 2.5);
+      solved += st == LSQNET_OK;
+      asked++;
+      problem_free(&truth);
+    }
+    lsqnet_state_destroy(state);
+    problem_free(&h.rows);
+  }
+  ck_assert_msg(4 * solved >= asked, "%d of %d", (int)solved, (int)asked);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
 START_TEST(columns_that_depend_on_each_other_are_refused) {
   lsqnet_solver *solver = solver_on(context, _i % 2 == 0 ? shipped : gates, NULL);
   lsqnet_state_options o = state_options(5, 1);
@@ -348,6 +429,7 @@ int main(void) {
     suite_add_tcase(suite, cases[i]);
   }
   tcase_add_loop_test(hard, reports_of_states_never_flatter, 0, 8);
+  tcase_add_loop_test(hard, whatever_comes_and_goes_reports_never_flatter, 0, 8);
   tcase_add_loop_test(hard, numbers_whose_squares_vanish_are_solved_or_refused, 0, 2);
   tcase_add_loop_test(hard, the_least_norm_is_found_with_any_number_of_rows, 0, 4);
   tcase_add_test(arguments, a_callback_stops_the_solve_of_a_state);

@@ -204,8 +204,9 @@ typedef struct lsqnet_state lsqnet_state;
 
 typedef struct lsqnet_state_options {
   uint32_t size;
-  int32_t keep_rows; /**< 1: the rows are kept too, (n+k) numbers each: rows that leave are looked for among them, moments
-                          are summed up anew once roundings weigh in the answer; default 0 */
+  int32_t keep_rows; /**< 1: the rows are kept too, (n+k) numbers each: rows that leave are looked for among them, and
+                          moments are summed up anew once roundings of rows that have left (`drift`) grow, or weigh in an
+                          answer; default 0: what drift costs is told by reports alone */
   int64_t n;         /**< unknowns; default 0, to be set */
   int64_t k;         /**< right-hand sides; default 1 */
   double forgetting; /**< what the weight of a row's square is multiplied by with each row that comes after it, above 0;
@@ -255,9 +256,9 @@ LSQNET_API lsqnet_status lsqnet_solver_remove_rows(lsqnet_solver *solver, lsqnet
  *           factor) answers from moments. With keep_rows the rows themselves are solved where moments do not reach.
  *  Note     Moments carry some 2^-100 of themselves, times the drift: answers are right to the last digit up to a condition
  *           of about 10^6, and up to 10^14 lose twice the digits that the condition has beyond that; reports say how
- *           many are left. A residual below some 2^-50 (||A|| ||x|| + ||b||) cannot be seen, and is reported as that.
- *           Squares below 2^-1022 lose digits, which the drift tells, and are at last zero: columns of nothing else
- *           need keep_rows, or to be scaled.
+ *           many are left. A residual below some 2^-50 (||A|| ||x|| + ||b||), or the root of the drift times
+ *           that, cannot be seen, and is reported as that. Squares below 2^-1022 lose digits, which the drift tells, and
+ *           are at last zero: columns of nothing else need keep_rows, or to be scaled.
  *  Returns  as lsqnet_solver_solve_f64; E_RANK if there are fewer rows than unknowns. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_state(lsqnet_solver *solver, lsqnet_state *state, double *x, int64_t ldx,
                                                    lsqnet_report *reports);

@@ -7,6 +7,8 @@
 #include "kernels/pair.h"
 
 static const double LARGEST = 0x1p450;     /* whose square, and that of many, is a number */
+static const double MOST_DRIFT = 0x1p-90;  /* that is left to be, and */
+static const double GROWTH = 16;           /* since the last repair: one costs less than the updates that led to it */
 static const double UNDERFLOW = 0x1p-1070; /* of one update's products */
 
 lsqnet_status lsq_state_create(lsqnet_state **out, lsqnet_context *context, const lsqnet_state_options *options) {
@@ -259,5 +261,11 @@ void lsq_state_repair(lsqnet_state *s) {
     update(s, 1.0, high, low);
   }
   s->changed = 0;
+  s->fresh_drift = lsq_state_drift(s);
   s->repairs++;
+}
+
+void lsq_state_repair_drift(lsqnet_state *s) {
+  if (s->options.keep_rows && s->changed && lsq_state_drift(s) > fmax(MOST_DRIFT, GROWTH * s->fresh_drift))
+    lsq_state_repair(s);
 }

@@ -22,6 +22,7 @@ struct lsqnet_state {
   double *row, *left, *left_low; /* (stride) */
   double *answer;                /* (n,k) */
   int changed;                   /* rows have been removed since moments were summed up anew */
+  double fresh_drift;            /* when they were, lsq_state_drift just after */
   double *factor, *weights;      /* for answers that moments alone do not give, see state_solve.c */
   int64_t factor_capacity, weights_capacity;
   /* rows kept: [a b] each, oldest first, and the number that `appended` was at each */
@@ -41,6 +42,9 @@ lsqnet_status lsq_state_remove(lsqnet_state *state, int64_t rows, const double *
 
 /* Sums the moments up anew, from the rows kept. */
 void lsq_state_repair(lsqnet_state *state);
+
+/* Does so if rows that have left have left much more of roundings than there would be. */
+void lsq_state_repair_drift(lsqnet_state *state);
 
 /* Largest drift of a column relative to its moment; 0 of none, infinity where nothing but roundings may be left. */
 double lsq_state_drift(const lsqnet_state *state);

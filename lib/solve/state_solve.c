@@ -59,8 +59,8 @@ static void sum_state(const lsqnet_state *s, lsq_lane_group *g, int64_t side, do
   }
   const double scale = system->scale[(n + side) * lanes], data = g->system.number[LSQ_LANE_DATA * lanes];
   const double trace = system->number[LSQ_LANE_TRACE * lanes], b_drift = s->drift[n + side] * scale * scale;
-  const double open = sqrt(drift) * (sqrt(drift * length) + sqrt(b_drift));
-  const double least = LSQ_STATE_ROUNDING * (double)(n + 8) * data * data / (scale * scale);
+  const double moved = sqrt(drift * length) + sqrt(b_drift), open = sqrt(drift) * moved;
+  const double least = (LSQ_STATE_ROUNDING * (double)(n + 8) * data * data + moved * moved) / (scale * scale);
   fill(g, system->number + LSQ_LANE_SQUARE * lanes, fmax(square.high, least));
   fill(g, system->number + LSQ_LANE_OPEN * lanes, open + LSQ_STATE_ROUNDING * (double)(n + 8) * sqrt(trace) * data);
 }
@@ -268,6 +268,7 @@ lsqnet_status lsq_state_solve(lsqnet_solver *solver, lsqnet_state *s, double *x,
   if (st != LSQNET_OK) report_all(s, st, solver->halted, reports);
   LSQ_TRY(st);
   if (s->rows < n && solver->options.ridge == 0.0 && !solver->options.min_norm) return fail_rows(s, reports);
+  lsq_state_repair_drift(s);
   LSQ_TRY(solve_moments(solver, s, X, reports, &done));
   if (!done && s->options.keep_rows && s->changed) {
     lsq_state_repair(s);
