@@ -74,12 +74,67 @@ START_TEST(weights_of_rows_are_exact) {
     for (int64_t p = 0; p < count; p++) {
       problem truth = weighted_problem(&problems[p], weights[p], 0);
       check_against(&s, p, &truth);
-      ck_assert_int_eq(s.reports[p * k].why, LSQNET_WHY_OPTIONS);
+      ck_assert_int_eq(s.reports[p * k].why, LSQNET_WHY_SMALL);
       problem_free(&truth);
       problem_free(&problems[p]);
     }
     batch_free(&s);
   }
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+/* Weights over any range, some of them 0, in problems of any condition: right or refused, and alone as in the batch. */
+START_TEST(weights_of_any_size_are_right_or_refused) {
+  static const double ranges[] = {0, 2, 10, 100, 560};
+  static const int64_t sizes[][2] = {{16, 3}, {30, 6}, {700, 4}};
+  const double range = ranges[_i % 5];
+  const int64_t m = sizes[_i / 5 % 3][0], n = sizes[_i / 5 % 3][1],
+                count = m > 100 || getenv("LSQNET_TEST_QUICK") != NULL ? 11 : 60;
+  lsqnet_solver *solver = solver_on(context, _i / 15 == 0 ? shipped : gates, NULL);
+  batch s = batch_create(count, m, n, 1, 0), alone = batch_create(1, m, n, 1, 0);
+  uint64_t state = 90 + (uint64_t)_i;
+  int64_t in_lanes = 0, solved = 0;
+  double *weights = doubles(count * m);
+  problem *problems = some((size_t)count, sizeof *problems);
+  for (int64_t p = 0; p < count; p++) {
+    problems[p] = problem_create(m, n, 1, 0);
+    problem_fill_condition(&problems[p], pow(10, 8 * uniform(&state)), (int)(p % 2), (int)(p / 2 % 2), &state);
+    batch_put(&s, p, &problems[p]);
+    for (int64_t i = 0; i < m; i++) {
+      double *const w = &weights[p * m + i];
+      *w = integer(&state, 0, 9) == 0 ? 0 : pow(10, range * (uniform(&state) - 0.5));
+      batch_set(&s, BATCH_WEIGHTS, p, i, 0, *w);
+    }
+  }
+  (void)batch_solve(solver, &s, 1);
+  for (int64_t p = 0; p < count; p++) {
+    const lsqnet_report *report = &s.reports[p];
+    in_lanes += report->road == (m > 100 ? LSQNET_ROAD_ROWS : LSQNET_ROAD_PROBLEMS);
+    solved += report->status == LSQNET_OK;
+    batch_put(&alone, 0, &problems[p]);
+    for (int64_t i = 0; i < m; i++) batch_set(&alone, BATCH_WEIGHTS, 0, i, 0, weights[p * m + i]);
+    ck_assert_int_eq(batch_solve(solver, &alone, 1), report->status);
+    ck_assert(memcmp(alone.reports, report, sizeof *report) == 0);
+    for (int64_t j = 0; j < n && report->status != LSQNET_E_RANK; j++)
+      ck_assert(batch_get(&alone, BATCH_X, 0, j, 0) == batch_get(&s, BATCH_X, p, j, 0));
+    if (report->status != LSQNET_E_RANK && (m < 100 || p % 5 == 0)) {
+      problem truth = weighted_problem(&problems[p], weights + p * m, 0);
+      (void)problem_truth(&truth, 0);
+      batch_take(&s, p, &truth);
+      const double right = right_digits(&truth, 0, DBL_EPSILON), worst = worst_error(&truth, DBL_EPSILON);
+      ck_assert_msg(report->digits <= right + 1, "%g digits reported, %g right", report->digits, right);
+      if (report->status == LSQNET_OK) ck_assert_msg(worst <= 2.5, "%g units", worst);
+      if (report->status == LSQNET_OK) ck_assert(certificate_is_right(&truth, 0, report));
+      problem_free(&truth);
+    }
+    problem_free(&problems[p]);
+  }
+  ck_assert(range > 10 || (solved == count && in_lanes >= count / 3));
+  free(problems);
+  free(weights);
+  batch_free(&alone);
+  batch_free(&s);
   lsqnet_solver_destroy(solver);
 }
 END_TEST
@@ -495,6 +550,7 @@ int main(void) {
     suite_add_tcase(suite, cases[i]);
   }
   tcase_add_loop_test(weights, weights_of_rows_are_exact, 0, 2);
+  tcase_add_loop_test(weights, weights_of_any_size_are_right_or_refused, 0, 30);
   tcase_add_loop_test(weights, a_ridge_is_exact, 0, 8);
   tcase_add_loop_test(weights, a_ridge_and_weights_go_together_and_with_every_method, 0, LSQNET_METHOD_DIRECT + 1);
   tcase_add_loop_test(weights, a_weight_that_is_none_is_the_problems_own_failure, 0, 3);

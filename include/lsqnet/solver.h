@@ -55,7 +55,7 @@ enum {
   LSQNET_WHY_TALL = 2,      /**< more: ROWS */
   LSQNET_WHY_WIDE = 3,      /**< more than 64 unknowns, or 8 right-hand sides: ORTHOGONAL */
   LSQNET_WHY_CONDITION = 4, /**< side by side no certificate was to be had, mostly for the condition: ORTHOGONAL */
-  LSQNET_WHY_OPTIONS = 5,   /**< the options or data (an iterative method, corrections below 2, weights, pairs) need it */
+  LSQNET_WHY_OPTIONS = 5,   /**< the options or data (an iterative method, corrections below 2, pairs) need it */
   LSQNET_WHY_STATE = 6      /**< a lsqnet_state was asked */
 };
 

@@ -13,7 +13,7 @@ int lsq_lanes_take(const lsqnet_solver *solver, const lsq_problems *problems, in
   const lsqnet_solver_options *o = &solver->options;
   const int direct = o->method == LSQNET_METHOD_AUTO || o->method == LSQNET_METHOD_DIRECT;
   *why = LSQNET_WHY_OPTIONS;
-  if (!direct || o->corrections < 2 || problems->weights != NULL) return 0;
+  if (!direct || o->corrections < 2) return 0;
   if (problems->a_low != NULL || problems->b_low != NULL) return 0;
   if (problems->m < problems->n && o->ridge == 0.0) return 0;
   *why = LSQNET_WHY_WIDE;
@@ -56,6 +56,7 @@ static void lay_out(const lsqnet_solver *solver, const lsq_problems *problems, c
   const int64_t m = problems->m, n = problems->n, k = problems->k;
   const double ridge = solver->options.ridge;
   const int64_t passes = solver->options.corrections - 1;
+  const int weighted = problems->weights != NULL;
   *g = (lsq_lane_group){.kernels = lsq_lane_kernels_of(solver->context->kernels_f64->level)};
   c->lanes = g->kernels->lanes;
   g->small = lsq_lanes_small(problems);
@@ -64,15 +65,18 @@ static void lay_out(const lsqnet_solver *solver, const lsq_problems *problems, c
   g->system = (lsq_lane_system){.m = ridge > 0.0 ? m + n : m,
                                 .n = n,
                                 .k = k,
-                                .terms = ridge > 0.0 ? m + n : m,
+                                .terms = (ridge > 0.0 ? m + n : m) + (weighted ? 1 : 0),
                                 .unit = solver->precision,
                                 .tolerance = solver->options.tolerance,
                                 .ridge = ridge,
+                                .rows_above = weighted ? 2.0 : 1.0,
                                 .passes = passes < MOST_PASSES ? passes : MOST_PASSES};
   g->packed =
       (lsq_packed){.rows = rows, .stride = rows | 1, .n = n, .k = k}; /* odd: columns in different cache lines */
   lay_out_system(n, k, c, &g->system);
   g->packed.values = cut(c, (n + k) * g->packed.stride);
+  g->packed.weighted = weighted ? cut(c, (n + k) * g->packed.stride) : g->packed.values;
+  g->packed.weights = weighted ? cut(c, rows) : NULL;
   g->r = cut(c, rows);
   g->r_low = cut(c, rows);
   g->partial = cut(c, lsq_triangle(n + k) + 1);
@@ -137,6 +141,10 @@ static void pack_all(const lsq_lane_group *g, const lsq_problems *problems, int6
   double *right = g->packed.values + problems->n * g->packed.stride * g->kernels->lanes;
   pack_problems(g, problems, problems->n, problems->a_row, problems->a_column, a, g->packed.values);
   pack_problems(g, problems, problems->k, problems->b_row, problems->b_column, b, right);
+  if (problems->weights == NULL) return;
+  for (int64_t l = 0; l < g->kernels->lanes; l++) a[l] = lsq_problem_weights(problems, first + (l < used ? l : 0));
+  pack_problems(g, problems, 1, 1, 1, a, g->packed.weights);
+  g->kernels->weigh(&g->packed);
 }
 
 /* Rows of A from `row` of problem p on, to be fetched ahead where they follow each other. */
@@ -206,6 +214,9 @@ static void pack_panel(lsq_lane_group *g, const lsq_problems *problems, int64_t 
             problems->a_column, g->packed.values);
   pack_rows(g, problems, lsq_problem_b(problems, p), begin, g->packed.rows, problems->k, problems->b_row,
             problems->b_column, right);
+  if (problems->weights == NULL) return;
+  pack_rows(g, problems, lsq_problem_weights(problems, p), begin, g->packed.rows, 1, 1, problems->m, g->packed.weights);
+  g->kernels->weigh(&g->packed);
 }
 
 /* `count` numbers of each problem, one problem after the other in g->reduced, to lanes. */
@@ -307,15 +318,18 @@ static void sum_all_rows(lsq_lane_group *g, const lsq_problems *problems, int64_
 
 /* ---- the model's system where there is no map of moments ---- */
 
-/* A of lane l's problem, scaled, and its ridge's rows, as rows. */
+/* A of lane l's problem, scaled and weighted, and its ridge's rows, as rows. */
 static void write_rows(const lsq_lane_group *g, const lsq_problems *problems, int64_t p, int64_t l, double *out) {
   const lsq_lane_system *s = &g->system;
   const int64_t lanes = g->kernels->lanes, m = problems->m, n = s->n;
   const void *A = lsq_problem_a(problems, p);
-  for (int64_t i = 0; i < m; i++)
+  const void *weights = problems->weights != NULL ? lsq_problem_weights(problems, p) : NULL;
+  for (int64_t i = 0; i < m; i++) {
+    const double factor = weights != NULL ? sqrt(lsq_number_at(problems, weights, i)) : 1.0;
     for (int64_t j = 0; j < n; j++)
       out[i * n + j] =
-          lsq_number_at(problems, A, i * problems->a_row + j * problems->a_column) * s->scale[j * lanes + l];
+          lsq_number_at(problems, A, i * problems->a_row + j * problems->a_column) * s->scale[j * lanes + l] * factor;
+  }
   if (s->ridge == 0.0) return;
   memset(out + m * n, 0, (size_t)(n * n) * sizeof *out);
   for (int64_t j = 0; j < n; j++) out[(m + j) * n + j] = sqrt(s->ridge) * s->scale[j * lanes + l];

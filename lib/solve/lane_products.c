@@ -3,10 +3,30 @@
 
 #if LSQ_PRECISION == 64
 
+void LEVEL(lane_weigh)(const lsq_packed *packed);
 void LEVEL(lane_moments)(const lsq_packed *packed, double *moments);
 void LEVEL(lane_residual)(const lsq_packed *packed, int64_t side, const double *x, const double *x_low,
                           const double *limit, double *r, double *r_low, double *square);
 void LEVEL(lane_gradient)(const lsq_packed *packed, const double *r, const double *r_low, double *sum, double *sum_low);
+
+/* ---- weights ---- */
+
+void LEVEL(lane_weigh)(const lsq_packed *packed) {
+  const doubles zero = {0};
+  for (int64_t row = 0; row < packed->rows; row++) {
+    const doubles weight = get(packed->weights, row), down = scale_of(weight);
+    const mask tame = (weight >= 0x1p-900) & (weight <= 0x1p900), none = weight == 0;
+    const doubles up = choose(tame, 1 / down, choose(none, zero, every(NAN)));
+    const doubles left = choose(tame, weight * down * down, every(1));
+    put(packed->weights, row, left);
+    for (int64_t column = 0; column < packed->n + packed->k; column++) {
+      const int64_t at = column * packed->stride + row;
+      const doubles value = get(packed->values, at) * up;
+      put(packed->values, at, value);
+      put(packed->weighted, at, value * left);
+    }
+  }
+}
 
 /* ---- moments, in tiles of columns that registers hold ---- */
 
@@ -40,7 +60,7 @@ LSQ_INLINE void add_tile(const int height, const int width, const int diagonal, 
 /* The tile of columns from i and from j on, i <= j: where they differ, the first is a full one. */
 static void add_tile_at(const lsq_packed *packed, int64_t i, int64_t j, int64_t width, double *moments) {
   const int64_t step = packed->stride * WIDE;
-  const double *a = packed->values + i * step, *b = packed->values + j * step;
+  const double *a = packed->values + i * step, *b = packed->weighted + j * step;
   double *moment[TILE];
   for (int64_t c = 0; c < width; c++) moment[c] = moments + (lsq_triangle(j + c) + i) * WIDE;
   if (i != j) {
@@ -109,10 +129,16 @@ LSQ_INLINE doubles subtract_rows(const int count, const lsq_packed *packed, int6
   }
 #pragma GCC unroll 4
   for (int i = 0; i < count; i++) {
-    const doubles held = sum[i] - p->limit, high = held + low[i];
-    put(r, first + i, high);
-    put(r_low, first + i, low[i] - (high - held));
-    square = fused(high, high, square);
+    const doubles held = sum[i] - p->limit, high = held + low[i], rest = low[i] - (high - held);
+    doubles out = high, out_low = rest;
+    if (packed->weights != NULL) {
+      const doubles weight = get(packed->weights, first + i);
+      out = weight * high;
+      out_low = product_error(weight, high, out) + weight * rest;
+    }
+    put(r, first + i, out);
+    put(r_low, first + i, out_low);
+    square = fused(out, high, square);
   }
   return square;
 }

@@ -101,12 +101,6 @@ static void multiply(int64_t n, const double *M, const double *v, double *y) {
 
 /* ---- scales ---- */
 
-/* 2^-e where 2^(e-1) <= sqrt(v) < 2^e. */
-static doubles scale_of(doubles v) {
-  const bits exponent = ((bits)v >> 52) - 1022, half = (exponent + 4097) / 2 - 2048;
-  return (doubles)((1023 - half) << 52);
-}
-
 /* From the sum of squares of a column. What is too far from 1 is wild, and so is 0, to which small numbers' squares may
  * have come down: only a right-hand side that has been scaled before is then known to be zero. */
 static doubles scale_column(lsq_lane_system *s, doubles square, int is_side) {
@@ -245,7 +239,7 @@ static void set_point(lsq_lane_system *s, int64_t side) {
   const doubles residual = root(larger(left, every(0)) + (slack + number(s, LSQ_LANE_BOUND)) * data * data);
   set_number(s, LSQ_LANE_DATA, data);
   set_number(s, LSQ_LANE_RESIDUAL, residual);
-  set_number(s, LSQ_LANE_LIMIT, 3 * power_above(data) * over);
+  set_number(s, LSQ_LANE_LIMIT, 3 * s->rows_above * power_above(data) * over);
   for (int64_t j = 0; j < n; j++) {
     const doubles own = get(s->scale, j);
     put(s->point, j, get(s->x, j) * own * over);
@@ -306,7 +300,7 @@ static doubles round_to(double unit, doubles v) {
 /* What compensated sums may have left wrong in component j. */
 static doubles uncertainty(const lsq_lane_system *s, int64_t j) {
   const double m = (double)s->m, n = (double)s->n;
-  const doubles data = (ROUNDING * sqrt(m) * (n + 8)) * number(s, LSQ_LANE_DATA);
+  const doubles data = (ROUNDING * sqrt(m) * (n + 8) * s->rows_above) * number(s, LSQ_LANE_DATA);
   const doubles gradient = (ROUNDING * (m + 8)) * root(number(s, LSQ_LANE_TRACE)) * number(s, LSQ_LANE_RESIDUAL);
   return get(s->rows, j) * fused(number(s, LSQ_LANE_INVERSE), gradient + number(s, LSQ_LANE_OPEN), data);
 }

@@ -47,6 +47,12 @@ static inline doubles power_above(doubles v) {
   return (doubles)(((bits)v & UINT64_C(0x7ff0000000000000)) + (UINT64_C(1) << 52));
 }
 
+/* 2^-e where 2^(e-1) <= sqrt(v) < 2^e. */
+static inline doubles scale_of(doubles v) {
+  const bits exponent = ((bits)v >> 52) - 1022, half = (exponent + 4097) / 2 - 2048;
+  return (doubles)((1023 - half) << 52);
+}
+
 /* a b + c, in one rounding where the level has it. */
 static inline doubles fused(doubles a, doubles b, doubles c) {
 #ifdef LSQ_FAST_FMA

@@ -12,6 +12,7 @@
   void lsq_lane_subtract_product_##level##_f64(int64_t, int64_t, const double *, const double *, const double *,    \
                                                const double *, double *, double *);                                 \
   void lsq_lane_add_##level##_f64(int64_t, const double *, double *);                                               \
+  void lsq_lane_weigh_##level##_f64(const lsq_packed *);                                                            \
   void lsq_lane_moments_##level##_f64(const lsq_packed *, double *);                                                \
   void lsq_lane_residual_##level##_f64(const lsq_packed *, int64_t, const double *, const double *, const double *, \
                                        double *, double *, double *);                                               \
@@ -22,13 +23,14 @@
   void lsq_lane_start_##level##_f64(lsq_lane_system *, int64_t);                                                    \
   int lsq_lane_advance_##level##_f64(lsq_lane_system *, int64_t, int64_t)
 
-#define TABLE(level, count)                                                                                       \
-  {                                                                                                               \
-    count, lsq_lane_pack_##level##_f64, lsq_lane_pack_##level##_f32, lsq_lane_copy_##level##_f64,                 \
-        lsq_lane_copy_##level##_f32, lsq_lane_moments_##level##_f64, lsq_lane_residual_##level##_f64,             \
-        lsq_lane_gradient_##level##_f64, lsq_lane_add_row_##level##_f64, lsq_lane_subtract_product_##level##_f64, \
-        lsq_lane_add_##level##_f64, lsq_lane_scale_##level##_f64, lsq_lane_model_##level##_f64,                   \
-        lsq_lane_invert_##level##_f64, lsq_lane_start_##level##_f64, lsq_lane_advance_##level##_f64               \
+#define TABLE(level, count)                                                                                \
+  {                                                                                                        \
+    count, lsq_lane_pack_##level##_f64, lsq_lane_pack_##level##_f32, lsq_lane_copy_##level##_f64,          \
+        lsq_lane_copy_##level##_f32, lsq_lane_weigh_##level##_f64, lsq_lane_moments_##level##_f64,         \
+        lsq_lane_residual_##level##_f64, lsq_lane_gradient_##level##_f64, lsq_lane_add_row_##level##_f64,  \
+        lsq_lane_subtract_product_##level##_f64, lsq_lane_add_##level##_f64, lsq_lane_scale_##level##_f64, \
+        lsq_lane_model_##level##_f64, lsq_lane_invert_##level##_f64, lsq_lane_start_##level##_f64,         \
+        lsq_lane_advance_##level##_f64                                                                     \
   }
 
 KERNELS(generic);

@@ -16,10 +16,11 @@ enum { LSQ_LANES_MOST = 8, LSQ_LANE_UNKNOWNS = 64, LSQ_LANE_SIDES = 8 };
 
 static inline int64_t lsq_triangle(int64_t n) { return n * (n + 1) / 2; }
 
-/* [A B] in lanes: column c begins at values + c stride vectors and has `rows` vectors. */
+/* [A B] in lanes: column c begins at values + c stride vectors and has `rows` vectors. Rows of weight w are held as
+ * 2^e times themselves, with what is left of it, w / 4^e, in `weights`, and so much times values in `weighted`. */
 typedef struct {
   int64_t rows, stride, n, k;
-  double *values;
+  double *values, *weighted, *weights; /* without weights `weighted` is `values`, `weights` NULL */
   const char *ahead; /* what will be packed next: memory is asked for it while moments are summed up; may be NULL */
   int64_t ahead_bytes;
 } lsq_packed;
@@ -70,15 +71,16 @@ typedef struct {
   int64_t m, n, k; /* m: rows of one problem, those of a ridge included */
   int64_t terms;   /* products that each moment was summed up from by plain additions */
   double unit, tolerance, ridge;
-  int64_t passes;  /* corrections that a first answer may get */
-  int scaled;      /* the numbers have been scaled: a sum of squares is 0 of zeros only */
-  double *moments; /* (n+k): of [A B], scaled by lane_scale */
-  double *inverse; /* (n): the model's system, then the negative of its inverse */
-  double *scale;   /* n + k powers of two */
-  double *norms;   /* n: of the columns, scaled */
-  double *rows;    /* n: of the rows of R^-1 */
-  double *number;  /* LSQ_LANE_NUMBERS */
-  int64_t *state;  /* one an lane */
+  double rows_above; /* norms of rows as they are held may be so much above those of weighted ones: 1, with weights 2 */
+  int64_t passes;    /* corrections that a first answer may get */
+  int scaled;        /* the numbers have been scaled: a sum of squares is 0 of zeros only */
+  double *moments;   /* (n+k): of [A B], scaled by lane_scale */
+  double *inverse;   /* (n): the model's system, then the negative of its inverse */
+  double *scale;     /* n + k powers of two */
+  double *norms;     /* n: of the columns, scaled */
+  double *rows;      /* n: of the rows of R^-1 */
+  double *number;    /* LSQ_LANE_NUMBERS */
+  int64_t *state;    /* one an lane */
   int64_t *corrections;
   /* of the right-hand side under way; scaled but for `point`, `sum` and `limits` */
   double *x, *x_low, *g, *d, *answer, *work; /* n each, work 2 n */
@@ -97,10 +99,15 @@ struct lsq_lane_kernels {
   void (*copy_f64)(const lsq_pack_shape *shape, int64_t rows, const double *source, double *out);
   void (*copy_f32)(const lsq_pack_shape *shape, int64_t rows, const float *source, double *out);
 
+  /* Weighs rows that have just been packed, as their weights have. A weight that is none, or near the end of the range,
+   * makes its row NaN. */
+  void (*weigh)(const lsq_packed *packed);
+
   /* moments += those of packed; its off-diagonal products of right-hand sides are not all there. */
   void (*moments)(const lsq_packed *packed, double *moments);
 
-  /* r + r_low = b - A (x + x_low) for right-hand side `side`, x_low NULL for zero; *square += r^2. `limit` is 1.5 times
+  /* r + r_low = b - A (x + x_low) for right-hand side `side`, x_low NULL for zero; *square += r^2. Then r is weighted,
+   * as r^2 has been. `limit` is 1.5 times
    * a power of two that is at least twice every |b_i| + sum_j |a_ij x_j|. */
   void (*residual)(const lsq_packed *packed, int64_t side, const double *x, const double *x_low, const double *limit,
                    double *r, double *r_low, double *square);
