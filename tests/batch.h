@@ -26,6 +26,15 @@ static inline void *some(size_t count, size_t size) {
   return memory;
 }
 
+/* NULL if this machine does not have the level. */
+static inline lsqnet_context *context_of_level(int32_t level) {
+  lsqnet_context_options options;
+  lsqnet_context *context = NULL;
+  if (lsqnet_context_options_init(&options, sizeof options) != LSQNET_OK) abort();
+  options.kernel_level = level;
+  return lsqnet_context_create(&context, &options) == LSQNET_OK ? context : NULL;
+}
+
 static inline batch batch_create(int64_t count, int64_t m, int64_t n, int64_t k, int layout) {
   batch s = {.layout = layout};
   const int64_t rows[BATCH_ARRAYS] = {m, m, n, m}, columns[BATCH_ARRAYS] = {n, k, k, 1};
