@@ -345,6 +345,34 @@ START_TEST(passes_survive_every_failed_allocation) {
 }
 END_TEST
 
+START_TEST(a_workspace_and_a_trainer_hold_their_model) {
+  lsqnet_task_options o;
+  lsqnet_task *task = NULL;
+  lsqnet_trainer *trainer = NULL;
+  lsqnet_workspace *w = NULL;
+  lsqnet_construct_options c;
+  lsqnet_train_options train;
+  lsqnet_model *model = NULL;
+  RUN(lsqnet_task_options_init(&o, sizeof o));
+  o.prompt = "split";
+  RUN(lsqnet_task_create(&task, context, &o));
+  RUN(lsqnet_construct_options_init(&c, sizeof c));
+  c.rows = o.rows;
+  c.dim = o.dim;
+  RUN(lsqnet_model_construct_gradient(&model, context, &c));
+  RUN(lsqnet_workspace_create(&w, model));
+  RUN(lsqnet_train_options_init(&train, sizeof train));
+  RUN(lsqnet_trainer_create(&trainer, model, task, &train));
+  const long long live = allocator.live;
+  lsqnet_model_destroy(model);
+  lsqnet_task_destroy(task);
+  ck_assert_int_eq(allocator.live, live);
+  RUN(lsqnet_trainer_step(trainer, NULL));
+  lsqnet_trainer_destroy(trainer);
+  lsqnet_workspace_destroy(w); /* close_context finds what this leaves */
+}
+END_TEST
+
 START_TEST(a_workspace_is_created_or_not) {
   lsqnet_model *model = new_model(context, "base_conv", LSQNET_F64);
   const long long live = allocator.live;
@@ -489,6 +517,7 @@ int main(void) {
   tcase_add_test(tests, a_jvp_in_float64_alone_serves_float32);
   tcase_add_test(tests, later_calls_allocate_nothing);
   tcase_add_test(tests, passes_survive_every_failed_allocation);
+  tcase_add_test(tests, a_workspace_and_a_trainer_hold_their_model);
   tcase_add_test(tests, a_workspace_is_created_or_not);
   tcase_add_test(tests, steps_reduce_the_loss_and_spare_frozen_weights);
   tcase_add_test(tests, a_step_is_rate_times_gradient);

@@ -16,11 +16,11 @@ extern "C" {
 #endif
 
 /** Weights and configuration. forward, backward and jvp only read it, so threads may share one, each with a workspace
- *  of its own; write_parameter, freeze and sgd_step must not run while another thread uses the model. */
+ *  of its own; write_parameter, freeze and sgd_step must not run while another thread uses the model. Counted by
+ *  reference: workspaces and trainers hold their model, so it may be destroyed before them. */
 typedef struct lsqnet_model lsqnet_model;
 
-/** Activations of one forward pass, what backward needs, and gradients; one thread at a time. It holds its model's
- *  context, and must be destroyed before its model. */
+/** Activations of one forward pass, what backward needs, and gradients; one thread at a time. */
 typedef struct lsqnet_workspace lsqnet_workspace;
 
 enum { LSQNET_F32 = 1, LSQNET_F64 = 2 };
@@ -60,7 +60,7 @@ LSQNET_API lsqnet_status lsqnet_model_options_init(lsqnet_model_options *options
 LSQNET_API lsqnet_status lsqnet_model_create(lsqnet_model **out, lsqnet_context *context,
                                              const lsqnet_model_options *options);
 
-/** Frees a model; NULL is fine. Its workspaces must have gone before. */
+/** Gives up the caller's reference; NULL is fine. The model goes when the last workspace or trainer that holds it goes. */
 LSQNET_API void lsqnet_model_destroy(lsqnet_model *model);
 
 /** Draws the trained weight matrices anew, fixed by `seed`: normal with standard deviation 1 / sqrt(columns) in the
@@ -149,7 +149,7 @@ LSQNET_API lsqnet_status lsqnet_model_freeze(lsqnet_model *model, int64_t index,
  *  Errors   E_ARGUMENT, E_MEMORY. */
 LSQNET_API lsqnet_status lsqnet_workspace_create(lsqnet_workspace **out, const lsqnet_model *model);
 
-/** Frees a workspace, before its model; NULL is fine. */
+/** Frees a workspace; NULL is fine. */
 LSQNET_API void lsqnet_workspace_destroy(lsqnet_workspace *workspace);
 
 /** A batch: B sequences of T rows, of whose output only the rows first .. first+count-1 are wanted, so that work which

@@ -9,8 +9,8 @@
 extern "C" {
 #endif
 
-/** A training run: a model that it changes in place (which must outlive it), a task, an optimiser and their state. One
- *  thread at a time; inside it uses the context's threads, and its results do not depend on their number, to the bit. */
+/** A training run: a model that it changes in place, a task, an optimiser and their state. One thread at a
+ *  time; inside it uses the context's threads, and its results do not depend on their number, to the bit. */
 typedef struct lsqnet_trainer lsqnet_trainer;
 
 typedef struct lsqnet_train_options {

@@ -9,7 +9,7 @@ lsqnet_status lsqnet_workspace_create(lsqnet_workspace **out, const lsqnet_model
   const int64_t blocks = model->options.layers + 1;
   LSQ_TRY(lsq_alloc(model->context, &w, 1, sizeof *w));
   w->context = lsq_context_hold(model->context);
-  w->model = model;
+  w->model = lsq_model_hold(model);
   LSQ_TRY(lsq_alloc(w->context, &w->plan.blocks, blocks, sizeof *w->plan.blocks));
   LSQ_TRY(lsq_alloc(w->context, &w->last.blocks, blocks, sizeof *w->last.blocks));
   LSQ_TRY(model->options.dtype == LSQNET_F64 ? lsq_workspace_open_f64(w) : lsq_workspace_open_f32(w));
@@ -27,6 +27,7 @@ void lsqnet_workspace_destroy(lsqnet_workspace *workspace) {
   lsq_workspace_close_f32(workspace);
   lsq_free(context, workspace->plan.blocks);
   lsq_free(context, workspace->last.blocks);
+  lsqnet_model_destroy(workspace->model);
   lsq_free(context, workspace);
   lsqnet_context_destroy(context);
 }

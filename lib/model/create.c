@@ -90,6 +90,7 @@ lsqnet_status lsq_model_create_structure(lsqnet_model **out, lsqnet_context *con
   *out = NULL;
   LSQ_TRY(check_options(options));
   LSQ_TRY(lsq_alloc(context, &model, 1, sizeof *model));
+  atomic_init(&model->references, 1);
   model->context = lsq_context_hold(context);
   model->step.size = sizeof model->step;
   LSQ_TRY(copy_options(model, options));
@@ -121,8 +122,14 @@ done:
   return st;
 }
 
+lsqnet_model *lsq_model_hold(const lsqnet_model *model) {
+  lsqnet_model *held = (lsqnet_model *)model;
+  atomic_fetch_add_explicit(&held->references, 1, memory_order_relaxed);
+  return held;
+}
+
 void lsqnet_model_destroy(lsqnet_model *model) {
-  if (model == NULL) return;
+  if (model == NULL || atomic_fetch_sub_explicit(&model->references, 1, memory_order_acq_rel) != 1) return;
   lsqnet_context *context = model->context;
   for (int64_t i = 0; i < model->blocks_created; i++) model->mixer->destroy(model->blocks[i].mixer_state);
   lsq_model_free_parameters(model);

@@ -4,6 +4,7 @@
 
 #include <lsqnet/mixer.h>
 #include <lsqnet/model.h>
+#include <stdatomic.h>
 
 #include "base/context.h"
 
@@ -19,6 +20,7 @@ typedef struct {
 
 struct lsqnet_model {
   lsqnet_context *context;
+  atomic_int references;        /* the caller's, and one for each workspace and trainer */
   lsqnet_model_options options; /* texts are the model's own */
   lsqnet_model_step step;       /* texts are the model's own */
   const lsqnet_mixer *mixer;
@@ -32,6 +34,9 @@ struct lsqnet_model {
   double *weights_f64; /* (weight_count) in the model's precision; the other is NULL */
   float *weights_f32;
 };
+
+/* Another reference, given up by lsqnet_model_destroy. Holding a model does not change it. */
+lsqnet_model *lsq_model_hold(const lsqnet_model *model);
 
 enum { LSQ_LAYERS_MOST = 65536 };
 #define LSQ_WEIGHTS_MOST (INT64_C(1) << 40)

@@ -67,7 +67,7 @@ lsqnet_status lsq_trainer_create(lsqnet_trainer **out, lsqnet_model *model, lsqn
   LSQ_TRY(check_curriculum(task, options));
   LSQ_TRY(lsq_alloc(model->context, &trainer, 1, sizeof *trainer));
   trainer->context = lsq_context_hold(model->context);
-  trainer->model = model;
+  trainer->model = lsq_model_hold(model);
   trainer->task = lsq_task_hold(task);
   trainer->shape = task->shape;
   trainer->options = *options;
@@ -94,6 +94,7 @@ void lsq_trainer_destroy(lsqnet_trainer *trainer) {
   lsqnet_context *context = trainer->context;
   if (trainer->optimizer != NULL) trainer->optimizer->destroy(trainer, trainer->state);
   lsqnet_task_destroy(trainer->task);
+  lsqnet_model_destroy(trainer->model);
   lsq_free(context, trainer);
   lsqnet_context_destroy(context);
 }
