@@ -51,7 +51,7 @@ def check_install(meson, build, source, compiler, scratch):
     config = only(root.rglob("lsqnet.pc"), "lsqnet.pc")
     library = only(root.rglob("liblsqnet.so"), "liblsqnet.so")
     prefix = root / re.search(r"^prefix=/(.*)$", config.read_text(), re.MULTILINE).group(1)
-    for header in (source / "include/lsqnet").glob("*.h"):
+    for header in (source / "include/lsqnet").glob("*.h*"):
         only((prefix / "include/lsqnet").glob(header.name), header.name)
     for model in (source / "models").glob("*.safetensors"):
         only((prefix / "share/lsqnet/models").glob(model.name), model.name)

@@ -1,0 +1,195 @@
+// lsqnet.hpp: what it owns, moves, checks and throws. A failed claim is a line on standard error and exit code 1.
+#include <array>
+#include <cstdio>
+#include <cstring>
+#include <lsqnet/lsqnet.hpp>
+#include <stdexcept>
+#include <type_traits>
+#include <vector>
+
+static int failures = 0;
+
+#define CLAIM(that)                                                   \
+  do {                                                                \
+    if (!(that)) {                                                    \
+      std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #that); \
+      failures++;                                                     \
+    }                                                                 \
+  } while (0)
+
+/* The status that `body` throws, and that its message holds `text`; LSQNET_OK if it throws nothing. */
+template <class Body>
+static lsqnet_status thrown(const char *text, Body body) {
+  try {
+    body();
+  } catch (const lsqnet::error &e) {
+    if (std::strstr(e.what(), text) == nullptr) std::fprintf(stderr, "\"%s\" is not in \"%s\"\n", text, e.what());
+    failures += std::strstr(e.what(), text) == nullptr;
+    return e.status();
+  }
+  return LSQNET_OK;
+}
+
+template <class T>
+static void moves_only() {
+  CLAIM(!std::is_copy_constructible<T>::value && !std::is_copy_assignable<T>::value);
+  CLAIM(std::is_nothrow_move_constructible<T>::value && std::is_nothrow_move_assignable<T>::value);
+}
+
+static void views() {
+  double array[3] = {1, 2, 3};
+  std::vector<double> vector(6, 1.0);
+  const std::array<double, 2> two = {{4, 5}};
+  lsqnet::span<const double> a(array), v(vector), t(two);
+  CLAIM(a.size() == 3 && v.size() == 6 && t.size() == 2 && t[1] == 5 && a.end() - a.begin() == 3);
+  lsqnet::matrix<double> m(vector, 2, 3);
+  lsqnet::matrix<const double> same(m), column(vector), copy(same);
+  CLAIM(same.rows() == 2 && copy.stride() == 3 && column.rows() == 6 && column.columns() == 1);
+  CLAIM(thrown("2 x 4 numbers are not 6", [&] { lsqnet::matrix<double>(vector, 2, 4); }) == LSQNET_E_SHAPE);
+  CLAIM(thrown("numbers are not 6", [&] { lsqnet::matrix<double>(vector, INT64_MAX, 4); }) == LSQNET_E_SHAPE);
+}
+
+static void solves_and_reports() {
+  lsqnet::context context;
+  lsqnet::solver solver(context);
+  const double a[] = {1, 1, 1, 2, 1, 3}, b[] = {3, 5, 7};
+  std::vector<double> x(2);
+  std::vector<lsqnet_report> reports(1);
+  solver.solve(lsqnet::matrix<const double>(a, 3, 2), b, x, reports);
+  CLAIM(x[0] == 1 && x[1] == 2 && reports[0].status == LSQNET_OK && reports[0].rank == 2);
+  const float af[] = {1, 1, 1, 2, 1, 3}, bf[] = {3, 5, 7};
+  float xf[2];
+  solver.solve(lsqnet::matrix<const float>(af, 3, 2), bf, xf);
+  CLAIM(xf[0] == 1 && xf[1] == 2);
+  const double dependent[] = {1, 2, 2, 4, 3, 6};
+  CLAIM(thrown("rank", [&] { solver.solve(lsqnet::matrix<const double>(dependent, 3, 2), b, x, reports); }) ==
+        LSQNET_E_RANK);
+  CLAIM(reports[0].status == LSQNET_E_RANK);
+  x.resize(3);
+  CLAIM(thrown("x is 3 x 1: it must be 2 x 1", [&] { solver.solve(lsqnet::matrix<const double>(a, 3, 2), b, x); }) ==
+        LSQNET_E_SHAPE);
+}
+
+static void states_and_batches() {
+  lsqnet::context context;
+  lsqnet::solver solver(context);
+  lsqnet::state_options options;
+  options.n = 2;
+  lsqnet::state state(context, options);
+  const double a[] = {1, 1, 1, 2, 1, 3, 1, 4}, b[] = {3, 5, 7, 100};
+  double x[2];
+  solver.append(state, lsqnet::matrix<const double>(a, 4, 2), b);
+  solver.remove(state, lsqnet::matrix<const double>(a + 6, 1, 2, 2), lsqnet::span<const double>(b + 3, 1));
+  solver.solve(state, x);
+  CLAIM(x[0] == 1 && x[1] == 2 && state.info().rows == 3);
+  CLAIM(thrown("a is 2 x 4: it must be 2 x 2", [&] {
+          solver.append(state, lsqnet::matrix<const double>(a, 2, 4), lsqnet::span<const double>(b, 2));
+        }) == LSQNET_E_SHAPE);
+  lsqnet::problems all;
+  all.count = 2;
+  all.m = 2;
+  all.n = 1;
+  const double many_a[] = {1, 1, 2, 2}, many_b[] = {3, 3, 8, 8};
+  std::vector<lsqnet_report> reports(2);
+  solver.solve_batch(all, many_a, many_b, x, reports);
+  CLAIM(x[0] == 3 && x[1] == 4 && reports[1].status == LSQNET_OK);
+  reports.resize(1);
+  CLAIM(thrown("reports holds 1 numbers", [&] { solver.solve_batch(all, many_a, many_b, x, reports); }) ==
+        LSQNET_E_SHAPE);
+}
+
+static lsqnet::model small_model(const lsqnet::context &context) {
+  lsqnet::model_options options;
+  options.rows = 4;
+  options.in_width = options.out_width = 2;
+  options.width = 4;
+  options.layers = 1;
+  options.mixer = "identity";
+  return lsqnet::model(context, options);
+}
+
+static void models_outlive_their_names() {
+  lsqnet::context context;
+  std::vector<double> x(8, 1.0), y(8), again(8);
+  lsqnet::model model = small_model(context);
+  lsqnet::workspace space(model);
+  space.forward(1, 4, x, y);
+  lsqnet::model moved = std::move(model);
+  CLAIM(model.get() == nullptr && thrown("NULL", [&] { model.save("x"); }) == LSQNET_E_ARGUMENT);
+  lsqnet::model loaded = lsqnet::model::load_memory(context, moved.save_memory());
+  moved = small_model(context);  // the workspace holds the one that went
+  space.forward(1, 4, x, again);
+  CLAIM(y == again);
+  lsqnet::workspace(loaded).forward(1, 4, x, again);
+  CLAIM(y == again);
+  space.backward(y);
+  CLAIM(space.gradient_f64().size() == static_cast<std::size_t>(loaded.weight_count()));
+  CLAIM(thrown("y holds 8 numbers: 4 are needed", [&] { space.forward(1, 2, lsqnet::span<double>(x.data(), 4), y); }) ==
+        LSQNET_E_SHAPE);
+  CLAIM(loaded.read(loaded.find("read_in.weight")).size() == 8 && loaded.find("nothing") == -1);
+}
+
+static void errors_carry_status_and_message() {
+  lsqnet::context context;
+  CLAIM(thrown("no such file.safetensors", [&] { lsqnet::model::load(context, "no such file.safetensors"); }) ==
+        LSQNET_E_IO);
+  try {
+    lsqnet::task_options options;
+    options.name = "juggle";
+    lsqnet::task task(context, options);
+    CLAIM(false);
+  } catch (const std::runtime_error &e) {  // as programs catch what they know nothing of
+    CLAIM(std::strstr(e.what(), "juggle") != nullptr);
+  }
+}
+
+static void callbacks_may_throw() {
+  lsqnet::context context;
+  lsqnet::model model = small_model(context);
+  lsqnet_task_shape shape = lsqnet_task_shape();
+  shape.size = sizeof shape;
+  shape.rows = shape.count = 4;
+  shape.stride = 1;
+  shape.in_width = shape.out_width = shape.scored = 2;
+  int calls = 0, fail_at = 1000;
+  auto draw = [&](uint64_t, uint64_t, int64_t, int64_t count, double *x, double *target) {
+    if (++calls > fail_at) throw std::runtime_error("the well is dry");
+    for (int64_t i = 0; i < count * 8; i++) target[i] = x[i] = static_cast<double>(i % 7) / 7;
+  };
+  lsqnet::task task(context, "copy", shape, draw);
+  lsqnet::train_options options;
+  options.batch = 4;
+  lsqnet::trainer trainer(model, task, options);
+  const double first = trainer.step().loss;
+  CLAIM(thrown("enough", [&] {
+          trainer.run([&](const lsqnet_progress &p) {
+            if (p.step >= 20) throw std::runtime_error("enough");
+          });
+        }) == LSQNET_E_STOPPED);
+  CLAIM(thrown("no std::exception", [&] { trainer.run([](const lsqnet_progress &) { throw 1; }); }) ==
+        LSQNET_E_STOPPED);
+  CLAIM(thrown("own", [&] { trainer.run([](const lsqnet_progress &) { throw lsqnet::error(LSQNET_E_IO, "own"); }); }) ==
+        LSQNET_E_IO);
+  CLAIM(trainer.step().loss < first);
+  fail_at = calls;
+  CLAIM(thrown("the well is dry", [&] { trainer.step(); }) == LSQNET_E_STOPPED);
+  CLAIM(thrown("the well is dry", [&] { lsqnet::evaluate(model, task, 1, 4); }) == LSQNET_E_STOPPED);
+}
+
+int main() {
+  moves_only<lsqnet::context>();
+  moves_only<lsqnet::model>();
+  moves_only<lsqnet::workspace>();
+  moves_only<lsqnet::task>();
+  moves_only<lsqnet::trainer>();
+  moves_only<lsqnet::solver>();
+  moves_only<lsqnet::state>();
+  views();
+  solves_and_reports();
+  states_and_batches();
+  models_outlive_their_names();
+  errors_carry_status_and_message();
+  callbacks_may_throw();
+  if (failures == 0) std::puts("lsqnet.hpp: all claims hold");
+  return failures == 0 ? 0 : 1;
+}
