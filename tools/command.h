@@ -7,6 +7,7 @@ int info_command(int argc, char **argv);
 int run_command(int argc, char **argv);
 int train_command(int argc, char **argv);
 int eval_command(int argc, char **argv);
+int export_command(int argc, char **argv);
 int plot_command(int argc, char **argv);
 
 #endif

@@ -17,6 +17,7 @@ static const struct {
     {"run", run_command, "pass an array through a model"},
     {"train", train_command, "train a model"},
     {"eval", eval_command, "measure a model on its task, in distribution and beyond it"},
+    {"export", export_command, "write a model as one C file without dependencies"},
     {"plot", plot_command, "draw training curves"},
 };
 
