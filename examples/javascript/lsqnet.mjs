@@ -1,0 +1,237 @@
+// liblsqnet from JavaScript (Node.js) by way of koffi: one file to copy into a project.
+//
+// Float64Arrays go in and out without copies. A failed call throws LsqnetError with the library's message. What a
+// callback throws ends the call that led to it, which throws LsqnetError with that as its cause. close() frees at once;
+// what is not closed is freed some time after it is out of reach. The C headers say what each call does and what each
+// option means.
+import koffi from "koffi";
+
+const library = koffi.load("liblsqnet.so.0");
+
+// ---- structs: as in the headers, field for field ----
+
+const KINDS = { i32: "int32_t", i64: "int64_t", u32: "uint32_t", u64: "uint64_t", f64: "double", text: "str" };
+
+function struct(name, fields) {
+  const members = {};
+  for (const line of fields.split(";")) {
+    const [kind, ...names] = line.trim().split(/[\s,]+/);
+    for (const member of names) members[member] = KINDS[kind];
+  }
+  return koffi.struct(`lsqnet_${name}`, members);
+}
+
+const ModelOptions = struct("model_options", "u32 size; i32 dtype; i64 rows, in_width, out_width, width, layers, " +
+  "mlp_factor; i32 mlp, residual, bias, mixer_norm, mlp_norm, final_norm, freeze_projections, freeze_positions; " +
+  "u64 seed; text mixer, mixer_config");
+const ModelStep = struct("model_step", "u32 size; i32 output; i64 rows, dim, iterates; f64 step; text task, prompt");
+const TaskOptions = struct("task_options", "u32 size; i32 setting; i64 rows, dim, iterates, points; u64 seed; f64 step, " +
+  "momentum, condition, singular_max, scale_a, scale_x, freedom, sparsity, ode_spread, ode_variance, ode_initial, " +
+  "ode_noise; i32 law_a, law_x, normalise_rows, normalise_x, ode_class, ode_points; text name, prompt");
+const TaskShape = struct("task_shape", "u32 size, reserved; i64 rows, in_width, out_width, first, stride, count, " +
+  "scored_first, scored");
+const TrainOptions = struct("train_options", "u32 size; i32 fresh_batch; i64 steps, batch; u64 seed; f64 target, rate, " +
+  "beta1, beta2, epsilon, weight_decay, momentum, clip, ema_decay, ema_lambda, gamma, metric_decay, metric_threshold, " +
+  "rate_floor, l1, damping; i64 schedule_steps, no_increase_steps, metric_every, metric_batches, memory, dims_start, " +
+  "dims_increment, dims_interval, rows_start, rows_increment, rows_interval; text optimizer, schedule; i64 start_steps, " +
+  "start_batch; f64 start_rate; i64 restarts; f64 restart_scale");
+const Progress = struct("progress", "u32 size; i32 ended; i64 step; f64 loss, rate, gradient_norm, damping, metric, " +
+  "fresh_loss, seconds; i64 skipped; i32 phase, restart");
+const Report = struct("report", "u32 size; i32 status, stopped, method; f64 backward_error, condition, digits, " +
+  "residual_norm; i64 rank, iterations, corrections, orthogonalised, model_calls; i32 road, why");
+
+for (const noun of ["context", "model", "task", "trainer", "solver"]) koffi.opaque(`lsqnet_${noun}`);
+const ProgressCallback = koffi.proto("int32_t lsqnet_progress_fn(void *user, const lsqnet_progress *progress)");
+
+// ---- functions ----
+
+const statusName = library.func("const char *lsqnet_status_name(int32_t status)");
+const lastMessage = library.func("const char *lsqnet_last_message()");
+const setMessage = library.func("void lsqnet_set_message(const char *text)");
+export const version = library.func("const char *lsqnet_version()");
+
+export class LsqnetError extends Error {
+  constructor(status, message, cause) {
+    super(message, { cause });
+    this.status = status; // its number
+    this.name = statusName(status); // e.g. "LSQNET_E_SHAPE"
+  }
+}
+
+const E_STOPPED = 51;
+let thrown; // by a callback, until the call that led to it returns
+
+function check(status) {
+  const cause = thrown;
+  thrown = undefined;
+  if (status !== 0) throw new LsqnetError(status, lastMessage(), cause);
+}
+
+// A function that returns a status: `call(...)` throws unless that is 0.
+function checked(declaration) {
+  const call = library.func(`int32_t lsqnet_${declaration}`);
+  return (...values) => check(call(...values));
+}
+
+const functions = {
+  context: checked("context_create(_Out_ lsqnet_context **out, const void *options)"),
+  modelOptions: checked("model_options_init(_Inout_ lsqnet_model_options *options, uint32_t size)"),
+  model: checked("model_create(_Out_ lsqnet_model **out, lsqnet_context *context, const lsqnet_model_options *options)"),
+  load: checked("model_load(_Out_ lsqnet_model **out, lsqnet_context *context, const char *path, const void *options)"),
+  save: checked("model_save(const lsqnet_model *model, const char *path)"),
+  draw: checked("model_draw_weights(lsqnet_model *model, uint64_t seed, double scale)"),
+  step: checked("model_get_step(const lsqnet_model *model, _Inout_ lsqnet_model_step *step, uint32_t size)"),
+  taskOptions: checked("task_options_init(_Inout_ lsqnet_task_options *options, uint32_t size)"),
+  task: checked("task_create(_Out_ lsqnet_task **out, lsqnet_context *context, const lsqnet_task_options *options)"),
+  shape: checked("task_get_shape(const lsqnet_task *task, _Inout_ lsqnet_task_shape *shape, uint32_t size)"),
+  trainOptions: checked("train_options_init(_Inout_ lsqnet_train_options *options, uint32_t size)"),
+  trainer: checked("trainer_create(_Out_ lsqnet_trainer **out, lsqnet_model *model, lsqnet_task *task, " +
+    "const lsqnet_train_options *options)"),
+  trainerStep: checked("trainer_step(lsqnet_trainer *trainer, _Inout_ lsqnet_progress *progress)"),
+  run: checked("trainer_run(lsqnet_trainer *trainer, lsqnet_progress_fn *callback, void *user)"),
+  solver: checked("solver_create(_Out_ lsqnet_solver **out, lsqnet_context *context, const lsqnet_model *model, " +
+    "const void *options)"),
+  solve: checked("solver_solve_f64(lsqnet_solver *solver, int64_t m, int64_t n, int64_t k, const double *a, int64_t lda, " +
+    "const double *b, int64_t ldb, double *x, int64_t ldx, _Inout_ lsqnet_report *reports)"),
+};
+
+// ---- helpers of the classes ----
+
+function zeroed(type) {
+  const members = (type.members ?? koffi.introspect(type).members);
+  const value = {};
+  for (const name of Object.keys(members)) value[name] = 0;
+  for (const name of ["mixer", "mixer_config", "task", "prompt", "name", "optimizer", "schedule"])
+    if (name in value) value[name] = null;
+  value.size = koffi.sizeof(type);
+  return value;
+}
+
+// The library's defaults, then what is given by name.
+function filled(type, init, given) {
+  const value = zeroed(type);
+  init(value, value.size);
+  for (const name of Object.keys(given)) {
+    if (!(name in value)) throw new TypeError(`there is no option ${name}`);
+    value[name] = given[name];
+  }
+  return value;
+}
+
+function got(type, get, handle) {
+  const value = zeroed(type);
+  get(handle, value, value.size);
+  return value;
+}
+
+// A callback: what it throws becomes a status and a message, for nothing may be thrown through C.
+function guarded(body) {
+  return (...values) => {
+    try {
+      return body(...values) ?? 0;
+    } catch (error) {
+      thrown = error;
+      setMessage(String(error));
+      return error instanceof LsqnetError ? error.status : E_STOPPED;
+    }
+  };
+}
+
+// What is created and destroyed.
+class Handle {
+  static freed = new FinalizationRegistry(({ destroy, handle }) => destroy(handle));
+
+  constructor(noun, create, ...values) {
+    const out = [null];
+    create(out, ...values);
+    this.handle = out[0];
+    this.destroy = destroyers[noun];
+    Handle.freed.register(this, { destroy: this.destroy, handle: this.handle }, this);
+  }
+
+  close() {
+    if (this.handle === null) return;
+    Handle.freed.unregister(this);
+    this.destroy(this.handle);
+    this.handle = null;
+  }
+}
+
+const destroyers = {};
+for (const noun of ["context", "model", "task", "trainer", "solver"])
+  destroyers[noun] = library.func(`void lsqnet_${noun}_destroy(lsqnet_${noun} *handle)`);
+
+export class Context extends Handle {
+  constructor() {
+    super("context", functions.context, null);
+  }
+}
+
+// new Model(context, {rows, in_width, ...}) has random weights; Model.load(context, path) comes from a file.
+export class Model extends Handle {
+  constructor(context, options) {
+    if (typeof options === "string") super("model", functions.load, context.handle, options, null);
+    else super("model", functions.model, context.handle, filled(ModelOptions, functions.modelOptions, options));
+  }
+
+  static load(context, path) {
+    return new Model(context, path);
+  }
+
+  save(path) {
+    functions.save(this.handle, path);
+  }
+
+  drawWeights(seed, scale) {
+    functions.draw(this.handle, seed, scale);
+  }
+
+  get step() {
+    return got(ModelStep, functions.step, this.handle);
+  }
+}
+
+export class Task extends Handle {
+  constructor(context, name, options = {}) {
+    super("task", functions.task, context.handle, filled(TaskOptions, functions.taskOptions, { name, ...options }));
+  }
+
+  get shape() {
+    return got(TaskShape, functions.shape, this.handle);
+  }
+}
+
+export class Trainer extends Handle {
+  constructor(model, task, options = {}) {
+    const all = filled(TrainOptions, functions.trainOptions, options);
+    super("trainer", functions.trainer, model.handle, task.handle, all);
+  }
+
+  step() {
+    const progress = zeroed(Progress);
+    functions.trainerStep(this.handle, progress);
+    return progress;
+  }
+
+  // Steps to the end; callback(progress) ends the run by throwing.
+  run(callback = () => 0) {
+    functions.run(this.handle, guarded((_, progress) => callback(koffi.decode(progress, Progress))), null);
+  }
+}
+
+// new Solver(context) has the trained models that the library carries; new Solver(context, model) another.
+export class Solver extends Handle {
+  constructor(context, model = null) {
+    super("solver", functions.solver, context.handle, model && model.handle, null);
+  }
+
+  // min ||A x - b|| for a row-major A, both Float64Arrays: {x, report}.
+  solve(a, b) {
+    const m = b.length, n = a.length / b.length;
+    if (!(a instanceof Float64Array) || !(b instanceof Float64Array) || !Number.isInteger(n))
+      throw new TypeError(`A and b must be Float64Arrays of m n and m numbers, not of ${a.length} and ${b.length}`);
+    const x = new Float64Array(n), report = zeroed(Report);
+    functions.solve(this.handle, m, n, 1, a, n, b, 1, x, 1, report);
+    return { x, report };
+  }
+}

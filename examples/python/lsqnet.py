@@ -1,0 +1,560 @@
+"""liblsqnet from Python: ctypes and NumPy, in one file to copy into a project.
+
+    context = lsqnet.Context()
+    x, report = lsqnet.Solver(context).solve(a, b)
+
+Arrays go in and out without copies where their layout allows it: float64 or float32, whose rows or whose columns are
+contiguous. A failed call raises lsqnet.Error, with the library's message. An exception in a callback (a mixer, a task's
+draw, a trainer's progress, a solver's stop) ends the call that led to it, which raises lsqnet.Error from that exception.
+The C headers say what each call does and what each option means."""
+import ctypes
+from ctypes import CFUNCTYPE, POINTER, byref, c_char, c_char_p, c_double, c_float, c_int32, c_int64, c_uint32, c_uint64, c_void_p, sizeof
+
+import numpy as np
+
+_library = ctypes.CDLL("liblsqnet.so.0")
+
+F32, F64 = 1, 2
+STOPPED, INTERNAL = 51, 90  # LSQNET_E_STOPPED, LSQNET_E_INTERNAL
+
+
+class Error(Exception):
+    """A failed call: `status` is its number, `name` its name, e.g. "LSQNET_E_SHAPE", str() the library's message."""
+
+    def __init__(self, status, message):
+        super().__init__(message)
+        self.status = status
+        self.name = _name(status)
+
+
+# ---- structs: as in the headers, field for field ----
+
+_KINDS = {"i32": c_int32, "i64": c_int64, "u32": c_uint32, "u64": c_uint64, "f64": c_double, "text": c_char_p,
+          "pointer": c_void_p}
+
+
+def _fields(text):
+    return [(name, _KINDS[line.split()[0]]) for line in text.split(";") for name in
+            line.replace(",", " ").split()[1:]]
+
+
+class _Struct(ctypes.Structure):
+    """A struct that begins with its size. Options take their defaults from the library, then what is given by name."""
+    init = None
+
+    def __init__(self, **values):
+        super().__init__()
+        self.size = sizeof(self)
+        if self.init is not None:
+            _check(self.init(byref(self), sizeof(self)))
+        names = {name for name, _ in self._fields_}
+        for name, value in values.items():
+            if name not in names:
+                raise TypeError(f"{type(self).__name__} has no field {name}")
+            setattr(self, name, value.encode() if isinstance(value, str) else value)
+
+    def __repr__(self):
+        return ", ".join(f"{name}={getattr(self, name)}" for name, _ in self._fields_[1:])
+
+
+class ContextOptions(_Struct):
+    _fields_ = _fields("u32 size; i32 threads, kernel_level, log_level; pointer allocate, release, allocator_user, log, log_user")
+
+
+class ModelOptions(_Struct):
+    _fields_ = _fields("u32 size; i32 dtype; i64 rows, in_width, out_width, width, layers, mlp_factor; i32 mlp, residual, bias, "
+                       "mixer_norm, mlp_norm, final_norm, freeze_projections, freeze_positions; u64 seed; text mixer, mixer_config")
+
+
+class ModelStep(_Struct):
+    _fields_ = _fields("u32 size; i32 output; i64 rows, dim, iterates; f64 step; text task, prompt")
+
+
+class Parameter(_Struct):
+    _fields_ = _fields("u32 size; i32 frozen; i64 rank") + [("shape", c_int64 * 4)] + _fields(
+        "i64 offset, count; text name, reference_name")
+
+
+class Batch(_Struct):
+    _fields_ = _fields("u32 size, reserved; i64 batch, rows, first, count")
+
+
+class TaskOptions(_Struct):
+    _fields_ = _fields("u32 size; i32 setting; i64 rows, dim, iterates, points; u64 seed; f64 step, momentum, condition, "
+                       "singular_max, scale_a, scale_x, freedom, sparsity, ode_spread, ode_variance, ode_initial, ode_noise; "
+                       "i32 law_a, law_x, normalise_rows, normalise_x, ode_class, ode_points; text name, prompt")
+
+
+class TaskShape(_Struct):
+    _fields_ = _fields("u32 size, reserved; i64 rows, in_width, out_width, first, stride, count, scored_first, scored")
+
+
+class TrainOptions(_Struct):
+    _fields_ = _fields("u32 size; i32 fresh_batch; i64 steps, batch; u64 seed; f64 target, rate, beta1, beta2, epsilon, "
+                       "weight_decay, momentum, clip, ema_decay, ema_lambda, gamma, metric_decay, metric_threshold, rate_floor, "
+                       "l1, damping; i64 schedule_steps, no_increase_steps, metric_every, metric_batches, memory, dims_start, "
+                       "dims_increment, dims_interval, rows_start, rows_increment, rows_interval; text optimizer, schedule; "
+                       "i64 start_steps, start_batch; f64 start_rate; i64 restarts; f64 restart_scale")
+
+
+class Progress(_Struct):
+    _fields_ = _fields("u32 size; i32 ended; i64 step; f64 loss, rate, gradient_norm, damping, metric, fresh_loss, seconds; "
+                       "i64 skipped; i32 phase, restart")
+
+
+class SolverOptions(_Struct):
+    _fields_ = _fields("u32 size; i32 method; f64 tolerance, step; i64 iterations, corrections; i32 min_norm, lapack_fallback; "
+                       "f64 ridge, seconds; pointer stop, stop_user")
+
+
+class Report(_Struct):
+    _fields_ = _fields("u32 size; i32 status, stopped, method; f64 backward_error, condition, digits, residual_norm; i64 rank, "
+                       "iterations, corrections, orthogonalised, model_calls; i32 road, why")
+
+
+class Problems(_Struct):
+    _fields_ = _fields("u32 size; i32 column_major; i64 count, m, n, k, lda, ldb, ldx, a_stride, b_stride, x_stride, "
+                       "weights_stride")
+
+
+class StateOptions(_Struct):
+    _fields_ = _fields("u32 size; i32 keep_rows; i64 n, k; f64 forgetting")
+
+
+class MixerSizes(_Struct):
+    _fields_ = _fields("u32 size; i32 residual; i64 rows, width; i32 bias, layers, layer, reserved")
+
+
+class MixerParameter(_Struct):
+    _fields_ = _fields("u32 size; i32 frozen; i64 rank") + [("shape", c_int64 * 4)] + _fields("text name, reference_name")
+
+
+# ---- functions ----
+
+def _function(name, result, *arguments):
+    function = getattr(_library, "lsqnet_" + name)
+    function.restype, function.argtypes = result, arguments
+    return function
+
+
+_name = lambda status: _function("status_name", c_char_p, c_int32)(status).decode()
+_message = _function("last_message", c_char_p)
+_set_message = _function("set_message", None, c_char_p)
+_raised = []  # by a callback, until the call that led to it returns
+
+
+def _check(status):
+    cause = _raised.pop() if _raised else None
+    _raised.clear()
+    if status != 0:
+        raise Error(status, _message().decode(errors="replace")) from cause
+
+
+def _call(name, *arguments):
+    """Calls a function that returns a status; pointers, integers, floats and texts go as they are."""
+    function = getattr(_library, "lsqnet_" + name)
+    function.restype = c_int32
+    _check(function(*(argument.encode() if isinstance(argument, str) else
+                      c_int64(argument) if isinstance(argument, (int, np.integer)) else
+                      c_double(argument) if isinstance(argument, float) else argument for argument in arguments)))
+
+
+for _struct, _noun in [(ContextOptions, "context_options"), (ModelOptions, "model_options"), (TaskOptions, "task_options"),
+                       (TrainOptions, "train_options"), (SolverOptions, "solver_options"), (Problems, "problems"),
+                       (StateOptions, "state_options")]:
+    _struct.init = staticmethod(_function(_noun + "_init", c_int32, c_void_p, c_uint32))
+
+
+def version():
+    return _function("version", c_char_p)().decode()
+
+
+def _guarded(body):
+    """A callback: what `body` raises becomes a status and a message, for nothing may be raised through C."""
+    def guarded(*arguments):
+        try:
+            result = body(*arguments)
+            return 0 if result is None else result
+        except BaseException as error:  # KeyboardInterrupt, too, has to come out on the other side
+            _raised.append(error)
+            _set_message(f"{type(error).__name__}: {error}".encode())
+            return error.status if isinstance(error, Error) else STOPPED
+    return guarded
+
+
+# ---- arrays ----
+
+def _real(array):
+    """float32 as it is, all else as float64."""
+    array = np.asarray(array)
+    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
+
+
+def _pointer(array):
+    return c_void_p(None if array is None else array.ctypes.data)
+
+
+def _steps(array):
+    """Numbers from row to row and from column to column."""
+    return [stride // array.itemsize for stride in array.strides]
+
+
+def _rows(array):
+    """The array and its leading dimension, its rows contiguous: as it lies if they are, else copied."""
+    row, column = _steps(array)
+    if column == 1 and row >= array.shape[1] or array.shape[1] == 1 and row >= 1:
+        return array, max(row, 1)
+    return np.ascontiguousarray(array), array.shape[1]
+
+
+def _view(pointer, shape, dtype=np.float64, writeable=True):
+    """What lies at a pointer that C passed, as an array."""
+    count = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    if count == 0 or not pointer:
+        return np.zeros(shape, dtype)
+    array = np.frombuffer((c_char * count).from_address(pointer), dtype).reshape(shape)
+    array.flags.writeable = writeable
+    return array
+
+
+def _suffix(array):
+    return "_f32" if array.dtype == np.float32 else "_f64"
+
+
+# ---- handles ----
+
+class _Handle:
+    """What is created and destroyed; `with` ends it early. What it holds in the library lives as long as it does."""
+    noun = ""
+
+    def _create(self, function, *arguments):
+        self._as_parameter_ = c_void_p()
+        _call(function, byref(self._as_parameter_), *arguments)
+
+    def close(self):
+        handle, self._as_parameter_ = getattr(self, "_as_parameter_", None), c_void_p()
+        if handle:
+            _function(self.noun + "_destroy", None, c_void_p)(handle)
+
+    __del__ = close
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Context(_Handle):
+    noun = "context"
+
+    def __init__(self, **options):
+        self._kept = []  # tables of callbacks: the library calls them as long as there are models
+        self._create("context_create", byref(ContextOptions(**options)))
+
+    def register_mixer(self, mixer):
+        """Registers a subclass of Mixer under its `name`."""
+        table = _mixer_table(mixer)
+        self._kept.append(table)
+        _call("context_register_mixer", self, byref(table))
+
+
+class Model(_Handle):
+    """Model(context, rows=..., in_width=..., ...) has random weights; Model.load(context, path) comes from a file."""
+    noun = "model"
+
+    def __init__(self, context, **options):
+        self._context = context
+        self._create("model_create", context, byref(ModelOptions(**options)))
+
+    @classmethod
+    def load(cls, context, path):
+        model = cls.__new__(cls)
+        model._context = context
+        model._create("model_load", context, str(path), c_void_p())
+        return model
+
+    def save(self, path):
+        _call("model_save", self, str(path))
+
+    @property
+    def options(self):
+        options = ModelOptions()
+        _call("model_get_options", self, byref(options), c_uint32(sizeof(options)))
+        return options
+
+    @property
+    def step(self):
+        step = ModelStep()
+        _call("model_get_step", self, byref(step), c_uint32(sizeof(step)))
+        return step
+
+    def draw_weights(self, seed, scale):
+        _call("model_draw_weights", self, c_uint64(seed), float(scale))
+
+    def parameters(self):
+        """{name: values} of all parameters, copied."""
+        values = {}
+        for index in range(_function("model_parameter_count", c_int64, c_void_p)(self)):
+            about = Parameter()
+            _call("model_get_parameter", self, index, byref(about), c_uint32(sizeof(about)))
+            array = np.empty(about.shape[:about.rank])
+            _call("model_read_parameter", self, index, _pointer(array), array.size)
+            values[about.name.decode()] = array
+        return values
+
+
+class Workspace(_Handle):
+    """Passes of a model; one thread at a time."""
+    noun = "workspace"
+
+    def __init__(self, model):
+        self._model, options = model, model.options
+        self._out, self._dtype = options.out_width, np.float32 if options.dtype == F32 else np.float64
+        self._create("workspace_create", model)
+
+    def forward(self, x):
+        """y = model(x): (batch, rows, in_width) to (batch, rows, out_width)."""
+        x = np.ascontiguousarray(x, self._dtype)
+        self._y = np.empty((*x.shape[:2], self._out), self._dtype)
+        shape = Batch(batch=x.shape[0], rows=x.shape[1], count=x.shape[1])
+        _call("model_forward" + _suffix(x), self._model, self, byref(shape), _pointer(x), _pointer(self._y))
+        return self._y
+
+    def backward(self, dy):
+        """The gradient in the weights, one flat vector, from dL/dy of the last forward pass."""
+        dy = np.ascontiguousarray(dy, self._dtype)
+        if dy.shape != self._y.shape:
+            raise ValueError(f"dy is {dy.shape}: it must be {self._y.shape}")
+        _call("model_backward" + _suffix(dy), self._model, self, _pointer(dy), c_void_p())
+        count = _function("model_weight_count", c_int64, c_void_p)(self._model)
+        return _view(_function("workspace_gradient" + _suffix(dy), c_void_p, c_void_p)(self), (count,), self._dtype).copy()
+
+    def sgd_step(self, rate):
+        _call("sgd_step", self._model, self, float(rate))
+
+
+_Draw = CFUNCTYPE(c_int32, c_void_p, c_uint64, c_uint64, c_int64, c_int64, c_void_p, c_void_p)
+
+
+class Task(_Handle):
+    """Task(context, name, ...) is one of the library's; Task.custom the host's own."""
+    noun = "task"
+
+    def __init__(self, context, name, **options):
+        self._create("task_create", context, byref(TaskOptions(name=name, **options)))
+
+    @classmethod
+    def custom(cls, context, name, draw, **shape):
+        """draw(seed, step, first, count, x, target) fills x (count, rows, in_width) and target (count, count of rows
+        that are scored, scored)."""
+        task, s = cls.__new__(cls), TaskShape(**shape)
+
+        def fill(_, seed, step, first, count, x, target):
+            draw(seed, step, first, count, _view(x, (count, s.rows, s.in_width)), _view(target, (count, s.count, s.scored)))
+        task._kept = _Draw(_guarded(fill))
+        task._create("task_create_custom", context, name, byref(s), task._kept, c_void_p())
+        return task
+
+    @property
+    def shape(self):
+        shape = TaskShape()
+        _call("task_get_shape", self, byref(shape), c_uint32(sizeof(shape)))
+        return shape
+
+
+_ProgressCall = CFUNCTYPE(c_int32, c_void_p, POINTER(Progress))
+
+
+class Trainer(_Handle):
+    noun = "trainer"
+
+    def __init__(self, model, task, **options):
+        self._kept = model, task
+        self._create("trainer_create", model, task, byref(TrainOptions(**options)))
+
+    def step(self):
+        progress = Progress()
+        _call("trainer_step", self, byref(progress))
+        return progress
+
+    def run(self, callback=None):
+        """Steps to the end; callback(progress) ends the run by raising."""
+        call = _ProgressCall(_guarded(lambda _, progress: callback(progress.contents))) if callback else c_void_p()
+        _call("trainer_run", self, call, c_void_p())
+
+
+_Stop = CFUNCTYPE(c_int32, c_void_p)
+
+
+class Solver(_Handle):
+    """Solver(context) has the trained models that the library carries; Solver(context, model) another. stop() -> bool."""
+    noun = "solver"
+
+    def __init__(self, context, model=None, stop=None, **options):
+        self._kept = _Stop(_guarded(lambda _: bool(stop()))) if stop else None
+        filled = SolverOptions(**options)
+        filled.stop = ctypes.cast(self._kept, c_void_p) if stop else None
+        self._create("solver_create", context, model or c_void_p(), byref(filled))
+
+    def solve(self, a, b, x=None):
+        """min ||A X - B||: X and its reports, one for each right-hand side; a b of one dimension gives an x and a report of
+        its own. What is not certified raises Error; `x`, where it is given, then holds the best answer."""
+        a, b = _real(a), _real(b)
+        if a.dtype != b.dtype:
+            a, b = a.astype(np.float64), b.astype(np.float64)
+        if a.ndim != 2 or b.ndim not in (1, 2) or len(a) != len(b):
+            raise ValueError(f"A is {a.shape} and b {b.shape}: they must have as many rows")
+        sides = b.reshape(len(b), -1)
+        if x is None:
+            x = np.empty((a.shape[1], *b.shape[1:]), a.dtype)
+        if x.dtype != a.dtype or x.shape != (a.shape[1], *b.shape[1:]) or not x.flags.c_contiguous:
+            raise ValueError(f"x is {x.shape} {x.dtype}: it must be contiguous, {(a.shape[1], *b.shape[1:])} {a.dtype}")
+        answers, reports = x.reshape(a.shape[1], -1), (Report * sides.shape[1])()
+        reports[0].size = sizeof(Report)
+        if _steps(a)[0] == 1 and _steps(a)[1] >= len(a) and sides.shape[1] == 1:
+            self._solve_columns(a, sides, answers, reports)
+        else:
+            a, lda = _rows(a)
+            sides, ldb = _rows(sides)
+            _call("solver_solve" + _suffix(a), self, *a.shape, sides.shape[1], _pointer(a), lda, _pointer(sides), ldb,
+                  _pointer(answers), sides.shape[1], reports)
+        return (x, reports[0]) if b.ndim == 1 else (x, list(reports))
+
+    def _solve_columns(self, a, b, x, reports):
+        """A whose columns are contiguous, as they lie."""
+        b = np.ascontiguousarray(b)
+        shape = Problems(column_major=1, m=a.shape[0], n=a.shape[1], lda=_steps(a)[1])
+        _call("solver_solve_batch" + _suffix(a), self, byref(shape), _pointer(a), _pointer(b), c_void_p(), _pointer(x), reports)
+
+    def solve_many(self, a, b):
+        """Problems of one shape: A (count, m, n), b (count, m) to x (count, n) and an array of reports."""
+        a, b = np.ascontiguousarray(_real(a)), np.ascontiguousarray(_real(b))
+        if a.ndim != 3 or b.shape != a.shape[:2] or a.dtype != b.dtype:
+            raise ValueError(f"A is {a.shape} {a.dtype} and b {b.shape} {b.dtype}: (count, m, n) and (count, m) are needed")
+        x, reports = np.empty((a.shape[0], a.shape[2]), a.dtype), (Report * a.shape[0])()
+        reports[0].size = sizeof(Report)
+        shape = Problems(count=a.shape[0], m=a.shape[1], n=a.shape[2])
+        _call("solver_solve_batch" + _suffix(a), self, byref(shape), _pointer(a), _pointer(b), c_void_p(), _pointer(x), reports)
+        return x, reports
+
+
+class State(_Handle):
+    """Rows that come and go, for a solver to solve again and again."""
+    noun = "state"
+
+    def __init__(self, context, solver, n, **options):
+        self._solver, self._n = solver, n
+        self._create("state_create", context, byref(StateOptions(n=n, **options)))
+
+    def append(self, a, b):
+        a, lda = _rows(np.asarray(a, np.float64).reshape(-1, self._n))
+        b = np.ascontiguousarray(b, np.float64).reshape(len(a))
+        _call("solver_append_rows", self._solver, self, len(a), _pointer(a), lda, _pointer(b), 1)
+
+    def solve(self):
+        x, report = np.empty(self._n), Report()
+        _call("solver_solve_state", self._solver, self, _pointer(x), 1, byref(report))
+        return x, report
+
+
+# ---- mixers of the host's own ----
+
+class Mixer:
+    """A mixer in float64: subclass it, give it a `name` and the methods below, and register the class with a context.
+
+    One object serves one block. shape is the library's lsqnet_mixer_shape; x (B,T,D), y and dy (B,R,D), where R =
+    shape.count rows from shape.first on are wanted; weights and dweights are lists of arrays, dweights[i] None where
+    weight i is frozen. Arrays are the library's own, and are gone after the call. lsqnet/mixer.h has the contract."""
+    name = ""
+
+    def __init__(self, sizes, config):
+        self.sizes, self.config = sizes, config
+
+    def parameters(self):
+        """[(name, shape), ...]"""
+        return []
+
+    def workspace(self, shape):
+        """Numbers in cache and in scratch."""
+        return 0, 0
+
+    def initialize(self, index, seed, values):
+        """Writes the first values of a parameter."""
+        values[...] = np.random.default_rng([seed, index]).normal(0, 0.3, values.shape)
+
+    def forward(self, shape, weights, x, y, cache, scratch):
+        """Writes y, and into cache what backward needs."""
+        raise NotImplementedError
+
+    def backward(self, shape, weights, x, dy, dx, dweights, cache, scratch):
+        """Writes dx and adds to dweights."""
+        raise NotImplementedError
+
+
+_MIXER_FUNCTIONS = {
+    "create": CFUNCTYPE(c_int32, POINTER(c_void_p), c_void_p, c_void_p, POINTER(MixerSizes), c_char_p),
+    "destroy": CFUNCTYPE(None, c_void_p),
+    "parameter_count": CFUNCTYPE(c_int64, c_void_p),
+    "parameter": CFUNCTYPE(c_int32, c_void_p, c_int64, POINTER(MixerParameter)),
+    "workspace": CFUNCTYPE(c_int32, c_void_p, POINTER(Batch), POINTER(c_int64), POINTER(c_int64)),
+    "forward_f64": CFUNCTYPE(c_int32, c_void_p, POINTER(Batch), POINTER(c_void_p), *[c_void_p] * 4),
+    "backward_f64": CFUNCTYPE(c_int32, c_void_p, POINTER(Batch), POINTER(c_void_p), *[c_void_p] * 3, POINTER(c_void_p),
+                              c_void_p, c_void_p),
+    "initialize": CFUNCTYPE(c_int32, c_void_p, c_int64, c_uint64, c_void_p)}
+_ABSENT = ["forward_f32", "backward_f32", "jvp_f64", "jvp_f32"]
+
+
+class MixerTable(_Struct):
+    _fields_ = (_fields("u32 size, flags; text name; pointer user")
+                + [(name, kind) for name, kind in _MIXER_FUNCTIONS.items() if name != "initialize"]
+                + [(name, c_void_p) for name in _ABSENT] + [("initialize", _MIXER_FUNCTIONS["initialize"]), ("config", c_void_p)])
+
+
+def _mixer_table(mixer):
+    """The table of functions of a subclass of Mixer; states are numbers of objects in a dictionary."""
+    objects, numbers = {}, iter(range(1, 1 << 62))
+
+    def create(state, context, user, sizes, config):
+        number = next(numbers)
+        copy = MixerSizes.from_buffer_copy(sizes.contents)
+        objects[number] = made = mixer(copy, config.decode())
+        made.list = [(name.encode(), tuple(shape)) for name, shape in made.parameters()]  # names live as long as it
+        state[0] = number
+
+    def destroy(state):
+        objects.pop(state, None)
+
+    def parameter(state, index, out):
+        name, shape = objects[state].list[index]
+        out.contents.name, out.contents.rank = name, len(shape)
+        out.contents.shape[:len(shape)] = shape
+
+    def workspace(state, shape, cache, scratch):
+        cache[0], scratch[0] = objects[state].workspace(shape.contents)
+
+    def arrays(state, shape, weights, cache, scratch):
+        s, made = shape.contents, objects[state]
+        sizes = made.workspace(s)
+        D = made.sizes.width
+        return (made, s, [_view(weights[i], dims, writeable=False) for i, (_, dims) in enumerate(made.list)],
+                (s.batch, s.rows, D), (s.batch, s.count, D), _view(cache, (sizes[0],)), _view(scratch, (sizes[1],)))
+
+    def forward(state, shape, weights, x, y, cache, scratch):
+        made, s, w, wide, wanted, kept, spare = arrays(state, shape, weights, cache, scratch)
+        made.forward(s, w, _view(x, wide, writeable=False), _view(y, wanted), kept, spare)
+
+    def backward(state, shape, weights, x, dy, dx, dweights, cache, scratch):
+        made, s, w, wide, wanted, kept, spare = arrays(state, shape, weights, cache, scratch)
+        dw = [_view(dweights[i], dims) if dweights[i] else None for i, (_, dims) in enumerate(made.list)]
+        made.backward(s, w, _view(x, wide, writeable=False), _view(dy, wanted, writeable=False), _view(dx, wide), dw, kept, spare)
+
+    def initialize(state, index, seed, values):
+        objects[state].initialize(index, seed, _view(values, objects[state].list[index][1]))
+
+    bodies = {"create": create, "parameter": parameter, "workspace": workspace, "forward_f64": forward,
+              "backward_f64": backward, "initialize": initialize}
+    functions = {name: _MIXER_FUNCTIONS[name](_guarded(body)) for name, body in bodies.items()}
+    functions["destroy"] = _MIXER_FUNCTIONS["destroy"](destroy)
+    functions["parameter_count"] = _MIXER_FUNCTIONS["parameter_count"](lambda state: len(objects[state].list))
+    return MixerTable(name=mixer.name, **functions)

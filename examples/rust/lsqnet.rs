@@ -1,0 +1,431 @@
+//! liblsqnet from Rust: one file to copy into a project, as `mod lsqnet;`. It links `liblsqnet` and needs no crate.
+//!
+//! A failed call is an `Err(Error)` with the library's status and message. What owns, frees; a context, a model and a
+//! task may go before what was made of them. The C headers say what each call does and what each option means.
+#![allow(dead_code)]
+
+use std::ffi::{c_void, CStr, CString};
+use std::fmt;
+use std::os::raw::c_char;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::ptr;
+
+/// A failed call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Error {
+    /// Number of the status, e.g. 30 for LSQNET_E_IO.
+    pub status: i32,
+    /// The library's message.
+    pub message: String,
+}
+
+pub const E_SHAPE: i32 = 11;
+pub const E_STOPPED: i32 = 51;
+
+impl Error {
+    /// Name of the status, e.g. "LSQNET_E_IO".
+    pub fn name(&self) -> String {
+        text(unsafe { lsqnet_status_name(self.status) })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}: {}", self.name(), self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+fn text(c: *const c_char) -> String {
+    unsafe { CStr::from_ptr(c) }.to_string_lossy().into_owned()
+}
+
+fn check(status: i32) -> Result<()> {
+    match status {
+        0 => Ok(()),
+        _ => Err(Error { status, message: text(unsafe { lsqnet_last_message() }) }),
+    }
+}
+
+fn c_text(s: &str) -> Result<CString> {
+    CString::new(s).map_err(|_| Error { status: 10, message: format!("a NUL in {:?}", s) })
+}
+
+/// Version of the library that runs.
+pub fn version() -> String {
+    text(unsafe { lsqnet_version() })
+}
+
+// Structs as in the headers, field for field. Texts in options must live as long as the call: C string literals do.
+
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct ModelOptions {
+    pub size: u32,
+    pub dtype: i32,
+    pub rows: i64,
+    pub in_width: i64,
+    pub out_width: i64,
+    pub width: i64,
+    pub layers: i64,
+    pub mlp_factor: i64,
+    pub mlp: i32,
+    pub residual: i32,
+    pub bias: i32,
+    pub mixer_norm: i32,
+    pub mlp_norm: i32,
+    pub final_norm: i32,
+    pub freeze_projections: i32,
+    pub freeze_positions: i32,
+    pub seed: u64,
+    pub mixer: *const c_char,
+    pub mixer_config: *const c_char,
+}
+
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct ModelStep {
+    pub size: u32,
+    pub output: i32,
+    pub rows: i64,
+    pub dim: i64,
+    pub iterates: i64,
+    pub step: f64,
+    pub task: *const c_char,
+    pub prompt: *const c_char,
+}
+
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct TaskOptions {
+    pub size: u32,
+    pub setting: i32,
+    pub rows: i64,
+    pub dim: i64,
+    pub iterates: i64,
+    pub points: i64,
+    pub seed: u64,
+    pub step: f64,
+    pub momentum: f64,
+    pub condition: f64,
+    pub singular_max: f64,
+    pub scale_a: f64,
+    pub scale_x: f64,
+    pub freedom: f64,
+    pub sparsity: f64,
+    pub ode_spread: f64,
+    pub ode_variance: f64,
+    pub ode_initial: f64,
+    pub ode_noise: f64,
+    pub law_a: i32,
+    pub law_x: i32,
+    pub normalise_rows: i32,
+    pub normalise_x: i32,
+    pub ode_class: i32,
+    pub ode_points: i32,
+    pub name: *const c_char,
+    pub prompt: *const c_char,
+}
+
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct TaskShape {
+    pub size: u32,
+    pub reserved: u32,
+    pub rows: i64,
+    pub in_width: i64,
+    pub out_width: i64,
+    pub first: i64,
+    pub stride: i64,
+    pub count: i64,
+    pub scored_first: i64,
+    pub scored: i64,
+}
+
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct TrainOptions {
+    pub size: u32,
+    pub fresh_batch: i32,
+    pub steps: i64,
+    pub batch: i64,
+    pub seed: u64,
+    pub target: f64,
+    pub rate: f64,
+    pub beta1: f64,
+    pub beta2: f64,
+    pub epsilon: f64,
+    pub weight_decay: f64,
+    pub momentum: f64,
+    pub clip: f64,
+    pub ema_decay: f64,
+    pub ema_lambda: f64,
+    pub gamma: f64,
+    pub metric_decay: f64,
+    pub metric_threshold: f64,
+    pub rate_floor: f64,
+    pub l1: f64,
+    pub damping: f64,
+    pub schedule_steps: i64,
+    pub no_increase_steps: i64,
+    pub metric_every: i64,
+    pub metric_batches: i64,
+    pub memory: i64,
+    pub dims_start: i64,
+    pub dims_increment: i64,
+    pub dims_interval: i64,
+    pub rows_start: i64,
+    pub rows_increment: i64,
+    pub rows_interval: i64,
+    pub optimizer: *const c_char,
+    pub schedule: *const c_char,
+    pub start_steps: i64,
+    pub start_batch: i64,
+    pub start_rate: f64,
+    pub restarts: i64,
+    pub restart_scale: f64,
+}
+
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    pub size: u32,
+    pub ended: i32,
+    pub step: i64,
+    pub loss: f64,
+    pub rate: f64,
+    pub gradient_norm: f64,
+    pub damping: f64,
+    pub metric: f64,
+    pub fresh_loss: f64,
+    pub seconds: f64,
+    pub skipped: i64,
+    pub phase: i32,
+    pub restart: i32,
+}
+
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Report {
+    pub size: u32,
+    pub status: i32,
+    pub stopped: i32,
+    pub method: i32,
+    pub backward_error: f64,
+    pub condition: f64,
+    pub digits: f64,
+    pub residual_norm: f64,
+    pub rank: i64,
+    pub iterations: i64,
+    pub corrections: i64,
+    pub orthogonalised: i64,
+    pub model_calls: i64,
+    pub road: i32,
+    pub why: i32,
+}
+
+type Handle = *mut c_void;
+type ProgressFn = unsafe extern "C" fn(*mut c_void, *const Progress) -> i32;
+
+#[link(name = "lsqnet")]
+extern "C" {
+    fn lsqnet_status_name(status: i32) -> *const c_char;
+    fn lsqnet_last_message() -> *const c_char;
+    fn lsqnet_set_message(text: *const c_char);
+    fn lsqnet_version() -> *const c_char;
+    fn lsqnet_context_create(out: *mut Handle, options: *const c_void) -> i32;
+    fn lsqnet_context_destroy(context: Handle);
+    fn lsqnet_model_options_init(options: *mut ModelOptions, size: u32) -> i32;
+    fn lsqnet_model_create(out: *mut Handle, context: Handle, options: *const ModelOptions) -> i32;
+    fn lsqnet_model_load(out: *mut Handle, context: Handle, path: *const c_char, options: *const c_void) -> i32;
+    fn lsqnet_model_save(model: Handle, path: *const c_char) -> i32;
+    fn lsqnet_model_draw_weights(model: Handle, seed: u64, scale: f64) -> i32;
+    fn lsqnet_model_get_step(model: Handle, step: *mut ModelStep, size: u32) -> i32;
+    fn lsqnet_model_destroy(model: Handle);
+    fn lsqnet_task_options_init(options: *mut TaskOptions, size: u32) -> i32;
+    fn lsqnet_task_create(out: *mut Handle, context: Handle, options: *const TaskOptions) -> i32;
+    fn lsqnet_task_get_shape(task: Handle, shape: *mut TaskShape, size: u32) -> i32;
+    fn lsqnet_task_destroy(task: Handle);
+    fn lsqnet_train_options_init(options: *mut TrainOptions, size: u32) -> i32;
+    fn lsqnet_trainer_create(out: *mut Handle, model: Handle, task: Handle, options: *const TrainOptions) -> i32;
+    fn lsqnet_trainer_step(trainer: Handle, progress: *mut Progress) -> i32;
+    fn lsqnet_trainer_run(trainer: Handle, callback: Option<ProgressFn>, user: *mut c_void) -> i32;
+    fn lsqnet_trainer_destroy(trainer: Handle);
+    fn lsqnet_solver_create(out: *mut Handle, context: Handle, model: Handle, options: *const c_void) -> i32;
+    fn lsqnet_solver_solve_f64(
+        solver: Handle, m: i64, n: i64, k: i64, a: *const f64, lda: i64, b: *const f64, ldb: i64, x: *mut f64, ldx: i64,
+        reports: *mut Report,
+    ) -> i32;
+    fn lsqnet_solver_destroy(solver: Handle);
+}
+
+/// A zeroed struct whose size field, the first, is set: what the library fills.
+unsafe fn sized<T>() -> T {
+    let mut value = std::mem::zeroed::<T>();
+    *(&mut value as *mut T as *mut u32) = std::mem::size_of::<T>() as u32;
+    value
+}
+
+/// Options with the library's defaults.
+unsafe fn defaults<T>(init: unsafe extern "C" fn(*mut T, u32) -> i32) -> T {
+    let mut value = sized::<T>();
+    assert_eq!(init(&mut value, std::mem::size_of::<T>() as u32), 0, "the library is older than this file");
+    value
+}
+
+impl Default for ModelOptions {
+    fn default() -> Self {
+        unsafe { defaults(lsqnet_model_options_init) }
+    }
+}
+
+impl Default for TaskOptions {
+    fn default() -> Self {
+        unsafe { defaults(lsqnet_task_options_init) }
+    }
+}
+
+impl Default for TrainOptions {
+    fn default() -> Self {
+        unsafe { defaults(lsqnet_train_options_init) }
+    }
+}
+
+/// A C text that lives for ever: `c("attention\0")`.
+pub fn c(text: &'static str) -> *const c_char {
+    assert!(text.ends_with('\0'), "{:?} does not end in \\0", text);
+    text.as_ptr() as *const c_char
+}
+
+macro_rules! handle {
+    ($(#[$about:meta])* $name:ident, $destroy:ident) => {
+        $(#[$about])*
+        #[derive(Debug)]
+        pub struct $name(Handle);
+
+        impl $name {
+            fn make(create: impl FnOnce(*mut Handle) -> i32) -> Result<$name> {
+                let mut handle = ptr::null_mut();
+                check(create(&mut handle)).map(|_| $name(handle))
+            }
+        }
+
+        impl Drop for $name {
+            fn drop(&mut self) {
+                unsafe { $destroy(self.0) }
+            }
+        }
+    };
+}
+
+handle!(/// Shared by all that is made in it.
+    Context, lsqnet_context_destroy);
+handle!(/// A model; read-only in passes.
+    Model, lsqnet_model_destroy);
+handle!(/// Where training pairs come from.
+    Task, lsqnet_task_destroy);
+handle!(/// A training run.
+    Trainer, lsqnet_trainer_destroy);
+handle!(/// A solver of least-squares problems.
+    Solver, lsqnet_solver_destroy);
+
+impl Context {
+    pub fn new() -> Result<Context> {
+        Context::make(|out| unsafe { lsqnet_context_create(out, ptr::null()) })
+    }
+}
+
+impl Model {
+    pub fn new(context: &Context, options: &ModelOptions) -> Result<Model> {
+        Model::make(|out| unsafe { lsqnet_model_create(out, context.0, options) })
+    }
+
+    pub fn load(context: &Context, path: &str) -> Result<Model> {
+        let path = c_text(path)?;
+        Model::make(|out| unsafe { lsqnet_model_load(out, context.0, path.as_ptr(), ptr::null()) })
+    }
+
+    pub fn save(&self, path: &str) -> Result<()> {
+        let path = c_text(path)?;
+        check(unsafe { lsqnet_model_save(self.0, path.as_ptr()) })
+    }
+
+    pub fn draw_weights(&mut self, seed: u64, scale: f64) -> Result<()> {
+        check(unsafe { lsqnet_model_draw_weights(self.0, seed, scale) })
+    }
+
+    pub fn step(&self) -> Result<ModelStep> {
+        let mut step = unsafe { sized::<ModelStep>() };
+        check(unsafe { lsqnet_model_get_step(self.0, &mut step, step.size) }).map(|_| step)
+    }
+}
+
+impl Task {
+    pub fn new(context: &Context, options: &TaskOptions) -> Result<Task> {
+        Task::make(|out| unsafe { lsqnet_task_create(out, context.0, options) })
+    }
+
+    pub fn shape(&self) -> Result<TaskShape> {
+        let mut shape = unsafe { sized::<TaskShape>() };
+        check(unsafe { lsqnet_task_get_shape(self.0, &mut shape, shape.size) }).map(|_| shape)
+    }
+}
+
+/// Calls the closure at `user`; neither an error nor a panic may pass through C.
+unsafe extern "C" fn call<F: FnMut(&Progress) -> Result<()>>(user: *mut c_void, progress: *const Progress) -> i32 {
+    let outcome = catch_unwind(AssertUnwindSafe(|| (*(user as *mut F))(&*progress)));
+    let error = match outcome {
+        Ok(Ok(())) => return 0,
+        Ok(Err(error)) => error,
+        Err(_) => Error { status: E_STOPPED, message: "the callback panicked".to_string() },
+    };
+    if let Ok(message) = CString::new(error.message) {
+        lsqnet_set_message(message.as_ptr());
+    }
+    error.status
+}
+
+impl Trainer {
+    pub fn new(model: &mut Model, task: &Task, options: &TrainOptions) -> Result<Trainer> {
+        Trainer::make(|out| unsafe { lsqnet_trainer_create(out, model.0, task.0, options) })
+    }
+
+    pub fn step(&mut self) -> Result<Progress> {
+        let mut progress = unsafe { sized::<Progress>() };
+        check(unsafe { lsqnet_trainer_step(self.0, &mut progress) }).map(|_| progress)
+    }
+
+    /// Steps to the end, or until the callback fails: `run` then returns its error.
+    pub fn run<F: FnMut(&Progress) -> Result<()>>(&mut self, mut callback: F) -> Result<()> {
+        let user = &mut callback as *mut F as *mut c_void;
+        check(unsafe { lsqnet_trainer_run(self.0, Some(call::<F>), user) })
+    }
+}
+
+impl Solver {
+    /// `None`: the trained models that the library carries.
+    pub fn new(context: &Context, model: Option<&Model>) -> Result<Solver> {
+        let model = model.map_or(ptr::null_mut(), |model| model.0);
+        Solver::make(|out| unsafe { lsqnet_solver_create(out, context.0, model, ptr::null()) })
+    }
+
+    /// min ||A x - b|| for a row-major A of b.len() rows.
+    pub fn solve(&mut self, a: &[f64], b: &[f64]) -> Result<(Vec<f64>, Report)> {
+        if b.is_empty() || a.len() % b.len() != 0 {
+            let message = format!("A has {} numbers: no multiple of b's {}", a.len(), b.len());
+            return Err(Error { status: E_SHAPE, message });
+        }
+        let (m, n) = (b.len() as i64, (a.len() / b.len()) as i64);
+        let mut x = vec![0.0; a.len() / b.len()];
+        let mut report = unsafe { sized::<Report>() };
+        let status = unsafe {
+            lsqnet_solver_solve_f64(
+                self.0, m, n, 1, a.as_ptr(), n, b.as_ptr(), 1, x.as_mut_ptr(), 1, &mut report,
+            )
+        };
+        check(status).map(|_| (x, report))
+    }
+}

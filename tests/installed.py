@@ -1,0 +1,58 @@
+"""The library as a program meets it: installed into a scratch folder, found by pkg-config. For the tests beside this."""
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+
+def run(*command, **options):
+    """Standard output of a command, which must succeed."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, **options)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def only(paths, what):
+    paths = list(paths)
+    if len(paths) != 1:
+        raise SystemExit(f"installed {len(paths)} {what}, not 1: {paths}")
+    return paths[0]
+
+
+class Installed:
+    """`with Installed(meson, build) as it`: it.prefix, it.library, it.flags for a compiler, it.environment to run in,
+    and it.scratch, a folder to work in; all gone at the end."""
+
+    def __init__(self, meson, build):
+        self.meson, self.build = meson, build
+
+    def __enter__(self):
+        self.scratch = Path(tempfile.mkdtemp())
+        try:
+            self.install()
+        except BaseException:
+            shutil.rmtree(self.scratch)
+            raise
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.scratch)
+
+    def install(self):
+        root = self.scratch / "root"
+        run(self.meson, "install", "-C", self.build, "--no-rebuild", "--destdir", root)
+        config = only(root.rglob("lsqnet.pc"), "lsqnet.pc")
+        self.library = only(root.rglob("liblsqnet.so"), "liblsqnet.so")
+        self.prefix = root / re.search(r"^prefix=/(.*)$", config.read_text(), re.MULTILINE).group(1)
+        self.environment = {**os.environ, "PKG_CONFIG_PATH": str(config.parent),
+                            "LD_LIBRARY_PATH": str(self.library.parent),
+                            "PATH": f"{self.prefix / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+        self.flags = run("pkg-config", f"--define-variable=prefix={self.prefix}", "--cflags", "--libs", "lsqnet",
+                         env=self.environment).split()
+
+    def run(self, *command, **options):
+        """A command as somebody would run it who has installed the library, in the scratch folder."""
+        return run(*command, **{"cwd": self.scratch, "env": self.environment, **options})

@@ -1,0 +1,74 @@
+! What lsqnet.f90 promises.
+module callbacks
+  use lsqnet
+  implicit none
+contains
+  function stop_at_three(user, progress) bind(c) result(status)
+    type(c_ptr), value :: user
+    type(lsqnet_progress), intent(in) :: progress
+    integer(c_int32_t) :: status
+    status = LSQNET_OK
+    if (progress%step < 3 .or. c_associated(user)) return
+    call lsqnet_set_message("three are enough" // c_null_char)
+    status = LSQNET_E_STOPPED
+  end function
+end module
+
+program claims
+  use callbacks
+  implicit none
+  type(c_ptr) :: context, solver, task, model, trainer
+  type(lsqnet_report) :: report
+  type(lsqnet_task_options) :: about
+  type(lsqnet_task_shape) :: shape
+  type(lsqnet_model_options) :: options
+  type(lsqnet_train_options) :: how
+  character(20, c_char), target :: name
+  real(c_double) :: a(3, 2), x(2), short(1)
+
+  call claim(lsqnet_context_create(context, c_null_ptr) == LSQNET_OK, "context")
+  call claim(lsqnet_solver_create(solver, context, c_null_ptr, c_null_ptr) == LSQNET_OK, "solver")
+  a = reshape([1d0, 1d0, 1d0, 1d0, 2d0, 3d0], [3, 2])
+  call claim(lsqnet_solve(solver, a, [3d0, 5d0, 7d0], x, report) == LSQNET_OK, "solve")
+  call claim(all(abs(x - [1d0, 2d0]) < 1d-14) .and. report%rank == 2, "x is (1, 2)")
+  call claim(lsqnet_solve(solver, a, [3d0, 5d0, 7d0], short, report) == LSQNET_E_SHAPE, "an x too short")
+  a(:, 2) = 2 * a(:, 1)
+  call claim(lsqnet_solve(solver, a, [3d0, 5d0, 7d0], x, report) == LSQNET_E_RANK, "rank")
+  call claim(index(lsqnet_message(), "rank") > 0 .and. lsqnet_name(LSQNET_E_RANK) == "LSQNET_E_RANK", lsqnet_message())
+
+  name = "identity" // c_null_char
+  call claim(lsqnet_task_options_init(about, int(c_sizeof(about), c_int32_t)) == LSQNET_OK, "task options")
+  call claim(abs(about%scale_x - 1) < 1d-15 .and. about%points == 25, "their defaults")
+  about%name = c_loc(name)
+  call claim(lsqnet_task_create(task, context, about) == LSQNET_OK, "task")
+  call claim(lsqnet_task_get_shape(task, shape, int(c_sizeof(shape), c_int32_t)) == LSQNET_OK, "shape")
+  call claim(lsqnet_model_options_init(options, int(c_sizeof(options), c_int32_t)) == LSQNET_OK, "model options")
+  options%rows = shape%rows
+  options%in_width = shape%in_width
+  options%out_width = shape%out_width
+  options%width = 4
+  options%layers = 1
+  call claim(lsqnet_model_create(model, context, options) == LSQNET_OK, "model")
+  call claim(lsqnet_train_options_init(how, int(c_sizeof(how), c_int32_t)) == LSQNET_OK, "train options")
+  call claim(abs(how%restart_scale - 1) < 1d-15 .and. how%steps == 10000, "their defaults")
+  how%batch = 4
+  call claim(lsqnet_trainer_create(trainer, model, task, how) == LSQNET_OK, "trainer")
+  call lsqnet_model_destroy(model)
+  call lsqnet_task_destroy(task)
+  call claim(lsqnet_trainer_run(trainer, c_funloc(stop_at_three), c_null_ptr) == LSQNET_E_STOPPED, "a callback that fails")
+  call claim(lsqnet_message() == "three are enough", lsqnet_message())
+  call lsqnet_trainer_destroy(trainer)
+  call lsqnet_solver_destroy(solver)
+  call lsqnet_context_destroy(context)
+  print '(a)', "lsqnet.f90: all claims hold"
+
+contains
+
+  subroutine claim(holds, what)
+    logical, intent(in) :: holds
+    character(*), intent(in) :: what
+    if (holds) return
+    print '(2a)', "does not hold: ", what
+    error stop 1
+  end subroutine
+end program

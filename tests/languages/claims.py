@@ -1,0 +1,206 @@
+"""What lsqnet.py promises."""
+import ctypes
+
+import numpy as np
+
+import lsqnet
+
+context = lsqnet.Context()
+
+
+def fails(status, words, body):
+    """The lsqnet.Error that `body` raises."""
+    try:
+        body()
+    except lsqnet.Error as error:
+        assert error.status == status and words in str(error), f"{error.status} {error.name}: {error}"
+        return error
+    raise AssertionError(f"no error with {words!r}")
+
+
+def small_model(mixer="identity", **options):
+    return lsqnet.Model(context, rows=3, in_width=2, out_width=2, width=4, layers=1, mixer=mixer, **options)
+
+
+def structs_have_the_library_s_sizes():
+    for struct in (lsqnet.ContextOptions, lsqnet.ModelOptions, lsqnet.TaskOptions, lsqnet.TrainOptions, lsqnet.SolverOptions,
+                   lsqnet.Problems, lsqnet.StateOptions):
+        size = ctypes.sizeof(struct)
+        assert struct.init((ctypes.c_char * size)(), size - 8) == 12  # the first release's struct is as long as this one
+    options = lsqnet.TrainOptions()
+    assert options.optimizer == b"adam" and options.restart_scale == 1 and options.start_rate == 4e-3
+    assert lsqnet.TaskOptions().name == b"explicit_gradient" and lsqnet.SolverOptions().corrections == 50
+    assert lsqnet.ModelOptions().mixer == b"base_conv" and lsqnet.StateOptions().forgetting == 1
+
+
+def every_layout_gives_the_same_answer_and_none_is_copied():
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(12, 3)), rng.normal(size=(12, 2))
+    solver = lsqnet.Solver(context)
+    x, reports = solver.solve(a, b)
+    assert np.allclose(x, np.linalg.lstsq(a, b, rcond=None)[0], rtol=1e-12) and len(reports) == 2
+    wide = np.zeros((12, 5))
+    wide[:, 1:4] = a
+    doubled = np.zeros((24, 3))
+    doubled[::2] = a
+    passed, original = [], lsqnet._pointer
+    lsqnet._pointer = lambda array: passed.append(array) or original(array)
+    try:
+        for same in (a, np.asfortranarray(a), wide[:, 1:4], doubled[::2]):
+            passed.clear()
+            got, report = solver.solve(same, b[:, 0])
+            assert np.allclose(got, x[:, 0], rtol=1e-14, atol=0) and report.rank == 3
+            assert np.shares_memory(passed[0], same) and np.shares_memory(passed[-1], got)
+    finally:
+        lsqnet._pointer = original
+    into = np.empty(3)
+    assert solver.solve(a, b[:, 0], into)[0] is into and np.allclose(into, x[:, 0], rtol=1e-14)
+    backwards, _ = solver.solve(a[::-1, ::-1], b[::-1, 0])  # no layout of BLAS' kind: copied
+    assert np.allclose(backwards[::-1], x[:, 0], rtol=1e-13)
+    narrow, _ = solver.solve(a.astype(np.float32), b[:, 0].astype(np.float32))
+    assert narrow.dtype == np.float32 and np.allclose(narrow, x[:, 0], rtol=1e-5)
+    integers, _ = solver.solve([[1, 1], [1, 2], [1, 3]], [3, 5, 7])
+    assert np.allclose(integers, [1, 2], rtol=1e-15)
+
+
+def many_and_streams():
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(size=(100, 6, 2)), rng.normal(size=(100, 6))
+    solver = lsqnet.Solver(context)
+    x, reports = solver.solve_many(a, b)
+    assert all(report.status == 0 for report in reports)
+    assert np.allclose(x[42], np.linalg.lstsq(a[42], b[42], rcond=None)[0], rtol=1e-12)
+    state = lsqnet.State(context, solver, 2)
+    for rows in range(6):
+        state.append(a[42, rows], b[42, rows])
+    assert np.allclose(state.solve()[0], x[42], rtol=1e-12)
+
+
+def errors_are_exceptions_with_the_library_s_message():
+    error = fails(42, "rank", lambda: lsqnet.Solver(context).solve([[1, 2], [2, 4], [3, 6]], [1, 2, 3]))
+    assert error.name == "LSQNET_E_RANK"
+    fails(40, "row 1", lambda: lsqnet.Solver(context).solve([[1.0], [np.nan]], [1.0, 2.0]))
+    fails(10, "juggle", lambda: lsqnet.Task(context, "juggle"))
+    fails(10, "threads", lambda: lsqnet.Context(threads=-7))
+    for wrong in (lambda: lsqnet.Solver(context).solve(np.zeros((3, 2)), np.zeros(2)),
+                  lambda: lsqnet.Solver(context).solve(np.eye(3, 2), np.zeros(3), np.zeros(4)[::2])):
+        try:
+            wrong()
+        except ValueError:
+            continue
+        raise AssertionError("shapes that do not fit are no ValueError")
+
+
+def what_a_callback_raises_ends_the_call():
+    def trainer(draw=None, **options):
+        draw = draw or (lambda seed, step, first, count, x, target: (x.fill(0.5), target.fill(0.25)))
+        task = lsqnet.Task.custom(context, "own", draw, rows=3, in_width=2, out_width=2, stride=1, count=3, scored=2)
+        return lsqnet.Trainer(small_model(), task, batch=4, **options)
+
+    def enough(progress):
+        if progress.step == 3:
+            raise RuntimeError("enough")
+
+    running = trainer()
+    error = fails(51, "RuntimeError: enough", lambda: running.run(enough))
+    assert isinstance(error.__cause__, RuntimeError)
+    assert running.step().step == 4  # the state is whole
+
+    def own(progress):
+        raise lsqnet.Error(30, "the disk is full")
+    fails(30, "the disk is full", lambda: trainer().run(own))
+
+    def interrupt(progress):
+        raise KeyboardInterrupt
+    assert isinstance(fails(51, "KeyboardInterrupt", lambda: trainer().run(interrupt)).__cause__, KeyboardInterrupt)
+    fails(51, "ZeroDivisionError", lambda: trainer(lambda *_: 1 / 0).step())
+    fails(51, "", lambda: lsqnet.Solver(context, stop=lambda: 1 / 0).solve(np.eye(3), np.ones(3)))
+
+
+class Failing(lsqnet.Mixer):
+    """The identity, but for one method that raises."""
+    name, at = "failing", None
+
+    def __init__(self, sizes, config):
+        self.fail("create")
+        super().__init__(sizes, config)
+
+    def fail(self, where):
+        if Failing.at == where:
+            raise ValueError(f"no luck in {where}")
+
+    def parameters(self):
+        self.fail("parameters")
+        return [("scale", (self.sizes.width,))]
+
+    def workspace(self, shape):
+        self.fail("workspace")
+        return 0, 0
+
+    def initialize(self, index, seed, values):
+        self.fail("initialize")
+        values[...] = 1
+
+    def forward(self, shape, weights, x, y, cache, scratch):
+        self.fail("forward")
+        y[...] = x[:, shape.first:shape.first + shape.count] * weights[0]
+
+    def backward(self, shape, weights, x, dy, dx, dweights, cache, scratch):
+        self.fail("backward")
+        dx[...] = 0
+        dx[:, shape.first:shape.first + shape.count] = dy * weights[0]
+        if dweights[0] is not None:
+            dweights[0] += (x[:, shape.first:shape.first + shape.count] * dy).sum(axis=(0, 1))
+
+
+def a_mixer_that_raises_ends_the_call_and_nothing_else():
+    context.register_mixer(Failing)
+    for where in ("create", "parameters", "initialize"):
+        Failing.at = where
+        error = fails(51, f"ValueError: no luck in {where}", lambda: small_model("failing"))
+        assert isinstance(error.__cause__, ValueError)
+    Failing.at = None
+    model = small_model("failing")
+    x = np.ones((2, 3, 2))
+    for where in ("workspace", "forward", "backward"):
+        Failing.at = where
+        space = lsqnet.Workspace(model)
+        fails(51, f"no luck in {where}", lambda: space.backward(space.forward(x)))
+    Failing.at = None
+    plain = small_model(seed=0)
+    space = lsqnet.Workspace(model)
+    assert space.forward(x).shape == (2, 3, 2) and plain.parameters().keys() < model.parameters().keys()
+    gradient = space.backward(np.ones((2, 3, 2)))
+    assert np.isfinite(gradient).all() and (gradient != 0).any()
+
+
+def threads_may_call_a_mixer():
+    many = lsqnet.Context(threads=2)
+    many.register_mixer(type("Threaded", (Failing,), {"name": "threaded"}))
+    model = lsqnet.Model(many, rows=3, in_width=2, out_width=2, width=4, layers=1, mixer="threaded")
+    x = np.random.default_rng(3).normal(size=(1000, 3, 2))  # several chunks
+    one = lsqnet.Workspace(model).forward(x)
+    assert (lsqnet.Workspace(model).forward(x[7:8]) == one[7:8]).all()
+    Failing.at = "forward"
+    fails(51, "no luck in forward", lambda: lsqnet.Workspace(model).forward(x))
+    Failing.at = None
+
+
+def objects_may_go_in_any_order():
+    model = small_model()
+    space, solver = lsqnet.Workspace(model), lsqnet.Solver(context)
+    model.close()
+    space.close()
+    other = lsqnet.Context()
+    with lsqnet.Model(other, rows=3, in_width=2, out_width=2, width=4, layers=1) as model:
+        other.close()
+        assert len(model.parameters()) > 0
+    solver.close()
+    solver.close()
+    fails(10, "NULL", lambda: solver.solve(np.eye(2), np.ones(2)))
+
+
+for claim in [value for name, value in list(globals().items()) if "_" in name and callable(value) and value.__module__ == "__main__"
+              and name not in ("small_model",)]:
+    claim()
+print("lsqnet.py: all claims hold")
