@@ -3,8 +3,8 @@
 
     test_symbols.py LIBRARY SYMBOLS_FILE INCLUDE_FOLDER [--sanitized]
 
-SYMBOLS_FILE (tests/abi/symbols.txt) is changed by hand, in the commit that adds a function: symbols never leave it once
-they have been released."""
+SYMBOLS_FILE (tests/abi/symbols.txt) is written by `ninja store-abi`, in the commit that adds a function: symbols never
+leave it once they have been released."""
 import re
 import subprocess
 import sys
