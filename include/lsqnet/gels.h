@@ -1,4 +1,5 @@
-/* Least squares with the arguments of LAPACKE_dgels and LAPACKE_sgels: a program changes the name of the call. */
+/** @file
+ * Least squares with the arguments of LAPACKE_dgels and LAPACKE_sgels: a program changes the name of the call. */
 #ifndef LSQNET_GELS_H
 #define LSQNET_GELS_H
 

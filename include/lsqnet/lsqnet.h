@@ -1,4 +1,5 @@
-/* All of liblsqnet. */
+/** @file
+ * All of liblsqnet. */
 #ifndef LSQNET_LSQNET_H
 #define LSQNET_LSQNET_H
 

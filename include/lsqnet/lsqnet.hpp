@@ -1,4 +1,5 @@
-/* liblsqnet for C++11: owners that clean up, views in place of pointers and lengths, exceptions in place of statuses.
+/** @file
+ * liblsqnet for C++11: owners that clean up, views in place of pointers and lengths, exceptions in place of statuses.
  * Header-only: nothing of it is in the library's binary interface. What a call does is said in the C headers, under the
  * C function's name. */
 #ifndef LSQNET_LSQNET_HPP

@@ -1,4 +1,5 @@
-/* Mixers: layers that mix the rows of a sequence, as a table of functions. The built-in ones ("base_conv",
+/** @file
+ * Mixers: layers that mix the rows of a sequence, as a table of functions. The built-in ones ("base_conv",
  * "attention", "identity") register through this same table. */
 #ifndef LSQNET_MIXER_H
 #define LSQNET_MIXER_H
@@ -11,7 +12,7 @@ extern "C" {
 
 /** What a model tells a mixer when it creates one for a block. */
 typedef struct lsqnet_mixer_sizes {
-  uint32_t size;
+  uint32_t size;    /**< sizeof of this struct in the caller's build */
   int32_t residual; /**< 1: the block adds its input to the mixer's output (BaseConv then has its inner skips too) */
   int64_t rows;     /**< most rows T a sequence can have */
   int64_t width;    /**< channels D */
@@ -23,7 +24,7 @@ typedef struct lsqnet_mixer_sizes {
 
 /** What one call works on: B sequences of T rows, of whose output the rows first .. first+count-1 are wanted. */
 typedef struct lsqnet_mixer_shape {
-  uint32_t size;
+  uint32_t size;     /**< sizeof of this struct in the caller's build */
   uint32_t reserved; /**< zero */
   int64_t batch;     /**< B >= 1 */
   int64_t rows;      /**< T, 1 .. sizes.rows */
@@ -33,7 +34,7 @@ typedef struct lsqnet_mixer_shape {
 
 /** A weight of a mixer. */
 typedef struct lsqnet_mixer_parameter {
-  uint32_t size;
+  uint32_t size;    /**< sizeof of this struct in the caller's build */
   int32_t frozen;   /**< 1: never trained unless thawed */
   int64_t rank;     /**< 1 .. 4 */
   int64_t shape[4]; /**< the first `rank` are used, each >= 1; values lie row-major */
@@ -66,6 +67,7 @@ typedef struct lsqnet_mixer {
    *  Writes *state; on failure there is nothing to destroy. */
   lsqnet_status (*create)(void **state, lsqnet_context *context, void *user, const lsqnet_mixer_sizes *sizes,
                           const char *config);
+  /** Ends it. */
   void (*destroy)(void *state);
   /** Number of parameters, 0 or more, the same for the life of the state. */
   int64_t (*parameter_count)(const void *state);
@@ -85,8 +87,10 @@ typedef struct lsqnet_mixer {
   /* Optional: NULL when absent. forward_f32 and backward_f32 come together, and jvp_f32 not without them; without them the
    * library converts to and from float64. */
 
+  /** forward_f64 in float32. */
   lsqnet_status (*forward_f32)(const void *state, const lsqnet_mixer_shape *shape, const float *const *weights,
                                const float *x, float *y, float *cache, float *scratch);
+  /** backward_f64 in float32. */
   lsqnet_status (*backward_f32)(const void *state, const lsqnet_mixer_shape *shape, const float *const *weights,
                                 const float *x, const float *dy, float *dx, float *const *dweights, const float *cache,
                                 float *scratch);
@@ -95,6 +99,7 @@ typedef struct lsqnet_mixer {
   lsqnet_status (*jvp_f64)(const void *state, const lsqnet_mixer_shape *shape, const double *const *weights,
                            const double *x, const double *dx, const double *const *dweights, double *dy,
                            const double *cache, double *scratch);
+  /** jvp_f64 in float32. */
   lsqnet_status (*jvp_f32)(const void *state, const lsqnet_mixer_shape *shape, const float *const *weights,
                            const float *x, const float *dx, const float *const *dweights, float *dy, const float *cache,
                            float *scratch);
@@ -107,6 +112,7 @@ typedef struct lsqnet_mixer {
   lsqnet_status (*config)(const void *state, char *text, uint64_t capacity, uint64_t *needed);
 } lsqnet_mixer;
 
+/** Bits of lsqnet_mixer.flags. */
 enum {
   LSQNET_MIXER_POLYNOMIAL = 1 /**< the output is a polynomial in x and the weights */
 };

@@ -1,4 +1,5 @@
-/* Models: a read-in, positions, blocks (mixer, optional MLP, optional LayerNorms, residual) and a read-out, and the
+/** @file
+ * Models: a read-in, positions, blocks (mixer, optional MLP, optional LayerNorms, residual) and a read-out, and the
  * workspaces in which they run.
  *
  *   u0 = x W_in' + b_in + positions
@@ -23,9 +24,12 @@ typedef struct lsqnet_model lsqnet_model;
 /** Activations of one forward pass, what backward needs, and gradients; one thread at a time. */
 typedef struct lsqnet_workspace lsqnet_workspace;
 
+/** Precisions of weights and passes. */
 enum { LSQNET_F32 = 1, LSQNET_F64 = 2 };
+/** Activations of MLPs. */
 enum { LSQNET_MLP_NONE = 0, LSQNET_MLP_RELU = 1, LSQNET_MLP_GELU = 2, LSQNET_MLP_GLU = 3 };
 
+/** Options of lsqnet_model_create. */
 typedef struct lsqnet_model_options {
   uint32_t size;              /**< sizeof of this struct in the caller's build */
   int32_t dtype;              /**< LSQNET_F64 (default) or LSQNET_F32 */
@@ -90,8 +94,9 @@ enum {
   LSQNET_OUTPUT_SOLUTION = 3  /**< y = argmin ||A x - b|| */
 };
 
+/** What a model carries out. */
 typedef struct lsqnet_model_step {
-  uint32_t size;
+  uint32_t size;      /**< sizeof of this struct in the caller's build */
   int32_t output;     /**< an LSQNET_OUTPUT_ number */
   int64_t rows;       /**< rows L of data in a prompt */
   int64_t dim;        /**< unknowns D */
@@ -105,16 +110,18 @@ typedef struct lsqnet_model_step {
  *  until the next set.
  *  Errors   E_ARGUMENT (field and value), E_SHAPE (the prompt's rows and widths are not the model's), E_VERSION. */
 LSQNET_API lsqnet_status lsqnet_model_get_step(const lsqnet_model *model, lsqnet_model_step *step, uint32_t size);
+/** The other direction of lsqnet_model_get_step. */
 LSQNET_API lsqnet_status lsqnet_model_set_step(lsqnet_model *model, const lsqnet_model_step *step);
 
 /* Parameters: listed in a fixed order, by index or name; their values lie one after the other in one flat vector of
  * lsqnet_model_weight_count() numbers, which is also the layout of gradients and directions. */
 
+/** What is known of a parameter. */
 typedef struct lsqnet_parameter {
-  uint32_t size;
-  int32_t frozen;
-  int64_t rank;
-  int64_t shape[4];
+  uint32_t size;    /**< sizeof of this struct in the caller's build */
+  int32_t frozen;   /**< 1: backward and steps pass over it */
+  int64_t rank;     /**< 1 .. 4 */
+  int64_t shape[4]; /**< the first `rank` are used */
   int64_t offset;   /**< of its first value in the flat vector */
   int64_t count;    /**< values */
   const char *name; /**< e.g. "blocks.0.mixer.in_proj.weight"; docs/model-files.md lists all; lives as long as the model */
@@ -123,6 +130,7 @@ typedef struct lsqnet_parameter {
 
 /** Number of parameters, and of their values all together; 0 if `model` is NULL. */
 LSQNET_API int64_t lsqnet_model_parameter_count(const lsqnet_model *model);
+/** Values of all parameters together. */
 LSQNET_API int64_t lsqnet_model_weight_count(const lsqnet_model *model);
 
 /** Describes parameter `index`. Errors: E_ARGUMENT (index and count), E_VERSION. */
@@ -137,6 +145,7 @@ LSQNET_API int64_t lsqnet_model_find_parameter(const lsqnet_model *model, const 
  *  Errors   E_ARGUMENT, E_SHAPE (count), E_NOT_FINITE (write: which element); a failed write changes nothing. */
 LSQNET_API lsqnet_status lsqnet_model_read_parameter(const lsqnet_model *model, int64_t index, double *values,
                                                      int64_t count);
+/** The other direction of lsqnet_model_read_parameter. */
 LSQNET_API lsqnet_status lsqnet_model_write_parameter(lsqnet_model *model, int64_t index, const double *values,
                                                       int64_t count);
 
@@ -155,7 +164,7 @@ LSQNET_API void lsqnet_workspace_destroy(lsqnet_workspace *workspace);
 /** A batch: B sequences of T rows, of whose output only the rows first .. first+count-1 are wanted, so that work which
  *  no wanted output needs is skipped. */
 typedef struct lsqnet_batch {
-  uint32_t size;
+  uint32_t size;     /**< sizeof of this struct in the caller's build */
   uint32_t reserved; /**< zero */
   int64_t batch;     /**< B >= 1 */
   int64_t rows;      /**< T, 1 .. options.rows */
@@ -171,6 +180,7 @@ typedef struct lsqnet_batch {
  *           NaN and infinity in x are no error: they travel into y. */
 LSQNET_API lsqnet_status lsqnet_model_forward_f64(const lsqnet_model *model, lsqnet_workspace *workspace,
                                                   const lsqnet_batch *shape, const double *x, double *y);
+/** lsqnet_model_forward_f64 in float32. */
 LSQNET_API lsqnet_status lsqnet_model_forward_f32(const lsqnet_model *model, lsqnet_workspace *workspace,
                                                   const lsqnet_batch *shape, const float *x, float *y);
 
@@ -180,11 +190,13 @@ LSQNET_API lsqnet_status lsqnet_model_forward_f32(const lsqnet_model *model, lsq
  *  Errors   E_ARGUMENT if there was no forward pass of this model and precision. */
 LSQNET_API lsqnet_status lsqnet_model_backward_f64(const lsqnet_model *model, lsqnet_workspace *workspace,
                                                    const double *dy, double *dx);
+/** lsqnet_model_backward_f64 in float32. */
 LSQNET_API lsqnet_status lsqnet_model_backward_f32(const lsqnet_model *model, lsqnet_workspace *workspace,
                                                    const float *dy, float *dx);
 
 /** The gradient of the last backward pass, (weight_count), or NULL before one; lives until the workspace's next use. */
 LSQNET_API const double *lsqnet_workspace_gradient_f64(const lsqnet_workspace *workspace);
+/** lsqnet_workspace_gradient_f64 in float32. */
 LSQNET_API const float *lsqnet_workspace_gradient_f32(const lsqnet_workspace *workspace);
 
 /** Jacobian-vector product at the workspace's last forward pass: dy (B,R,out_width) when x moves along dx (B,T,in_width;
@@ -192,6 +204,7 @@ LSQNET_API const float *lsqnet_workspace_gradient_f32(const lsqnet_workspace *wo
  *  Errors   as backward; E_UNSUPPORTED if a mixer has no jvp. */
 LSQNET_API lsqnet_status lsqnet_model_jvp_f64(const lsqnet_model *model, lsqnet_workspace *workspace, const double *dx,
                                               const double *direction, double *dy);
+/** lsqnet_model_jvp_f64 in float32. */
 LSQNET_API lsqnet_status lsqnet_model_jvp_f32(const lsqnet_model *model, lsqnet_workspace *workspace, const float *dx,
                                               const float *direction, float *dy);
 
@@ -202,8 +215,9 @@ LSQNET_API lsqnet_status lsqnet_sgd_step(lsqnet_model *model, const lsqnet_works
 
 /* Models whose weights are set by formula. */
 
+/** Options of lsqnet_model_construct_gradient and lsqnet_model_construct_iterates. */
 typedef struct lsqnet_construct_options {
-  uint32_t size;
+  uint32_t size;      /**< sizeof of this struct in the caller's build */
   int32_t dtype;      /**< LSQNET_F64 (default) or LSQNET_F32 */
   int64_t rows;       /**< L >= 1 */
   int64_t dim;        /**< D >= 1 */
@@ -233,7 +247,7 @@ LSQNET_API lsqnet_status lsqnet_model_construct_iterates(lsqnet_model **out, lsq
 
 /** What a file may leave unsaid; a value given here must not contradict what the file says. */
 typedef struct lsqnet_load_options {
-  uint32_t size;
+  uint32_t size;          /**< sizeof of this struct in the caller's build */
   int32_t output;         /**< an LSQNET_OUTPUT_ number; 0 (default): as the file says */
   int64_t rows;           /**< L; 0: as the file says; so below */
   int64_t dim;            /**< D */
@@ -257,8 +271,10 @@ typedef lsqnet_status (*lsqnet_write_fn)(void *user, const void *data, uint64_t 
  *           registered, a dtype that is not F32 or F64), E_ARGUMENT, E_MEMORY, or the callback's own. */
 LSQNET_API lsqnet_status lsqnet_model_load(lsqnet_model **out, lsqnet_context *context, const char *path,
                                            const lsqnet_load_options *options);
+/** lsqnet_model_load from `bytes` bytes at `data`. */
 LSQNET_API lsqnet_status lsqnet_model_load_memory(lsqnet_model **out, lsqnet_context *context, const void *data,
                                                   uint64_t bytes, const lsqnet_load_options *options);
+/** lsqnet_model_load from what `read` gives. */
 LSQNET_API lsqnet_status lsqnet_model_load_stream(lsqnet_model **out, lsqnet_context *context, lsqnet_read_fn read,
                                                   void *user, const lsqnet_load_options *options);
 
@@ -267,8 +283,10 @@ LSQNET_API lsqnet_status lsqnet_model_load_stream(lsqnet_model **out, lsqnet_con
  *  and always *needed (call with capacity 0 to ask). The bytes are a function of the model alone.
  *  Errors   E_IO (path, reason), E_ARGUMENT, E_MEMORY, E_SHAPE (capacity too small), or the callback's own. */
 LSQNET_API lsqnet_status lsqnet_model_save(const lsqnet_model *model, const char *path);
+/** lsqnet_model_save into memory. */
 LSQNET_API lsqnet_status lsqnet_model_save_memory(const lsqnet_model *model, void *data, uint64_t capacity,
                                                   uint64_t *needed);
+/** lsqnet_model_save into what `write` takes. */
 LSQNET_API lsqnet_status lsqnet_model_save_stream(const lsqnet_model *model, lsqnet_write_fn write, void *user);
 
 #ifdef __cplusplus

@@ -1,4 +1,5 @@
-/* The solver: a model with the arithmetic around it that makes it solve min ||A x - b|| for any A. */
+/** @file
+ * The solver: a model with the arithmetic around it that makes it solve min ||A x - b|| for any A. */
 #ifndef LSQNET_SOLVER_H
 #define LSQNET_SOLVER_H
 
@@ -62,6 +63,7 @@ enum {
 /** Asked between steps of a solve, on the thread that called; nonzero ends it. */
 typedef int32_t (*lsqnet_stop_fn)(void *user);
 
+/** Options of lsqnet_solver_create. */
 typedef struct lsqnet_solver_options {
   uint32_t size;            /**< sizeof of this struct in the caller's build */
   int32_t method;           /**< an LSQNET_METHOD_ number up to DIRECT; default AUTO */
@@ -81,7 +83,7 @@ typedef struct lsqnet_solver_options {
 
 /** What is known about one answer. */
 typedef struct lsqnet_report {
-  uint32_t size;
+  uint32_t size;          /**< sizeof of this struct in the caller's build */
   int32_t status;         /**< lsqnet_status of this right-hand side */
   int32_t stopped;        /**< an LSQNET_STOP_ number */
   int32_t method;         /**< the LSQNET_METHOD_ number that made the answer */
@@ -150,19 +152,19 @@ LSQNET_API lsqnet_status lsqnet_solver_solve_pair_f64(lsqnet_solver *solver, int
 
 /** Where `count` problems of one shape lie: min ||A_p X_p - B_p|| for p = 0 .. count-1. Distances are in numbers. */
 typedef struct lsqnet_problems {
-  uint32_t size;
+  uint32_t size;        /**< sizeof of this struct in the caller's build */
   int32_t column_major; /**< 0 (default): row i of A is at i lda; 1: column j is at j lda. B and X likewise */
   int64_t count;        /**< problems, default 1 */
   int64_t m;            /**< rows of A and B */
   int64_t n;            /**< columns of A, rows of X */
   int64_t k;            /**< columns of B and X, default 1 */
   int64_t lda;          /**< from one row (column) of A to the next; default 0: they follow each other; so below */
-  int64_t ldb;
-  int64_t ldx;
+  int64_t ldb;          /**< of B */
+  int64_t ldx;          /**< of X */
   int64_t a_stride; /**< from one A to the next; default 0: they follow each other; so below. Not read by _pointers */
-  int64_t b_stride;
-  int64_t x_stride;
-  int64_t weights_stride;
+  int64_t b_stride;       /**< from one B to the next */
+  int64_t x_stride;       /**< from one X to the next */
+  int64_t weights_stride; /**< from one problem's weights to the next's */
 } lsqnet_problems;
 
 /** Fills `problems` with the defaults. Errors: E_ARGUMENT if NULL; E_VERSION. */
@@ -182,6 +184,7 @@ LSQNET_API lsqnet_status lsqnet_problems_init(lsqnet_problems *problems, uint32_
 LSQNET_API lsqnet_status lsqnet_solver_solve_batch_f64(lsqnet_solver *solver, const lsqnet_problems *problems,
                                                        const double *a, const double *b, const double *weights,
                                                        double *x, lsqnet_report *reports);
+/** lsqnet_solver_solve_batch_f64 in float32, as lsqnet_solver_solve_f32. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_batch_f32(lsqnet_solver *solver, const lsqnet_problems *problems,
                                                        const float *a, const float *b, const float *weights, float *x,
                                                        lsqnet_report *reports);
@@ -191,6 +194,7 @@ LSQNET_API lsqnet_status lsqnet_solver_solve_pointers_f64(lsqnet_solver *solver,
                                                           const double *const *a, const double *const *b,
                                                           const double *const *weights, double *const *x,
                                                           lsqnet_report *reports);
+/** lsqnet_solver_solve_pointers_f64 in float32, as lsqnet_solver_solve_f32. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_pointers_f32(lsqnet_solver *solver, const lsqnet_problems *problems,
                                                           const float *const *a, const float *const *b,
                                                           const float *const *weights, float *const *x,
@@ -202,8 +206,9 @@ LSQNET_API lsqnet_status lsqnet_solver_solve_pointers_f32(lsqnet_solver *solver,
  *  window, or fading ones. One thread at a time. */
 typedef struct lsqnet_state lsqnet_state;
 
+/** Options of lsqnet_state_create. */
 typedef struct lsqnet_state_options {
-  uint32_t size;
+  uint32_t size;     /**< sizeof of this struct in the caller's build */
   int32_t keep_rows; /**< 1: the rows are kept too, (n+k) numbers each: rows that leave are looked for among them, and
                           moments are summed up anew once roundings of rows that have left (`drift`) grow, or weigh in an
                           answer; default 0: what drift costs is told by reports alone */
@@ -213,8 +218,9 @@ typedef struct lsqnet_state_options {
                           default 1: rows do not fade */
 } lsqnet_state_options;
 
+/** What a state holds. */
 typedef struct lsqnet_state_info {
-  uint32_t size;
+  uint32_t size;     /**< sizeof of this struct in the caller's build */
   uint32_t reserved; /**< zero */
   int64_t rows;      /**< appended and not removed */
   int64_t repairs;   /**< times that the moments have been summed up anew */
@@ -266,8 +272,11 @@ LSQNET_API lsqnet_status lsqnet_solver_solve_state(lsqnet_solver *solver, lsqnet
 /** Names of methods, stops, roads and reasons as the command prints them ("direct", "converged", "problems", "small");
  *  NULL for a number that is none. */
 LSQNET_API const char *lsqnet_method_name(int32_t method);
+/** Name of an LSQNET_STOP_ number. */
 LSQNET_API const char *lsqnet_stop_name(int32_t stopped);
+/** Name of an LSQNET_ROAD_ number. */
 LSQNET_API const char *lsqnet_road_name(int32_t road);
+/** Name of an LSQNET_WHY_ number. */
 LSQNET_API const char *lsqnet_why_name(int32_t why);
 
 #ifdef __cplusplus

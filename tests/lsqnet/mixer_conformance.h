@@ -1,4 +1,5 @@
-/* Does a mixer keep its contract (lsqnet/mixer.h)? For authors of mixers, inside the library and outside:
+/** @file
+ * Does a mixer keep its contract (lsqnet/mixer.h)? For authors of mixers, inside the library and outside:
  *
  *   char report[4096];
  *   if (lsqnet_mixer_conformance(&my_mixer, context, &sizes, "{}", report, sizeof report) != 0) puts(report);

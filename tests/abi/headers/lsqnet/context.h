@@ -1,4 +1,5 @@
-/* The context: allocator, threads, log sink, mixer registry and kernel level. Nothing else is shared between
+/** @file
+ * The context: allocator, threads, log sink, mixer registry and kernel level. Nothing else is shared between
  * objects, and nothing is global. */
 #ifndef LSQNET_CONTEXT_H
 #define LSQNET_CONTEXT_H
@@ -20,6 +21,7 @@ typedef void (*lsqnet_release_fn)(void *user, void *memory, uint64_t bytes);
 /** Takes one line of text, without line end, that lives for the call. `level` is a LSQNET_LOG_ number. From any thread. */
 typedef void (*lsqnet_log_fn)(void *user, int32_t level, const char *text);
 
+/** Levels of messages. */
 enum { LSQNET_LOG_WARNING = 1, LSQNET_LOG_INFO = 2, LSQNET_LOG_DEBUG = 3 };
 
 /** Instruction sets that the kernels are compiled for. On one level results are the same bits on every machine that has
@@ -33,13 +35,14 @@ enum {
   LSQNET_KERNEL_X86_64_V4 = 4  /**< 64-byte vectors, AVX-512 */
 };
 
+/** Options of lsqnet_context_create. */
 typedef struct lsqnet_context_options {
   uint32_t size;               /**< sizeof of this struct in the caller's build */
   int32_t threads;             /**< threads a call may use, the caller's included; -1: one per processor; default 1 */
   int32_t kernel_level;        /**< a LSQNET_KERNEL_ number; default LSQNET_KERNEL_AUTO */
   int32_t log_level;           /**< messages up to this LSQNET_LOG_ number reach `log`; default LSQNET_LOG_WARNING */
   lsqnet_allocate_fn allocate; /**< NULL with `release` NULL: the C library's allocator (the default) */
-  lsqnet_release_fn release;
+  lsqnet_release_fn release;   /**< both or neither */
   void *allocator_user; /**< first argument of `allocate` and `release` */
   lsqnet_log_fn log;    /**< NULL: no log (the default) */
   void *log_user;       /**< first argument of `log` */

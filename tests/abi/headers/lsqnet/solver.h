@@ -1,4 +1,5 @@
-/* The solver: a model with the arithmetic around it that makes it solve min ||A x - b|| for any A. */
+/** @file
+ * The solver: a model with the arithmetic around it that makes it solve min ||A x - b|| for any A. */
 #ifndef LSQNET_SOLVER_H
 #define LSQNET_SOLVER_H
 
@@ -13,7 +14,9 @@ typedef struct lsqnet_solver lsqnet_solver;
 
 /** How the corrections of outer refinement (and the first answer) come from the model. */
 enum {
-  LSQNET_METHOD_AUTO = 0,      /**< the library chooses: DIRECT, on the road that shape and condition ask for */
+  LSQNET_METHOD_AUTO = 0,      /**< the library chooses: DIRECT, on the road (report.road, .why) that shape and condition
+                                    ask for. The size of the batch only says how many problems share a vector and how
+                                    many threads share the batch, so that a problem's bits are the same in any */
   LSQNET_METHOD_GD = 1,        /**< x <- x - s g(x), the paper's iterate, s = 1 / largest eigenvalue unless given */
   LSQNET_METHOD_CHEBYSHEV = 2, /**< Chebyshev semi-iteration between estimates of the extreme eigenvalues */
   LSQNET_METHOD_CG = 3,        /**< conjugate gradients */
@@ -53,13 +56,14 @@ enum {
   LSQNET_WHY_TALL = 2,      /**< more: ROWS */
   LSQNET_WHY_WIDE = 3,      /**< more than 64 unknowns, or 8 right-hand sides: ORTHOGONAL */
   LSQNET_WHY_CONDITION = 4, /**< side by side no certificate was to be had, mostly for the condition: ORTHOGONAL */
-  LSQNET_WHY_OPTIONS = 5,   /**< the options or data (an iterative method, corrections below 2, weights, pairs) need it */
+  LSQNET_WHY_OPTIONS = 5,   /**< the options or data (an iterative method, corrections below 2, pairs) need it */
   LSQNET_WHY_STATE = 6      /**< a lsqnet_state was asked */
 };
 
 /** Asked between steps of a solve, on the thread that called; nonzero ends it. */
 typedef int32_t (*lsqnet_stop_fn)(void *user);
 
+/** Options of lsqnet_solver_create. */
 typedef struct lsqnet_solver_options {
   uint32_t size;            /**< sizeof of this struct in the caller's build */
   int32_t method;           /**< an LSQNET_METHOD_ number up to DIRECT; default AUTO */
@@ -79,12 +83,15 @@ typedef struct lsqnet_solver_options {
 
 /** What is known about one answer. */
 typedef struct lsqnet_report {
-  uint32_t size;
+  uint32_t size;          /**< sizeof of this struct in the caller's build */
   int32_t status;         /**< lsqnet_status of this right-hand side */
   int32_t stopped;        /**< an LSQNET_STOP_ number */
   int32_t method;         /**< the LSQNET_METHOD_ number that made the answer */
-  double backward_error;  /**< min(||A'r|| / (||A|| ||r||), ||r|| / (||A|| ||x|| + ||b||)), Frobenius norms, columns scaled
-                               to unit size, r and A'r compensated; with a ridge, of A and b with its rows below them */
+  double backward_error;  /**< x solves exactly a problem whose data differ by at most this fraction of their size: the
+                               least of ||A'r|| / (||A|| ||r||), ||r|| / (||A|| ||x|| + ||b||) and, where x has converged
+                               and a factor of A is known (DIRECT), ||the part of r in the range of A|| / (||A|| ||x||).
+                               Frobenius norms, columns scaled to unit size, r and A'r compensated; with a ridge, of A and
+                               b with its rows below them */
   double condition;       /**< 2-norm condition number of the column-scaled A, within a factor of about 2; 0: not known */
   double digits;          /**< estimate of the right decimal digits in the worst component of x, 0 .. 15.95 (7.2 in
                                float32): never meant to flatter. Components that come out as 0 are left out: one that the
@@ -145,19 +152,19 @@ LSQNET_API lsqnet_status lsqnet_solver_solve_pair_f64(lsqnet_solver *solver, int
 
 /** Where `count` problems of one shape lie: min ||A_p X_p - B_p|| for p = 0 .. count-1. Distances are in numbers. */
 typedef struct lsqnet_problems {
-  uint32_t size;
+  uint32_t size;        /**< sizeof of this struct in the caller's build */
   int32_t column_major; /**< 0 (default): row i of A is at i lda; 1: column j is at j lda. B and X likewise */
   int64_t count;        /**< problems, default 1 */
   int64_t m;            /**< rows of A and B */
   int64_t n;            /**< columns of A, rows of X */
   int64_t k;            /**< columns of B and X, default 1 */
   int64_t lda;          /**< from one row (column) of A to the next; default 0: they follow each other; so below */
-  int64_t ldb;
-  int64_t ldx;
+  int64_t ldb;          /**< of B */
+  int64_t ldx;          /**< of X */
   int64_t a_stride; /**< from one A to the next; default 0: they follow each other; so below. Not read by _pointers */
-  int64_t b_stride;
-  int64_t x_stride;
-  int64_t weights_stride;
+  int64_t b_stride;       /**< from one B to the next */
+  int64_t x_stride;       /**< from one X to the next */
+  int64_t weights_stride; /**< from one problem's weights to the next's */
 } lsqnet_problems;
 
 /** Fills `problems` with the defaults. Errors: E_ARGUMENT if NULL; E_VERSION. */
@@ -171,11 +178,13 @@ LSQNET_API lsqnet_status lsqnet_problems_init(lsqnet_problems *problems, uint32_
  *           sum_i w_i (a_i x - b_i)^2. reports (count,k) with reports[0].size set by the caller, or NULL.
  *  Returns  OK if all answers met the tolerance, else the status of the first problem that has another; the message
  *           names it. Problems that options.seconds or options.stop left over have E_STOPPED.
- *  Memory   What is in flight of a problem, on each thread; kept by the solver for the next call. 2 bytes a problem.
+ *  Memory   At most twice what the threads have in flight (problems of 2^16 numbers each), and a byte a problem; the
+ *           solver keeps it, so that a call that is no larger than one before it allocates nothing.
  *  Errors   as lsqnet_solver_solve_f64. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_batch_f64(lsqnet_solver *solver, const lsqnet_problems *problems,
                                                        const double *a, const double *b, const double *weights,
                                                        double *x, lsqnet_report *reports);
+/** lsqnet_solver_solve_batch_f64 in float32, as lsqnet_solver_solve_f32. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_batch_f32(lsqnet_solver *solver, const lsqnet_problems *problems,
                                                        const float *a, const float *b, const float *weights, float *x,
                                                        lsqnet_report *reports);
@@ -185,6 +194,7 @@ LSQNET_API lsqnet_status lsqnet_solver_solve_pointers_f64(lsqnet_solver *solver,
                                                           const double *const *a, const double *const *b,
                                                           const double *const *weights, double *const *x,
                                                           lsqnet_report *reports);
+/** lsqnet_solver_solve_pointers_f64 in float32, as lsqnet_solver_solve_f32. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_pointers_f32(lsqnet_solver *solver, const lsqnet_problems *problems,
                                                           const float *const *a, const float *const *b,
                                                           const float *const *weights, float *const *x,
@@ -196,18 +206,21 @@ LSQNET_API lsqnet_status lsqnet_solver_solve_pointers_f32(lsqnet_solver *solver,
  *  window, or fading ones. One thread at a time. */
 typedef struct lsqnet_state lsqnet_state;
 
+/** Options of lsqnet_state_create. */
 typedef struct lsqnet_state_options {
-  uint32_t size;
-  int32_t keep_rows; /**< 1: the rows are kept too, (n+k) numbers each: rows that leave are looked for among them, moments
-                          are summed up anew once roundings weigh in the answer; default 0 */
+  uint32_t size;     /**< sizeof of this struct in the caller's build */
+  int32_t keep_rows; /**< 1: the rows are kept too, (n+k) numbers each: rows that leave are looked for among them, and
+                          moments are summed up anew once roundings of rows that have left (`drift`) grow, or weigh in an
+                          answer; default 0: what drift costs is told by reports alone */
   int64_t n;         /**< unknowns; default 0, to be set */
   int64_t k;         /**< right-hand sides; default 1 */
   double forgetting; /**< what the weight of a row's square is multiplied by with each row that comes after it, above 0;
                           default 1: rows do not fade */
 } lsqnet_state_options;
 
+/** What a state holds. */
 typedef struct lsqnet_state_info {
-  uint32_t size;
+  uint32_t size;     /**< sizeof of this struct in the caller's build */
   uint32_t reserved; /**< zero */
   int64_t rows;      /**< appended and not removed */
   int64_t repairs;   /**< times that the moments have been summed up anew */
@@ -237,7 +250,7 @@ LSQNET_API lsqnet_status lsqnet_solver_append_rows(lsqnet_solver *solver, lsqnet
                                                    const double *a, int64_t lda, const double *b, int64_t ldb);
 
 /** Takes rows out of a state again. With a and b NULL the oldest ones, which needs keep_rows. With keep_rows rows must be
- *  there, number by number, and the oldest of several equal ones goes.
+ *  there, number by number, and the oldest of several equal ones goes; without, the caller answers for that.
  *  Errors   as append; E_ARGUMENT (more rows than there are; a row that is not there: which), E_UNSUPPORTED (fading rows, or
  *           the oldest ones, where rows are not kept). No row has been removed then. */
 LSQNET_API lsqnet_status lsqnet_solver_remove_rows(lsqnet_solver *solver, lsqnet_state *state, int64_t rows,
@@ -249,7 +262,9 @@ LSQNET_API lsqnet_status lsqnet_solver_remove_rows(lsqnet_solver *solver, lsqnet
  *           factor) answers from moments. With keep_rows the rows themselves are solved where moments do not reach.
  *  Note     Moments carry some 2^-100 of themselves, times the drift: answers are right to the last digit up to a condition
  *           of about 10^6, and up to 10^14 lose twice the digits that the condition has beyond that; reports say how
- *           many are left. A residual below some 2^-50 (||A|| ||x|| + ||b||) cannot be seen, and is reported as that.
+ *           many are left. A residual below some 2^-50 (||A|| ||x|| + ||b||), or the root of the drift times
+ *           that, cannot be seen, and is reported as that. Squares below 2^-1022 lose digits, which the drift tells, and
+ *           are at last zero: columns of nothing else need keep_rows, or to be scaled.
  *  Returns  as lsqnet_solver_solve_f64; E_RANK if there are fewer rows than unknowns. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_state(lsqnet_solver *solver, lsqnet_state *state, double *x, int64_t ldx,
                                                    lsqnet_report *reports);
@@ -257,8 +272,11 @@ LSQNET_API lsqnet_status lsqnet_solver_solve_state(lsqnet_solver *solver, lsqnet
 /** Names of methods, stops, roads and reasons as the command prints them ("direct", "converged", "problems", "small");
  *  NULL for a number that is none. */
 LSQNET_API const char *lsqnet_method_name(int32_t method);
+/** Name of an LSQNET_STOP_ number. */
 LSQNET_API const char *lsqnet_stop_name(int32_t stopped);
+/** Name of an LSQNET_ROAD_ number. */
 LSQNET_API const char *lsqnet_road_name(int32_t road);
+/** Name of an LSQNET_WHY_ number. */
 LSQNET_API const char *lsqnet_why_name(int32_t why);
 
 #ifdef __cplusplus

@@ -1,4 +1,5 @@
-/* Status codes, messages and version: what every call of liblsqnet shares. */
+/** @file
+ * Status codes, messages and version: what every call of liblsqnet shares. */
 #ifndef LSQNET_STATUS_H
 #define LSQNET_STATUS_H
 

@@ -1,4 +1,5 @@
-/* Training: first-order optimisers with the paper's recipe, and Gauss-Newton beyond it. */
+/** @file
+ * Training: first-order optimisers with the paper's recipe, and Gauss-Newton beyond it. */
 #ifndef LSQNET_TRAIN_H
 #define LSQNET_TRAIN_H
 
@@ -13,8 +14,9 @@ extern "C" {
  *  time; inside it uses the context's threads, and its results do not depend on their number, to the bit. */
 typedef struct lsqnet_trainer lsqnet_trainer;
 
+/** Options of lsqnet_trainer_create. */
 typedef struct lsqnet_train_options {
-  uint32_t size;
+  uint32_t size;             /**< sizeof of this struct in the caller's build */
   int32_t fresh_batch;       /**< Gauss-Newton: 1 a new batch each iteration, 0 one batch as long as it serves,
                                   -1 (default): the trainer lets them take over from each other */
   int64_t steps;             /**< most steps, Gauss-Newton iterations included; default 10000 */
@@ -23,7 +25,8 @@ typedef struct lsqnet_train_options {
   uint64_t seed;             /**< fixes all data; default 0 */
   double target;             /**< ends the run when the loss on fresh data is at or below it; 0 (default): never */
   double rate;               /**< learning rate; default 1e-3 */
-  double beta1, beta2;       /**< Adam's decay rates; default 0.9, 0.999 */
+  double beta1;              /**< Adam's decay rate of gradients; default 0.9 */
+  double beta2;              /**< and of their squares; default 0.999 */
   double epsilon;            /**< Adam's; default 1e-16 */
   double weight_decay;       /**< default 0 */
   double momentum;           /**< SGD's; default 0.9 */
@@ -43,8 +46,12 @@ typedef struct lsqnet_train_options {
   int64_t memory;            /**< bytes that Gauss-Newton's matrices may take; default 2^30. With P trained
                                   weights "levenberg_marquardt" needs more than 16 P^2; "gauss_newton_cg" makes do
                                   with little, and takes fewer iterations the more it has, up to 2 P^2 */
-  int64_t dims_start, dims_increment, dims_interval;       /**< curriculum over unknowns; start 0 (default): none */
-  int64_t rows_start, rows_increment, rows_interval;       /**< curriculum over rows of data */
+  int64_t dims_start;        /**< curriculum over unknowns: how many at first; 0 (default): none */
+  int64_t dims_increment;    /**< how many are added at a time */
+  int64_t dims_interval;     /**< steps from one time to the next */
+  int64_t rows_start;        /**< curriculum over rows of data, likewise */
+  int64_t rows_increment;    /**< how many are added at a time */
+  int64_t rows_interval;     /**< steps from one time to the next */
   const char *optimizer;     /**< "adam" (default), "adamw", "sgd"; Gauss-Newton: "levenberg_marquardt" (explicit
                                   Jacobian), "gauss_newton_cg" (conjugate gradients on products with it) */
   const char *schedule;      /**< "constant", "step" (default), "adaptive" */
@@ -57,6 +64,7 @@ typedef struct lsqnet_train_options {
   double restart_scale;      /**< lsqnet_model_draw_weights' scale for all but the model's own; default 1 */
 } lsqnet_train_options;
 
+/** Fills `options` with the defaults. Errors: E_ARGUMENT if NULL; E_VERSION. */
 LSQNET_API lsqnet_status lsqnet_train_options_init(lsqnet_train_options *options, uint32_t size);
 
 /** Why a run ended. */
@@ -76,7 +84,7 @@ enum {
 
 /** What the last step did. */
 typedef struct lsqnet_progress {
-  uint32_t size;
+  uint32_t size;          /**< sizeof of this struct in the caller's build */
   int32_t ended;          /**< an LSQNET_TRAIN_ number */
   int64_t step;           /**< steps done */
   double loss;            /**< on this step's batch, before the step, without L1 */
@@ -98,6 +106,7 @@ typedef lsqnet_status (*lsqnet_progress_fn)(void *user, const lsqnet_progress *p
  *  (Gauss-Newton on a float32 model; "gauss_newton_cg" with a mixer without jvp), E_VERSION, E_MEMORY. */
 LSQNET_API lsqnet_status lsqnet_trainer_create(lsqnet_trainer **out, lsqnet_model *model, lsqnet_task *task,
                                                const lsqnet_train_options *options);
+/** Frees a trainer, not its model; NULL is fine. */
 LSQNET_API void lsqnet_trainer_destroy(lsqnet_trainer *trainer);
 
 /** One step; none, and no error, if the run has ended. `progress` may be NULL; its `size` is the caller's. A step whose
