@@ -47,11 +47,12 @@ class Installed:
         config = only(root.rglob("lsqnet.pc"), "lsqnet.pc")
         self.library = only(root.rglob("liblsqnet.so"), "liblsqnet.so")
         self.prefix = root / re.search(r"^prefix=/(.*)$", config.read_text(), re.MULTILINE).group(1)
+        # as if it lay where it was meant to be installed
+        config.write_text(re.sub("^prefix=.*$", f"prefix={self.prefix}", config.read_text(), flags=re.MULTILINE))
         self.environment = {**os.environ, "PKG_CONFIG_PATH": str(config.parent),
                             "LD_LIBRARY_PATH": str(self.library.parent),
                             "PATH": f"{self.prefix / 'bin'}{os.pathsep}{os.environ['PATH']}"}
-        self.flags = run("pkg-config", f"--define-variable=prefix={self.prefix}", "--cflags", "--libs", "lsqnet",
-                         env=self.environment).split()
+        self.flags = run("pkg-config", "--cflags", "--libs", "lsqnet", env=self.environment).split()
 
     def run(self, *command, **options):
         """A command as somebody would run it who has installed the library, in the scratch folder."""
