@@ -1,4 +1,4 @@
-"""The library as a program meets it: installed into a scratch folder, found by pkg-config. For the tests beside this."""
+"""The library as a program meets it: installed into a scratch folder, found by pkg-config. For tests beside this."""
 import os
 import re
 import shutil

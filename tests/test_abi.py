@@ -2,7 +2,7 @@
 """The binary interface of the library, read from its debug information, is the one stored in tests/abi/lsqnet.abi.
 
     test_abi.py LIBRARY SOURCE_FOLDER            compares
-    test_abi.py LIBRARY SOURCE_FOLDER --store    stores it, the list of symbols and, until the first release, the headers
+    test_abi.py LIBRARY SOURCE_FOLDER --store    stores it, the list of symbols, until the first release the headers
 
 `ninja -C build store-abi` is the second. What may be stored when is in docs/abi.md."""
 import re
@@ -35,14 +35,14 @@ def compare(library, folder):
     if done.returncode & INCOMPATIBLE:
         print("Something that programs rely on is gone. Once released, that needs a new abi_version in meson.build.")
     else:
-        print("If programs compiled before still run (docs/abi.md), store it in the same commit: ninja -C build store-abi")
+        print("If programs compiled before still run (docs/abi.md), store it in the same commit: ninja store-abi")
     return 1
 
 
 def store(library, source, folder):
-    done = run("abidw", "--exported-interfaces-only", "--suppressions", folder / "internal.suppressions", "--no-show-locs",
-               "--no-corpus-path", "--no-comp-dir-path", "--no-elf-needed", "--no-parameter-names", "--type-id-style", "hash",
-               "--out-file", folder / "lsqnet.abi", library)
+    done = run("abidw", "--exported-interfaces-only", "--suppressions", folder / "internal.suppressions",
+               "--no-show-locs", "--no-corpus-path", "--no-comp-dir-path", "--no-elf-needed", "--no-parameter-names",
+               "--type-id-style", "hash", "--out-file", folder / "lsqnet.abi", library)
     if done.returncode != 0:
         raise SystemExit(done.stdout + done.stderr)
     (folder / "symbols.txt").write_text("\n".join(exported(library)) + "\n", encoding="utf-8")

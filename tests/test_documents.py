@@ -52,7 +52,8 @@ def check_man(source, lsqnet):
 
 
 def complete(source, lsqnet, *words):
-    script = f'source "{source}/tools/lsqnet.bash"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _lsqnet; echo "${{COMPREPLY[@]}}"'
+    script = (f'source "{source}/tools/lsqnet.bash"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _lsqnet; '
+              'echo "${COMPREPLY[@]}"')
     return run("bash", "-c", script, "bash", lsqnet, *words).split()
 
 

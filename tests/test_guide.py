@@ -60,7 +60,9 @@ def write_script(text, folder):
 
 def part(text, heading):
     """What stands under a heading of the second level."""
-    return re.search(rf"^## {heading[0]}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL).group(1) if heading else text
+    if not heading:
+        return text
+    return re.search(rf"^## {heading[0]}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL).group(1)
 
 
 def same(wanted, got):

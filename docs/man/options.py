@@ -35,7 +35,8 @@ def main():
     if "--check" not in sys.argv:
         path.write_text(new, encoding="utf-8")
         return 0
-    commands = re.findall(r"^  (\w+) ", subprocess.run([lsqnet, "help"], capture_output=True, text=True).stdout, re.MULTILINE)
+    known = subprocess.run([lsqnet, "help"], check=True, capture_output=True, text=True).stdout
+    commands = re.findall(r"^  (\w+) ", known, re.MULTILINE)
     missing = [command for command in commands if f".Cm {command}\n" not in new]
     if missing or new != old:
         print(f"{path}: not what `lsqnet help` says; {missing} missing; write it by docs/man/options.py LSQNET PAGE")

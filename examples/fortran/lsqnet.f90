@@ -172,7 +172,7 @@ module lsqnet
       type(lsqnet_progress), intent(inout) :: progress
       integer(c_int32_t) :: status
     end function
-    !> callback: c_funloc of a bind(c) function of (user, progress) that returns a status; another than LSQNET_OK ends it
+    !> callback: c_funloc of a bind(c) function of (user, progress); a status other than LSQNET_OK ends the run
     function lsqnet_trainer_run(trainer, callback, user) bind(c) result(status)
       import
       type(c_ptr), value :: trainer, user

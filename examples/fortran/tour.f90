@@ -16,7 +16,8 @@ program tour
   call check(lsqnet_context_create(context, c_null_ptr))
   call check(lsqnet_model_load(model, context, trim(path) // c_null_char, c_null_ptr))
   call check(lsqnet_model_get_step(model, step, int(c_sizeof(step), c_int32_t)))
-  print '(3a,i0,a,i0,a)', "liblsqnet ", from_c(lsqnet_version()), ", a model for ", step%rows, " rows and ", step%dim, " unknowns"
+  print '(3a,i0,a,i0,a)', "liblsqnet ", from_c(lsqnet_version()), ", a model for ", step%rows, " rows and ", &
+    step%dim, " unknowns"
   call solve(trim(data))
   call train()
 

@@ -21,24 +21,30 @@ function struct(name, fields) {
   return koffi.struct(`lsqnet_${name}`, members);
 }
 
-const ModelOptions = struct("model_options", "u32 size; i32 dtype; i64 rows, in_width, out_width, width, layers, " +
-  "mlp_factor; i32 mlp, residual, bias, mixer_norm, mlp_norm, final_norm, freeze_projections, freeze_positions; " +
-  "u64 seed; text mixer, mixer_config");
-const ModelStep = struct("model_step", "u32 size; i32 output; i64 rows, dim, iterates; f64 step; text task, prompt");
-const TaskOptions = struct("task_options", "u32 size; i32 setting; i64 rows, dim, iterates, points; u64 seed; f64 step, " +
-  "momentum, condition, singular_max, scale_a, scale_x, freedom, sparsity, ode_spread, ode_variance, ode_initial, " +
-  "ode_noise; i32 law_a, law_x, normalise_rows, normalise_x, ode_class, ode_points; text name, prompt");
-const TaskShape = struct("task_shape", "u32 size, reserved; i64 rows, in_width, out_width, first, stride, count, " +
-  "scored_first, scored");
-const TrainOptions = struct("train_options", "u32 size; i32 fresh_batch; i64 steps, batch; u64 seed; f64 target, rate, " +
-  "beta1, beta2, epsilon, weight_decay, momentum, clip, ema_decay, ema_lambda, gamma, metric_decay, metric_threshold, " +
-  "rate_floor, l1, damping; i64 schedule_steps, no_increase_steps, metric_every, metric_batches, memory, dims_start, " +
-  "dims_increment, dims_interval, rows_start, rows_increment, rows_interval; text optimizer, schedule; i64 start_steps, " +
-  "start_batch; f64 start_rate; i64 restarts; f64 restart_scale");
-const Progress = struct("progress", "u32 size; i32 ended; i64 step; f64 loss, rate, gradient_norm, damping, metric, " +
-  "fresh_loss, seconds; i64 skipped; i32 phase, restart");
-const Report = struct("report", "u32 size; i32 status, stopped, method; f64 backward_error, condition, digits, " +
-  "residual_norm; i64 rank, iterations, corrections, orthogonalised, model_calls; i32 road, why");
+const ModelOptions = struct("model_options",
+  "u32 size; i32 dtype; i64 rows, in_width, out_width, width, layers, mlp_factor; i32 mlp, residual, " +
+  "bias, mixer_norm, mlp_norm, final_norm, freeze_projections, freeze_positions; u64 seed; text mixer, " +
+  "mixer_config");
+const ModelStep = struct("model_step",
+  "u32 size; i32 output; i64 rows, dim, iterates; f64 step; text task, prompt");
+const TaskOptions = struct("task_options",
+  "u32 size; i32 setting; i64 rows, dim, iterates, points; u64 seed; f64 step, momentum, condition, " +
+  "singular_max, scale_a, scale_x, freedom, sparsity, ode_spread, ode_variance, ode_initial, ode_noise; " +
+  "i32 law_a, law_x, normalise_rows, normalise_x, ode_class, ode_points; text name, prompt");
+const TaskShape = struct("task_shape",
+  "u32 size, reserved; i64 rows, in_width, out_width, first, stride, count, scored_first, scored");
+const TrainOptions = struct("train_options",
+  "u32 size; i32 fresh_batch; i64 steps, batch; u64 seed; f64 target, rate, beta1, beta2, epsilon, " +
+  "weight_decay, momentum, clip, ema_decay, ema_lambda, gamma, metric_decay, metric_threshold, " +
+  "rate_floor, l1, damping; i64 schedule_steps, no_increase_steps, metric_every, metric_batches, " +
+  "memory, dims_start, dims_increment, dims_interval, rows_start, rows_increment, rows_interval; text " +
+  "optimizer, schedule; i64 start_steps, start_batch; f64 start_rate; i64 restarts; f64 restart_scale");
+const Progress = struct("progress",
+  "u32 size; i32 ended; i64 step; f64 loss, rate, gradient_norm, damping, metric, fresh_loss, seconds; " +
+  "i64 skipped; i32 phase, restart");
+const Report = struct("report",
+  "u32 size; i32 status, stopped, method; f64 backward_error, condition, digits, residual_norm; i64 " +
+  "rank, iterations, corrections, orthogonalised, model_calls; i32 road, why");
 
 for (const noun of ["context", "model", "task", "trainer", "solver"]) koffi.opaque(`lsqnet_${noun}`);
 const ProgressCallback = koffi.proto("int32_t lsqnet_progress_fn(void *user, const lsqnet_progress *progress)");
@@ -76,7 +82,8 @@ function checked(declaration) {
 const functions = {
   context: checked("context_create(_Out_ lsqnet_context **out, const void *options)"),
   modelOptions: checked("model_options_init(_Inout_ lsqnet_model_options *options, uint32_t size)"),
-  model: checked("model_create(_Out_ lsqnet_model **out, lsqnet_context *context, const lsqnet_model_options *options)"),
+  model: checked("model_create(_Out_ lsqnet_model **out, lsqnet_context *context, " +
+    "const lsqnet_model_options *options)"),
   load: checked("model_load(_Out_ lsqnet_model **out, lsqnet_context *context, const char *path, const void *options)"),
   save: checked("model_save(const lsqnet_model *model, const char *path)"),
   draw: checked("model_draw_weights(lsqnet_model *model, uint64_t seed, double scale)"),
@@ -91,8 +98,8 @@ const functions = {
   run: checked("trainer_run(lsqnet_trainer *trainer, lsqnet_progress_fn *callback, void *user)"),
   solver: checked("solver_create(_Out_ lsqnet_solver **out, lsqnet_context *context, const lsqnet_model *model, " +
     "const void *options)"),
-  solve: checked("solver_solve_f64(lsqnet_solver *solver, int64_t m, int64_t n, int64_t k, const double *a, int64_t lda, " +
-    "const double *b, int64_t ldb, double *x, int64_t ldx, _Inout_ lsqnet_report *reports)"),
+  solve: checked("solver_solve_f64(lsqnet_solver *solver, int64_t m, int64_t n, int64_t k, const double *a, " +
+    "int64_t lda, const double *b, int64_t ldb, double *x, int64_t ldx, _Inout_ lsqnet_report *reports)"),
 };
 
 // ---- helpers of the classes ----

@@ -5,17 +5,18 @@
 
 Arrays go in and out without copies where their layout allows it: float64 or float32, whose rows or whose columns are
 contiguous. A failed call raises lsqnet.Error, with the library's message. An exception in a callback (a mixer, a task's
-draw, a trainer's progress, a solver's stop) ends the call that led to it, which raises lsqnet.Error from that exception.
+draw, a trainer's progress, a solver's stop) ends the call that led to it: that raises lsqnet.Error from the exception.
 The C headers say what each call does and what each option means."""
 import ctypes
-from ctypes import CFUNCTYPE, POINTER, byref, c_char, c_char_p, c_double, c_float, c_int32, c_int64, c_uint32, c_uint64, c_void_p, sizeof
+from ctypes import (CFUNCTYPE, POINTER, byref, c_char, c_char_p, c_double, c_int32, c_int64, c_uint32, c_uint64,
+                    c_void_p, sizeof)
 
 import numpy as np
 
 _library = ctypes.CDLL("liblsqnet.so.0")
 
-F32, F64 = 1, 2
-STOPPED, INTERNAL = 51, 90  # LSQNET_E_STOPPED, LSQNET_E_INTERNAL
+F32, F64 = 1, 2  # LSQNET_F32, LSQNET_F64
+STOPPED = 51  # LSQNET_E_STOPPED
 
 
 class Error(Exception):
@@ -58,12 +59,16 @@ class _Struct(ctypes.Structure):
 
 
 class ContextOptions(_Struct):
-    _fields_ = _fields("u32 size; i32 threads, kernel_level, log_level; pointer allocate, release, allocator_user, log, log_user")
+    _fields_ = _fields(
+        "u32 size; i32 threads, kernel_level, log_level; pointer allocate, release, "
+        "allocator_user, log, log_user")
 
 
 class ModelOptions(_Struct):
-    _fields_ = _fields("u32 size; i32 dtype; i64 rows, in_width, out_width, width, layers, mlp_factor; i32 mlp, residual, bias, "
-                       "mixer_norm, mlp_norm, final_norm, freeze_projections, freeze_positions; u64 seed; text mixer, mixer_config")
+    _fields_ = _fields(
+        "u32 size; i32 dtype; i64 rows, in_width, out_width, width, layers, mlp_factor; i32 "
+        "mlp, residual, bias, mixer_norm, mlp_norm, final_norm, freeze_projections, "
+        "freeze_positions; u64 seed; text mixer, mixer_config")
 
 
 class ModelStep(_Struct):
@@ -80,41 +85,52 @@ class Batch(_Struct):
 
 
 class TaskOptions(_Struct):
-    _fields_ = _fields("u32 size; i32 setting; i64 rows, dim, iterates, points; u64 seed; f64 step, momentum, condition, "
-                       "singular_max, scale_a, scale_x, freedom, sparsity, ode_spread, ode_variance, ode_initial, ode_noise; "
-                       "i32 law_a, law_x, normalise_rows, normalise_x, ode_class, ode_points; text name, prompt")
+    _fields_ = _fields(
+        "u32 size; i32 setting; i64 rows, dim, iterates, points; u64 seed; f64 step, "
+        "momentum, condition, singular_max, scale_a, scale_x, freedom, sparsity, ode_spread, "
+        "ode_variance, ode_initial, ode_noise; i32 law_a, law_x, normalise_rows, normalise_x, "
+        "ode_class, ode_points; text name, prompt")
 
 
 class TaskShape(_Struct):
-    _fields_ = _fields("u32 size, reserved; i64 rows, in_width, out_width, first, stride, count, scored_first, scored")
+    _fields_ = _fields(
+        "u32 size, reserved; i64 rows, in_width, out_width, first, stride, count, "
+        "scored_first, scored")
 
 
 class TrainOptions(_Struct):
-    _fields_ = _fields("u32 size; i32 fresh_batch; i64 steps, batch; u64 seed; f64 target, rate, beta1, beta2, epsilon, "
-                       "weight_decay, momentum, clip, ema_decay, ema_lambda, gamma, metric_decay, metric_threshold, rate_floor, "
-                       "l1, damping; i64 schedule_steps, no_increase_steps, metric_every, metric_batches, memory, dims_start, "
-                       "dims_increment, dims_interval, rows_start, rows_increment, rows_interval; text optimizer, schedule; "
-                       "i64 start_steps, start_batch; f64 start_rate; i64 restarts; f64 restart_scale")
+    _fields_ = _fields(
+        "u32 size; i32 fresh_batch; i64 steps, batch; u64 seed; f64 target, rate, beta1, "
+        "beta2, epsilon, weight_decay, momentum, clip, ema_decay, ema_lambda, gamma, "
+        "metric_decay, metric_threshold, rate_floor, l1, damping; i64 schedule_steps, "
+        "no_increase_steps, metric_every, metric_batches, memory, dims_start, dims_increment, "
+        "dims_interval, rows_start, rows_increment, rows_interval; text optimizer, schedule; "
+        "i64 start_steps, start_batch; f64 start_rate; i64 restarts; f64 restart_scale")
 
 
 class Progress(_Struct):
-    _fields_ = _fields("u32 size; i32 ended; i64 step; f64 loss, rate, gradient_norm, damping, metric, fresh_loss, seconds; "
-                       "i64 skipped; i32 phase, restart")
+    _fields_ = _fields(
+        "u32 size; i32 ended; i64 step; f64 loss, rate, gradient_norm, damping, metric, "
+        "fresh_loss, seconds; i64 skipped; i32 phase, restart")
 
 
 class SolverOptions(_Struct):
-    _fields_ = _fields("u32 size; i32 method; f64 tolerance, step; i64 iterations, corrections; i32 min_norm, lapack_fallback; "
-                       "f64 ridge, seconds; pointer stop, stop_user")
+    _fields_ = _fields(
+        "u32 size; i32 method; f64 tolerance, step; i64 iterations, corrections; i32 "
+        "min_norm, lapack_fallback; f64 ridge, seconds; pointer stop, stop_user")
 
 
 class Report(_Struct):
-    _fields_ = _fields("u32 size; i32 status, stopped, method; f64 backward_error, condition, digits, residual_norm; i64 rank, "
-                       "iterations, corrections, orthogonalised, model_calls; i32 road, why")
+    _fields_ = _fields(
+        "u32 size; i32 status, stopped, method; f64 backward_error, condition, digits, "
+        "residual_norm; i64 rank, iterations, corrections, orthogonalised, model_calls; i32 "
+        "road, why")
 
 
 class Problems(_Struct):
-    _fields_ = _fields("u32 size; i32 column_major; i64 count, m, n, k, lda, ldb, ldx, a_stride, b_stride, x_stride, "
-                       "weights_stride")
+    _fields_ = _fields(
+        "u32 size; i32 column_major; i64 count, m, n, k, lda, ldb, ldx, a_stride, b_stride, "
+        "x_stride, weights_stride")
 
 
 class StateOptions(_Struct):
@@ -126,7 +142,8 @@ class MixerSizes(_Struct):
 
 
 class MixerParameter(_Struct):
-    _fields_ = _fields("u32 size; i32 frozen; i64 rank") + [("shape", c_int64 * 4)] + _fields("text name, reference_name")
+    _fields_ = _fields("u32 size; i32 frozen; i64 rank") + [("shape", c_int64 * 4)] + _fields(
+        "text name, reference_name")
 
 
 # ---- functions ----
@@ -137,7 +154,10 @@ def _function(name, result, *arguments):
     return function
 
 
-_name = lambda status: _function("status_name", c_char_p, c_int32)(status).decode()
+def _name(status):
+    return _function("status_name", c_char_p, c_int32)(status).decode()
+
+
 _message = _function("last_message", c_char_p)
 _set_message = _function("set_message", None, c_char_p)
 _raised = []  # by a callback, until the call that led to it returns
@@ -159,8 +179,9 @@ def _call(name, *arguments):
                       c_double(argument) if isinstance(argument, float) else argument for argument in arguments)))
 
 
-for _struct, _noun in [(ContextOptions, "context_options"), (ModelOptions, "model_options"), (TaskOptions, "task_options"),
-                       (TrainOptions, "train_options"), (SolverOptions, "solver_options"), (Problems, "problems"),
+for _struct, _noun in [(ContextOptions, "context_options"), (ModelOptions, "model_options"),
+                       (TaskOptions, "task_options"), (TrainOptions, "train_options"),
+                       (SolverOptions, "solver_options"), (Problems, "problems"),
                        (StateOptions, "state_options")]:
     _struct.init = staticmethod(_function(_noun + "_init", c_int32, c_void_p, c_uint32))
 
@@ -328,7 +349,8 @@ class Workspace(_Handle):
             raise ValueError(f"dy is {dy.shape}: it must be {self._y.shape}")
         _call("model_backward" + _suffix(dy), self._model, self, _pointer(dy), c_void_p())
         count = _function("model_weight_count", c_int64, c_void_p)(self._model)
-        return _view(_function("workspace_gradient" + _suffix(dy), c_void_p, c_void_p)(self), (count,), self._dtype).copy()
+        gradient = _function("workspace_gradient" + _suffix(dy), c_void_p, c_void_p)(self)
+        return _view(gradient, (count,), self._dtype).copy()
 
     def sgd_step(self, rate):
         _call("sgd_step", self._model, self, float(rate))
@@ -351,7 +373,8 @@ class Task(_Handle):
         task, s = cls.__new__(cls), TaskShape(**shape)
 
         def fill(_, seed, step, first, count, x, target):
-            draw(seed, step, first, count, _view(x, (count, s.rows, s.in_width)), _view(target, (count, s.count, s.scored)))
+            draw(seed, step, first, count, _view(x, (count, s.rows, s.in_width)),
+                 _view(target, (count, s.count, s.scored)))
         task._kept = _Draw(_guarded(fill))
         task._create("task_create_custom", context, name, byref(s), task._kept, c_void_p())
         return task
@@ -388,7 +411,8 @@ _Stop = CFUNCTYPE(c_int32, c_void_p)
 
 
 class Solver(_Handle):
-    """Solver(context) has the trained models that the library carries; Solver(context, model) another. stop() -> bool."""
+    """Solver(context) has the trained models that the library carries, Solver(context, model) another; a stop() that
+    is true ends a solve."""
     noun = "solver"
 
     def __init__(self, context, model=None, stop=None, **options):
@@ -398,8 +422,8 @@ class Solver(_Handle):
         self._create("solver_create", context, model or c_void_p(), byref(filled))
 
     def solve(self, a, b, x=None):
-        """min ||A X - B||: X and its reports, one for each right-hand side; a b of one dimension gives an x and a report of
-        its own. What is not certified raises Error; `x`, where it is given, then holds the best answer."""
+        """min ||A X - B||: X and its reports, one for each right-hand side; a b of one dimension gives one x and one
+        report. What is not certified raises Error; `x`, where it is given, then holds the best answer."""
         a, b = _real(a), _real(b)
         if a.dtype != b.dtype:
             a, b = a.astype(np.float64), b.astype(np.float64)
@@ -425,17 +449,19 @@ class Solver(_Handle):
         """A whose columns are contiguous, as they lie."""
         b = np.ascontiguousarray(b)
         shape = Problems(column_major=1, m=a.shape[0], n=a.shape[1], lda=_steps(a)[1])
-        _call("solver_solve_batch" + _suffix(a), self, byref(shape), _pointer(a), _pointer(b), c_void_p(), _pointer(x), reports)
+        _call("solver_solve_batch" + _suffix(a), self, byref(shape), _pointer(a), _pointer(b), c_void_p(), _pointer(x),
+              reports)
 
     def solve_many(self, a, b):
         """Problems of one shape: A (count, m, n), b (count, m) to x (count, n) and an array of reports."""
         a, b = np.ascontiguousarray(_real(a)), np.ascontiguousarray(_real(b))
         if a.ndim != 3 or b.shape != a.shape[:2] or a.dtype != b.dtype:
-            raise ValueError(f"A is {a.shape} {a.dtype} and b {b.shape} {b.dtype}: (count, m, n) and (count, m) are needed")
+            raise ValueError(f"A is {a.shape} {a.dtype} and b {b.shape} {b.dtype}, not (count, m, n) and (count, m)")
         x, reports = np.empty((a.shape[0], a.shape[2]), a.dtype), (Report * a.shape[0])()
         reports[0].size = sizeof(Report)
         shape = Problems(count=a.shape[0], m=a.shape[1], n=a.shape[2])
-        _call("solver_solve_batch" + _suffix(a), self, byref(shape), _pointer(a), _pointer(b), c_void_p(), _pointer(x), reports)
+        _call("solver_solve_batch" + _suffix(a), self, byref(shape), _pointer(a), _pointer(b), c_void_p(), _pointer(x),
+              reports)
         return x, reports
 
 
@@ -508,7 +534,8 @@ _ABSENT = ["forward_f32", "backward_f32", "jvp_f64", "jvp_f32"]
 class MixerTable(_Struct):
     _fields_ = (_fields("u32 size, flags; text name; pointer user")
                 + [(name, kind) for name, kind in _MIXER_FUNCTIONS.items() if name != "initialize"]
-                + [(name, c_void_p) for name in _ABSENT] + [("initialize", _MIXER_FUNCTIONS["initialize"]), ("config", c_void_p)])
+                + [(name, c_void_p) for name in _ABSENT]
+                + [("initialize", _MIXER_FUNCTIONS["initialize"]), ("config", c_void_p)])
 
 
 def _mixer_table(mixer):
@@ -547,7 +574,8 @@ def _mixer_table(mixer):
     def backward(state, shape, weights, x, dy, dx, dweights, cache, scratch):
         made, s, w, wide, wanted, kept, spare = arrays(state, shape, weights, cache, scratch)
         dw = [_view(dweights[i], dims) if dweights[i] else None for i, (_, dims) in enumerate(made.list)]
-        made.backward(s, w, _view(x, wide, writeable=False), _view(dy, wanted, writeable=False), _view(dx, wide), dw, kept, spare)
+        made.backward(s, w, _view(x, wide, writeable=False), _view(dy, wanted, writeable=False), _view(dx, wide), dw,
+                      kept, spare)
 
     def initialize(state, index, seed, values):
         objects[state].initialize(index, seed, _view(values, objects[state].list[index][1]))

@@ -45,7 +45,8 @@ def main():
     context = lsqnet.Context()
     context.register_mixer(MeanGate)
     model = lsqnet.Model(context, rows=5, in_width=2, out_width=2, width=8, layers=1, mixer="mean_gate")
-    task = lsqnet.Task.custom(context, "row_times_mean", draw, rows=5, in_width=2, out_width=2, stride=1, count=5, scored=2)
+    task = lsqnet.Task.custom(context, "row_times_mean", draw, rows=5, in_width=2, out_width=2, stride=1, count=5,
+                              scored=2)
     trainer = lsqnet.Trainer(model, task, optimizer="adam", rate=0.03, steps=300, batch=64)
     losses = []
     trainer.run(lambda progress: losses.append(progress.loss))

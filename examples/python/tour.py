@@ -22,8 +22,8 @@ def train(context):
     """One layer of linear attention learns a step of gradient descent."""
     task = lsqnet.Task(context, "multistep_gd", prompt="split", rows=8, dim=2)
     shape = task.shape
-    model = lsqnet.Model(context, rows=shape.rows, in_width=shape.in_width, out_width=shape.out_width, width=8, layers=1,
-                         mixer="attention", mixer_config='{"softmax":false,"causal":false}')
+    model = lsqnet.Model(context, rows=shape.rows, in_width=shape.in_width, out_width=shape.out_width, width=8,
+                         layers=1, mixer="attention", mixer_config='{"softmax":false,"causal":false}')
     model.draw_weights(1, 0.5)
     trainer = lsqnet.Trainer(model, task, optimizer="levenberg_marquardt")
     progress = [trainer.step() for _ in range(20)]

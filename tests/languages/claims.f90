@@ -55,7 +55,7 @@ program claims
   call claim(lsqnet_trainer_create(trainer, model, task, how) == LSQNET_OK, "trainer")
   call lsqnet_model_destroy(model)
   call lsqnet_task_destroy(task)
-  call claim(lsqnet_trainer_run(trainer, c_funloc(stop_at_three), c_null_ptr) == LSQNET_E_STOPPED, "a callback that fails")
+  call claim(lsqnet_trainer_run(trainer, c_funloc(stop_at_three), c_null_ptr) == LSQNET_E_STOPPED, "a callback")
   call claim(lsqnet_message() == "three are enough", lsqnet_message())
   call lsqnet_trainer_destroy(trainer)
   call lsqnet_solver_destroy(solver)

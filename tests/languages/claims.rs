@@ -24,12 +24,13 @@ fn main() {
     assert!(TaskOptions::default().scale_x == 1.0 && ModelOptions::default().width == 64);
 
     let context = Context::new().unwrap();
-    let (x, report) = Solver::new(&context, None).unwrap().solve(&[1.0, 1.0, 1.0, 2.0, 1.0, 3.0], &[3.0, 5.0, 7.0]).unwrap();
+    let mut solver = Solver::new(&context, None).unwrap();
+    let (x, report) = solver.solve(&[1.0, 1.0, 1.0, 2.0, 1.0, 3.0], &[3.0, 5.0, 7.0]).unwrap();
     assert!(x == [1.0, 2.0] && report.rank == 2 && report.status == 0);
 
-    let error = Solver::new(&context, None).unwrap().solve(&[1.0, 2.0, 2.0, 4.0, 3.0, 6.0], &[1.0, 2.0, 3.0]).unwrap_err();
+    let error = solver.solve(&[1.0, 2.0, 2.0, 4.0, 3.0, 6.0], &[1.0, 2.0, 3.0]).unwrap_err();
     assert!(error.name() == "LSQNET_E_RANK" && error.message.contains("rank"), "{}", error);
-    let error = Solver::new(&context, None).unwrap().solve(&[1.0, 2.0, 3.0], &[1.0, 2.0]).unwrap_err();
+    let error = solver.solve(&[1.0, 2.0, 3.0], &[1.0, 2.0]).unwrap_err();
     assert!(error.status == lsqnet::E_SHAPE, "{}", error);
     let error = Model::load(&context, "no\0such").unwrap_err();
     assert!(error.name() == "LSQNET_E_ARGUMENT", "{}", error);
