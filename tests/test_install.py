@@ -38,7 +38,7 @@ def check_files(it, source):
 def main():
     meson, build, source, *compiler = sys.argv[1:]
     source = Path(source)
-    examples = [source / "examples" / f"{name}.c" for name in ("own_loss", "own_mixer", "solve")]
+    examples = [path for path in sorted((source / "examples").glob("*.c")) if path.stem != "tour"]  # test_language.py's
     with Installed(meson, build) as it:
         check_files(it, source)
         check_library(it)
@@ -46,7 +46,7 @@ def main():
             check_example(it, example, compiler)
         for command in it.prefix.glob("bin/lsqnet"):
             print(it.run(command, "--version").strip())
-    return 0
+    return 0 if examples else 1
 
 
 if __name__ == "__main__":
