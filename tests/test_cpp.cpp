@@ -176,6 +176,64 @@ static void callbacks_may_throw() {
   CLAIM(thrown("the well is dry", [&] { lsqnet::evaluate(model, task, 1, 4); }) == LSQNET_E_STOPPED);
 }
 
+/* A mixer whose functions throw: y = x until `unlucky`. */
+namespace throwing {
+static bool unlucky = false;
+static void maybe() {
+  if (unlucky) throw std::runtime_error("no luck");
+}
+static lsqnet_status create(void **state, lsqnet_context *, void *, const lsqnet_mixer_sizes *sizes, const char *) {
+  return lsqnet::guard([=] { *state = new lsqnet_mixer_sizes(*sizes); });
+}
+static void destroy(void *state) { delete static_cast<lsqnet_mixer_sizes *>(state); }
+static int64_t parameter_count(const void *) { return 0; }
+static lsqnet_status parameter(const void *, int64_t, lsqnet_mixer_parameter *) { return LSQNET_E_INTERNAL; }
+static lsqnet_status workspace(const void *, const lsqnet_mixer_shape *, int64_t *cache, int64_t *scratch) {
+  *cache = *scratch = 0;
+  return LSQNET_OK;
+}
+static lsqnet_status forward(const void *state, const lsqnet_mixer_shape *shape, const double *const *, const double *x,
+                             double *y, double *, double *) {
+  return lsqnet::guard([=] {
+    maybe();
+    const int64_t width = static_cast<const lsqnet_mixer_sizes *>(state)->width;
+    for (int64_t i = 0; i < shape->batch * shape->count * width; i++) y[i] = x[i];
+  });
+}
+static lsqnet_status backward(const void *, const lsqnet_mixer_shape *, const double *const *, const double *,
+                              const double *, double *, double *const *, const double *, double *) {
+  return lsqnet::guard([] { throw 1; });
+}
+}  // namespace throwing
+
+static void mixers_may_throw() {
+  lsqnet::context context;
+  lsqnet_mixer table = lsqnet_mixer();
+  table.size = sizeof table;
+  table.name = "throwing";
+  table.create = throwing::create;
+  table.destroy = throwing::destroy;
+  table.parameter_count = throwing::parameter_count;
+  table.parameter = throwing::parameter;
+  table.workspace = throwing::workspace;
+  table.forward_f64 = throwing::forward;
+  table.backward_f64 = throwing::backward;
+  context.register_mixer(table);
+  lsqnet::model_options options;
+  options.rows = 4;
+  options.in_width = options.out_width = 2;
+  options.width = 4;
+  options.layers = 1;
+  options.mixer = "throwing";
+  lsqnet::model model(context, options);
+  lsqnet::workspace space(model);
+  std::vector<double> x(8, 1.0), y(8);
+  space.forward(1, 4, x, y);
+  CLAIM(thrown("no std::exception", [&] { space.backward(y); }) == LSQNET_E_STOPPED);
+  throwing::unlucky = true;
+  CLAIM(thrown("no luck", [&] { space.forward(1, 4, x, y); }) == LSQNET_E_STOPPED);
+}
+
 int main() {
   moves_only<lsqnet::context>();
   moves_only<lsqnet::model>();
@@ -190,6 +248,7 @@ int main() {
   models_outlive_their_names();
   errors_carry_status_and_message();
   callbacks_may_throw();
+  mixers_may_throw();
   if (failures == 0) std::puts("lsqnet.hpp: all claims hold");
   return failures == 0 ? 0 : 1;
 }

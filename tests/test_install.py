@@ -33,6 +33,8 @@ def check_files(it, source):
         only((it.prefix / "include/lsqnet").glob(header.name), header.name)
     for model in (source / "models").glob("*.safetensors"):
         only((it.prefix / "share/lsqnet/models").glob(model.name), model.name)
+    for name in ("man/man1/lsqnet.1", "man/man3/liblsqnet.3", "bash-completion/completions/lsqnet"):
+        only((it.prefix / "share").glob(name), name)
 
 
 def main():
