@@ -4,11 +4,13 @@ those that need nothing but + and * link with nothing at all.
 
     test_export.py LSQNET EXPORT_CASES MODELS_FOLDER TESTS_FOLDER CC..."""
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 STRICT = ["-std=c99", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion",
@@ -44,6 +46,11 @@ class Case:
         flags, libraries = ([], ["-static", "-lm"]) if self.about["libm"] else (NOTHING, [])
         run(*runner, self.build(compiler, flags, libraries))
 
+    def check_all(self, compiler, flags):
+        self.check(compiler, [])
+        self.check([ARM_COMPILER], [ARM_RUNNER])
+        self.check_calls(compiler, flags)
+
     def check_calls(self, compiler, flags):
         """What the file alone leaves to the linker: nothing, or the functions of libm that its first lines name."""
         text = (self.scratch / f"{self.name}.c").read_text(encoding="utf-8")
@@ -51,8 +58,9 @@ class Case:
         allowed = set(re.findall(r"\w+", named.group(1).replace(" and ", " "))) if named else set()
         if self.about["dtype"] == "float32":
             allowed = {name + "f" for name in allowed}
-        run(*compiler, *STRICT, *flags, "-ffreestanding", "-c", f"{self.name}.c", "-o", "alone.o", cwd=self.scratch)
-        undefined = set(run("nm", "-u", "alone.o", cwd=self.scratch).split()) - {"U"}
+        alone = f"{self.name}.o"
+        run(*compiler, *STRICT, *flags, "-ffreestanding", "-c", f"{self.name}.c", "-o", alone, cwd=self.scratch)
+        undefined = set(run("nm", "-u", alone, cwd=self.scratch).split()) - {"U"}
         if not undefined <= allowed | {"_GLOBAL_OFFSET_TABLE_"}:
             raise SystemExit(f"{self.name}: {' '.join(flags)} calls {undefined - allowed}, not only {allowed}")
 
@@ -95,14 +103,11 @@ def main():
     scratch = Path(tempfile.mkdtemp())
     try:
         names = run(cases, models, scratch).split()
-        alone = 0
-        for number, name in enumerate(names):
-            case = Case(lsqnet, name, scratch, Path(tests, "export_main.c"))
-            case.check(compiler, [])
-            case.check([ARM_COMPILER], [ARM_RUNNER])
-            case.check_calls(compiler, LOOSE[number % len(LOOSE)])
-            alone += not case.about["libm"]
-        check_declarations(case, compiler)
+        cases = [Case(lsqnet, name, scratch, Path(tests, "export_main.c")) for name in names]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda i: cases[i].check_all(compiler, LOOSE[i % len(LOOSE)]), range(len(cases))))
+        alone = sum(not case.about["libm"] for case in cases)
+        check_declarations(cases[0], compiler)
         check_refusals(lsqnet, scratch)
         check_conversion(lsqnet, scratch)
     finally:
