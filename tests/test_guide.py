@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every command and listing of a document, run in their order against the installed library.
 
-    test_guide.py DOCUMENT MESON BUILD_FOLDER SOURCE_FOLDER [HEADING]
+    test_guide.py MESON BUILD_FOLDER SOURCE_FOLDER DOCUMENT [HEADING]
 
 or of the part of it under a heading.
 
@@ -83,7 +83,7 @@ def check_output(output, expected):
 
 
 def main():
-    document, meson, build, source, *heading = sys.argv[1:]
+    meson, build, source, document, *heading = sys.argv[1:]
     source = Path(source)
     with Installed(meson, build) as it:
         clone = make_clone(source, it.scratch)
