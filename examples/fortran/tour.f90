@@ -116,8 +116,8 @@ contains
     how%optimizer = c_loc(optimizer)
     call check(lsqnet_trainer_create(trainer, small, task, how))
     first%size = int(c_sizeof(first), c_int32_t)
-    last%size = first%size
     call check(lsqnet_trainer_step(trainer, first))
+    last = first
     do while (last%step < 20)
       call check(lsqnet_trainer_step(trainer, last))
     end do
