@@ -242,8 +242,8 @@ static void corners(void) {
 }
 
 int main(int count, char **arguments) {
-  static const char *const names[] = {"la-gd1-d2", "la-gd1-d5",       "la-gd1-d8",    "la-gd1-d16",      "la-gd2-d5",
-                                      "la-gd4-d5", "la-gd4-d5-start", "la-newton-d4", "bc-grad-d2-split"};
+  static const char *const names[] = {"la-gd1-d2", "la-gd1-d5", "la-gd1-d8",       "la-gd1-d16",   "la-gd1-d32",
+                                      "la-gd2-d5", "la-gd4-d5", "la-gd4-d5-start", "la-newton-d4", "bc-grad-d2-split"};
   if (count != 3) return EXIT_FAILURE;
   models = arguments[1];
   folder = arguments[2];
