@@ -429,6 +429,7 @@ START_TEST(a_batch_that_makes_no_sense_is_refused) {
   REFUSED(a_stride, -1, SHAPE, "a_stride=-1");
   REFUSED(b_stride, -1, SHAPE, "b_stride=-1");
   REFUSED(x_stride, -2, SHAPE, "x_stride=-2");
+  REFUSED(x_stride, 1, SHAPE, "x_stride=1 ldx=1: answers of 2 x 1 would overlap");
   REFUSED(weights_stride, -2, SHAPE, "weights_stride=-2");
   REFUSED(column_major, 2, ARGUMENT, "column_major=2");
   REFUSED(count, INT64_MAX / 3, SHAPE, "addressed");
@@ -437,6 +438,10 @@ START_TEST(a_batch_that_makes_no_sense_is_refused) {
   REFUSED(lda, INT64_MAX, SHAPE, "addressed");
   REFUSED(size, 4, VERSION, "size=4");
 #undef REFUSED
+  o = good;
+  o.x_stride = 1;
+  o.ldx = 1; /* with ldx = 2 the two answers would be interleaved */
+  check_refused(solver, &o, LSQNET_E_SHAPE, "would overlap");
   o = good;
   o.column_major = 1;
   o.lda = 2;

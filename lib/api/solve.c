@@ -53,6 +53,16 @@ done:
   return st;
 }
 
+/* Answers side by side, or interleaved within a line: none may lie where another does. */
+static lsqnet_status check_apart(const lsqnet_problems *p) {
+  const int64_t length = p->column_major ? p->n : p->k, lines = p->column_major ? p->k : p->n, stride = p->x_stride;
+  const int beside = stride >= (lines - 1) * p->ldx + length;
+  const int interleaved = stride >= length && (p->count - 1) * stride + length <= p->ldx;
+  if (p->count <= 1 || beside || interleaved) return LSQNET_OK;
+  return lsq_fail(LSQNET_E_SHAPE, "x_stride=%lld ldx=%lld: answers of %lld x %lld would overlap", (long long)stride,
+                  (long long)p->ldx, (long long)p->n, (long long)p->k);
+}
+
 static lsqnet_status check_pointers(const lsq_problems *p) {
   for (int64_t i = 0; i < p->count && p->pointers; i++) {
     const char *name = lsq_problem_a(p, i) == NULL                               ? "a"
@@ -100,6 +110,7 @@ static lsqnet_status solve(lsqnet_solver *solver, const lsqnet_problems *given, 
   LSQ_TRY(check_array(given, "a", given->m, given->n, given->lda, given->a_stride, p->a));
   LSQ_TRY(check_array(given, "b", given->m, given->k, given->ldb, given->b_stride, p->b));
   LSQ_TRY(check_array(given, "x", given->n, given->k, given->ldx, given->x_stride, p->x));
+  if (!p->pointers) LSQ_TRY(check_apart(given));
   describe(given, p);
   LSQ_TRY(check_pointers(p));
   LSQ_TRY(lsq_check_arithmetic());
