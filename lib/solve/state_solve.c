@@ -134,9 +134,16 @@ static pair root(pair a) {
   return r;
 }
 
-/* R with R'R = moments, in pairs: R (columns,columns) by rows, high parts and low. A column of which nothing but
- * roundings is left over gets a row of zeros: it depends on those before it. */
-static void factor(const lsqnet_state *s, double *high, double *low) {
+static pair plus(pair a, double b) {
+  pair sum = {0.0, 0.0};
+  sum.high = lsq_two_sum(a.high, b, &sum.low);
+  sum.high = lsq_fast_two_sum(sum.high, sum.low + a.low, &sum.low);
+  return sum;
+}
+
+/* R with R'R = moments + a ridge, in pairs: R (columns,columns) by rows, high parts and low. A column of which nothing
+ * but roundings is left over gets a row of zeros: it depends on those before it. */
+static void factor(const lsqnet_state *s, double ridge, double *high, double *low) {
   const int64_t P = s->columns;
   for (int64_t i = 0; i < P; i++) {
     const double whole = s->high[i * s->stride + i];
@@ -144,6 +151,7 @@ static void factor(const lsqnet_state *s, double *high, double *low) {
     pair over = {0.0, 0.0};
     for (int64_t j = i; j < P; j++) {
       pair sum = {s->high[j * s->stride + i], s->low[j * s->stride + i]};
+      if (j == i && i < s->options.n) sum = plus(sum, ridge);
       for (int64_t l = 0; l < i; l++)
         sum = minus_product(sum, (pair){high[l * P + i], low[l * P + i]}, (pair){high[l * P + j], low[l * P + j]});
       if (j == i && sum.high > least) over = root(sum);
@@ -180,14 +188,16 @@ static void admit_drift(const lsqnet_solver *solver, const lsqnet_state *s, cons
   }
 }
 
-/* As a problem of n + k rows, with any model. */
+/* As a problem of n + k rows, with any model. The ridge goes into the factor, before what it makes independent could be
+ * taken for roundings, and is not the solver's to add again. */
 static lsqnet_status solve_factor(lsqnet_solver *solver, lsqnet_state *s, double *X, lsqnet_report *reports) {
   lsqnet_status st = LSQNET_OK;
   const int64_t P = s->columns, n = s->options.n, k = s->options.k;
+  const double ridge = solver->options.ridge;
   LSQ_TRY(lsq_reserve(s->context, &s->factor, &s->factor_capacity, 2 * P * P, sizeof(double)));
   double *R = s->factor;
   memset(R, 0, (size_t)(2 * P * P) * sizeof *R);
-  factor(s, R, R + P * P);
+  factor(s, ridge, R, R + P * P);
   const lsq_problems problems = {.count = 1,
                                  .m = P,
                                  .n = n,
@@ -203,7 +213,9 @@ static lsqnet_status solve_factor(lsqnet_solver *solver, lsqnet_state *s, double
                                  .a_low = R + P * P,
                                  .b_low = R + P * P + n,
                                  .x = X};
+  solver->options.ridge = 0.0;
   st = lsq_solve_single(solver, &problems, 0, -1, LSQNET_WHY_CONDITION, reports);
+  solver->options.ridge = ridge;
   for (int64_t l = 0; l < k; l++) {
     reports[l].road = LSQNET_ROAD_STATE;
     admit_drift(solver, s, X, l, &reports[l]);
