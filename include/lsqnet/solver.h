@@ -214,7 +214,7 @@ typedef struct lsqnet_state_options {
                           answer; default 0: what drift costs is told by reports alone */
   int64_t n;         /**< unknowns; default 0, to be set */
   int64_t k;         /**< right-hand sides; default 1 */
-  double forgetting; /**< what the weight of a row's square is multiplied by with each row that comes after it, above 0;
+  double forgetting; /**< what the weight of a row's square is multiplied by with each row that comes after it, in (0,1];
                           default 1: rows do not fade */
 } lsqnet_state_options;
 
