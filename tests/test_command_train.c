@@ -312,6 +312,17 @@ START_TEST(first_weights_are_scaled) {
     ck_assert_int_eq(lsqnet_model_read_parameter(other, i, scaled, p.count), LSQNET_OK);
     for (int64_t k = 0; k < p.count; k++) ck_assert_double_eq(scaled[k], factor * as_drawn[k]);
   }
+  expect_done(
+      SMALL " --seed 4 --steps 1 --optimizer sgd --rate 1e-300 --init-scale 1 --keep read_in.* --out kept.safetensors");
+  lsqnet_model *kept = load(context, "kept.safetensors");
+  expect_same_parameter(first, "read_in.weight", kept, "read_in.weight");
+  ck_assert_int_eq(
+      lsqnet_model_read_parameter(first, lsqnet_model_find_parameter(first, "read_out.weight"), as_drawn, 8),
+      LSQNET_OK);
+  ck_assert_int_eq(lsqnet_model_read_parameter(kept, lsqnet_model_find_parameter(kept, "read_out.weight"), scaled, 8),
+                   LSQNET_OK);
+  ck_assert(as_drawn[0] != scaled[0]);
+  lsqnet_model_destroy(kept);
   lsqnet_model_destroy(first);
   lsqnet_model_destroy(other);
   lsqnet_context_destroy(context);

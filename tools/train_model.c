@@ -132,15 +132,19 @@ done:
   return code;
 }
 
-static int freeze_parameter(lsqnet_model *model, int64_t index, const lsqnet_parameter *p, const char *value) {
+static int freeze_parameter(lsqnet_model *model, int64_t index, const lsqnet_parameter *p, const char *value,
+                            const lsqnet_model *first) {
+  (void)first;
   if (value != NULL)
     return fail(CODE_USAGE, "option --freeze: \"%.80s\" after %s: it takes names only", value, p->name);
   const lsqnet_status st = lsqnet_model_freeze(model, index, 1);
   return st == LSQNET_OK ? CODE_DONE : fail_status(st, NULL);
 }
 
-static int scale_parameter(lsqnet_model *model, int64_t index, const lsqnet_parameter *p, const char *value) {
+static int scale_parameter(lsqnet_model *model, int64_t index, const lsqnet_parameter *p, const char *value,
+                           const lsqnet_model *first) {
   char *end = NULL;
+  (void)first;
   const double factor = value != NULL ? strtod(value, &end) : NAN;
   if (!isfinite(factor) || end == value || *end != '\0')
     return fail(CODE_USAGE, "option --scale: \"%.80s\" is no factor for %s", value != NULL ? value : "", p->name);
@@ -153,17 +157,26 @@ static int scale_parameter(lsqnet_model *model, int64_t index, const lsqnet_para
   return st == LSQNET_OK ? CODE_DONE : fail_status(st, NULL);
 }
 
-/* What an option does to a parameter that it names; `value` is what follows an "=", or NULL. */
-typedef int parameter_fn(lsqnet_model *model, int64_t index, const lsqnet_parameter *p, const char *value);
+static int keep_parameter(lsqnet_model *model, int64_t index, const lsqnet_parameter *p, const char *value,
+                          const lsqnet_model *first) {
+  if (value != NULL) return fail(CODE_USAGE, "option --keep: \"%.80s\" after %s: it takes names only", value, p->name);
+  return copy_parameter(model, index, first, 0, NULL);
+}
 
-static int change_matching(lsqnet_model *model, const char *option, char *pattern, parameter_fn *change) {
+/* What an option does to a parameter that it names; `value` is what follows an "=", or NULL; `first` is the model as it
+ * was created. */
+typedef int parameter_fn(lsqnet_model *model, int64_t index, const lsqnet_parameter *p, const char *value,
+                         const lsqnet_model *first);
+
+static int change_matching(lsqnet_model *model, const char *option, char *pattern, parameter_fn *change,
+                           const lsqnet_model *first) {
   lsqnet_parameter p;
   int matched = 0;
   char *value = strchr(pattern, '=');
   if (value != NULL) *value++ = '\0';
   for (int64_t i = 0; i < lsqnet_model_parameter_count(model); i++) {
     if (lsqnet_model_get_parameter(model, i, &p, sizeof p) != LSQNET_OK || fnmatch(pattern, p.name, 0) != 0) continue;
-    const int code = change(model, i, &p, value);
+    const int code = change(model, i, &p, value, first);
     if (code != CODE_DONE) return code;
     matched = 1;
   }
@@ -171,14 +184,15 @@ static int change_matching(lsqnet_model *model, const char *option, char *patter
 }
 
 /* `patterns`: patterns of names, with commas between them; NULL: none. */
-static int change_parameters(lsqnet_model *model, const char *option, const char *patterns, parameter_fn *change) {
+static int change_parameters(lsqnet_model *model, const char *option, const char *patterns, parameter_fn *change,
+                             const lsqnet_model *first) {
   int code = CODE_DONE;
   if (patterns == NULL) return CODE_DONE;
   char *rest = NULL, *copy = strdup(patterns);
   if (copy == NULL) return fail_memory(option);
   for (char *pattern = strtok_r(copy, ",", &rest); code == CODE_DONE && pattern != NULL;
        pattern = strtok_r(NULL, ",", &rest)) {
-    code = change_matching(model, option, pattern, change);
+    code = change_matching(model, option, pattern, change, first);
   }
   free(copy);
   return code;
@@ -186,16 +200,23 @@ static int change_parameters(lsqnet_model *model, const char *option, const char
 
 int train_model_create(lsqnet_model **out, lsqnet_context *context, const lsqnet_task *task, const train_settings *s) {
   int code = CODE_DONE;
+  lsqnet_model *first = NULL;
   TRY(create(out, context, task, s));
+  if (s->keep != NULL) TRY(create(&first, context, task, s));
   if (s->init != NULL) {
     TRY(copy_weights(*out, context, s->init));
   } else if (s->init_scale > 0) {
     const lsqnet_status st = lsqnet_model_draw_weights(*out, s->model.seed, s->init_scale);
-    if (st != LSQNET_OK) return fail_library(CODE_USAGE, st, NULL);
+    if (st != LSQNET_OK) {
+      code = fail_library(CODE_USAGE, st, NULL);
+      goto done;
+    }
   }
-  TRY(change_parameters(*out, "--scale", s->scale, scale_parameter));
-  TRY(change_parameters(*out, "--freeze", s->freeze, freeze_parameter));
+  TRY(change_parameters(*out, "--keep", s->keep, keep_parameter, first));
+  TRY(change_parameters(*out, "--scale", s->scale, scale_parameter, NULL));
+  TRY(change_parameters(*out, "--freeze", s->freeze, freeze_parameter, NULL));
 done:
+  lsqnet_model_destroy(first);
   return code;
 }
 

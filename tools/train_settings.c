@@ -102,6 +102,8 @@ static const entry entries[] = {
      "scale of the blocks' first weights; 0: the usual ones (default; Gauss-Newton: 1)", AT(init_scale), 0},
     {OPTION_TEXT, "--freeze", "NAME,...", "parameters that keep their first weights; * and ? as in file names",
      AT(freeze), 0},
+    {OPTION_TEXT, "--keep", "NAME,...", "parameters that --init-scale leaves at their usual first weights", AT(keep),
+     0},
     {OPTION_TEXT, "--scale", "NAME=F,...", "factors on first weights of parameters; * and ? as in file names",
      AT(scale), 0},
     {OPTION_TEXT, "--init", "FILE", "first weights from a model; blocks beyond its own repeat them", AT(init), 0},

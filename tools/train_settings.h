@@ -20,6 +20,7 @@ typedef struct {
   double init_scale;        /* < 0: the optimiser's usual; 0: the model's usual initial weights */
   const char *init;         /* a model file to begin from */
   const char *freeze;       /* patterns of parameters' names, with commas between them */
+  const char *keep;         /* the same */
   const char *scale;        /* the same, with factors: NAME=F */
   const char *out, *log, *checkpoint;
   double checkpoint_seconds;
