@@ -1,9 +1,9 @@
 // liblsqnet from JavaScript (Node.js) by way of koffi: one file to copy into a project.
 //
-// Float64Arrays go in and out without copies. A failed call throws LsqnetError with the library's message. What a
-// callback throws ends the call that led to it, which throws LsqnetError with that as its cause. close() frees at once;
-// what is not closed is freed some time after it is out of reach. The C headers say what each call does and what each
-// option means.
+// Float64Arrays go in and out without copies. A failed call throws LsqnetError with the library's message, a value of
+// the wrong type TypeError. What a callback throws ends the call that led to it, which throws LsqnetError with that as
+// its cause; what it returns says nothing. close() frees at once; what is not closed is freed some time after it is out
+// of reach. The C headers say what each call does and what each option means.
 import koffi from "koffi";
 
 const library = koffi.load("liblsqnet.so.0");
@@ -16,9 +16,11 @@ function struct(name, fields) {
   const members = {};
   for (const line of fields.split(";")) {
     const [kind, ...names] = line.trim().split(/[\s,]+/);
-    for (const member of names) members[member] = KINDS[kind];
+    for (const member of names) members[member] = kind;
   }
-  return koffi.struct(`lsqnet_${name}`, members);
+  const type = koffi.struct(`lsqnet_${name}`, Object.fromEntries(
+    Object.entries(members).map(([member, kind]) => [member, KINDS[kind]])));
+  return { type, members };
 }
 
 const ModelOptions = struct("model_options",
@@ -64,7 +66,7 @@ export class LsqnetError extends Error {
   }
 }
 
-const E_STOPPED = 51;
+const E_ARGUMENT = 10, E_STOPPED = 51;
 let thrown; // by a callback, until the call that led to it returns
 
 function check(status) {
@@ -104,29 +106,57 @@ const functions = {
 
 // ---- helpers of the classes ----
 
-function zeroed(type) {
-  const members = (type.members ?? koffi.introspect(type).members);
+const RANGES = {
+  i32: [-(2n ** 31n), 2n ** 31n], i64: [-(2n ** 63n), 2n ** 63n], u32: [0n, 2n ** 32n], u64: [0n, 2n ** 64n],
+};
+const WANTED = {
+  i32: "a 32-bit integer", i64: "a 64-bit integer", u32: "a 32-bit integer from 0", u64: "a 64-bit integer from 0",
+  f64: "a number", text: "a string without NUL, or null",
+};
+
+// A text of anything.
+function shown(value) {
+  try {
+    return String(value);
+  } catch {
+    return "something that has no text";
+  }
+}
+
+// koffi ends the process over some values that it cannot convert: they must not reach it.
+function fits(kind, value) {
+  if (kind === "text") return value === null || (typeof value === "string" && !value.includes("\0"));
+  if (kind === "f64") return typeof value === "number";
+  if (typeof value !== "bigint" && !Number.isSafeInteger(value)) return false;
+  const [least, end] = RANGES[kind];
+  return least <= value && value < end;
+}
+
+function checkFits(name, kind, value) {
+  if (!fits(kind, value)) throw new TypeError(`${name} is ${shown(value)}: it must be ${WANTED[kind]}`);
+}
+
+function zeroed({ type, members }) {
   const value = {};
-  for (const name of Object.keys(members)) value[name] = 0;
-  for (const name of ["mixer", "mixer_config", "task", "prompt", "name", "optimizer", "schedule"])
-    if (name in value) value[name] = null;
+  for (const [name, kind] of Object.entries(members)) value[name] = kind === "text" ? null : 0;
   value.size = koffi.sizeof(type);
   return value;
 }
 
 // The library's defaults, then what is given by name.
-function filled(type, init, given) {
-  const value = zeroed(type);
+function filled(struct, init, given) {
+  const value = zeroed(struct);
   init(value, value.size);
   for (const name of Object.keys(given)) {
-    if (!(name in value)) throw new TypeError(`there is no option ${name}`);
+    if (!Object.hasOwn(value, name)) throw new TypeError(`there is no option ${name}`);
+    checkFits(name, struct.members[name], given[name]);
     value[name] = given[name];
   }
   return value;
 }
 
-function got(type, get, handle) {
-  const value = zeroed(type);
+function got(struct, get, handle) {
+  const value = zeroed(struct);
   get(handle, value, value.size);
   return value;
 }
@@ -135,11 +165,13 @@ function got(type, get, handle) {
 function guarded(body) {
   return (...values) => {
     try {
-      return body(...values) ?? 0;
+      body(...values);
+      return 0;
     } catch (error) {
       thrown = error;
-      setMessage(String(error));
-      return error instanceof LsqnetError ? error.status : E_STOPPED;
+      setMessage(shown(error));
+      const status = error instanceof LsqnetError ? error.status : 0;
+      return fits("i32", status) && Number(status) !== 0 ? status : E_STOPPED;
     }
   };
 }
@@ -164,6 +196,13 @@ class Handle {
   }
 }
 
+// The handle of an open object of that class.
+function handleOf(type, object) {
+  if (!(object instanceof type)) throw new TypeError(`${shown(object)} is no ${type.name}`);
+  if (!object.handle) throw new LsqnetError(E_ARGUMENT, `the ${type.name} is closed`);
+  return object.handle;
+}
+
 const destroyers = {};
 for (const noun of ["context", "model", "task", "trainer", "solver"])
   destroyers[noun] = library.func(`void lsqnet_${noun}_destroy(lsqnet_${noun} *handle)`);
@@ -177,19 +216,24 @@ export class Context extends Handle {
 // new Model(context, {rows, in_width, ...}) has random weights; Model.load(context, path) comes from a file.
 export class Model extends Handle {
   constructor(context, options) {
-    if (typeof options === "string") super("model", functions.load, context.handle, options, null);
-    else super("model", functions.model, context.handle, filled(ModelOptions, functions.modelOptions, options));
+    const handle = handleOf(Context, context);
+    if (typeof options === "string") super("model", functions.load, handle, options, null);
+    else super("model", functions.model, handle, filled(ModelOptions, functions.modelOptions, options));
   }
 
   static load(context, path) {
+    checkFits("path", "text", path);
     return new Model(context, path);
   }
 
   save(path) {
+    checkFits("path", "text", path);
     functions.save(this.handle, path);
   }
 
   drawWeights(seed, scale) {
+    checkFits("seed", "u64", seed);
+    checkFits("scale", "f64", scale);
     functions.draw(this.handle, seed, scale);
   }
 
@@ -200,7 +244,8 @@ export class Model extends Handle {
 
 export class Task extends Handle {
   constructor(context, name, options = {}) {
-    super("task", functions.task, context.handle, filled(TaskOptions, functions.taskOptions, { name, ...options }));
+    const all = filled(TaskOptions, functions.taskOptions, { name, ...options });
+    super("task", functions.task, handleOf(Context, context), all);
   }
 
   get shape() {
@@ -211,7 +256,7 @@ export class Task extends Handle {
 export class Trainer extends Handle {
   constructor(model, task, options = {}) {
     const all = filled(TrainOptions, functions.trainOptions, options);
-    super("trainer", functions.trainer, model.handle, task.handle, all);
+    super("trainer", functions.trainer, handleOf(Model, model), handleOf(Task, task), all);
   }
 
   step() {
@@ -222,14 +267,15 @@ export class Trainer extends Handle {
 
   // Steps to the end; callback(progress) ends the run by throwing.
   run(callback = () => 0) {
-    functions.run(this.handle, guarded((_, progress) => callback(koffi.decode(progress, Progress))), null);
+    functions.run(this.handle, guarded((_, progress) => callback(koffi.decode(progress, Progress.type))), null);
   }
 }
 
 // new Solver(context) has the trained models that the library carries; new Solver(context, model) another.
 export class Solver extends Handle {
   constructor(context, model = null) {
-    super("solver", functions.solver, context.handle, model && model.handle, null);
+    const own = model === null ? null : handleOf(Model, model);
+    super("solver", functions.solver, handleOf(Context, context), own, null);
   }
 
   // min ||A x - b|| for a row-major A, both Float64Arrays: {x, report}.

@@ -23,13 +23,31 @@ assert.throws(() => solver.solve([1, 2], [1, 2]), TypeError);
 assert.throws(() => new Task(context, "identity", { colour: 3 }), TypeError);
 fails(10, "juggle", () => new Task(context, "juggle"));
 
+// values of the wrong kind, which must not reach koffi
+const wrong = { rows: ["x", 1.5, null, undefined, true, {}, 2n ** 63n], seed: [-1], mixer: [5, "a\0b", {}] };
+for (const [name, values] of Object.entries(wrong))
+  for (const value of values)
+    assert.throws(() => new Model(context, { [name]: value }),
+      { name: "TypeError", message: new RegExp(`^${name} is `) });
+const more = [{ rows: null }, { step: "1" }, { step: 1n }, { law_a: 2 ** 31 }, { prompt: Object.create(null) }];
+for (const options of more) assert.throws(() => new Task(context, "identity", options), TypeError);
+assert.throws(() => Model.load(context, 5), TypeError);
+assert.throws(() => new Solver(context, new Task(context, "identity")), TypeError);
+assert.throws(() => new Solver(solver), TypeError);
+assert.throws(() => new Model(null, { rows: 1 }), TypeError);
+assert.equal(new Task(context, "identity", { rows: 7n, seed: 2n ** 64n - 1n, setting: 0n }).shape.rows, 7);
+
 function trainer() {
   const task = new Task(context, "identity");
   const { rows, in_width, out_width } = task.shape;
   const model = new Model(context, { rows, in_width, out_width, width: 4, layers: 1 });
   const made = new Trainer(model, task, { batch: 4, steps: 10 });
+  assert.throws(() => new Trainer(model, task, { steps: "10" }), TypeError);
+  assert.throws(() => new Trainer(task, model), TypeError);
+  assert.throws(() => model.drawWeights("1", 1), TypeError);
   model.close();
   task.close(); // the trainer holds both
+  fails(10, "closed", () => new Solver(context, model));
   return made;
 }
 
@@ -43,6 +61,15 @@ run.run();
 fails(30, "the disk is full", () => trainer().run(() => {
   throw new LsqnetError(30, "the disk is full");
 }));
+fails(51, "no luck", () => trainer().run(() => {
+  throw new LsqnetError(0, "no luck");
+}));
+fails(51, "no text", () => trainer().run(() => {
+  throw Object.create(null);
+}));
+const losses = [];
+trainer().run(({ loss }) => losses.push(loss)); // what a callback returns says nothing
+assert.equal(losses.length, 10);
 
 solver.close();
 solver.close();
