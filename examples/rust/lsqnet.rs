@@ -59,7 +59,18 @@ pub fn version() -> String {
     text(unsafe { lsqnet_version() })
 }
 
-// Structs as in the headers, field for field. Texts in options must live as long as the call: C string literals do.
+/// A C text that lives for ever, or none: what options hold.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy)]
+pub struct Text(*const c_char);
+
+/// `c("attention\0")`.
+pub fn c(text: &'static str) -> Text {
+    assert!(text.ends_with('\0'), "{:?} does not end in \\0", text);
+    Text(text.as_ptr() as *const c_char)
+}
+
+// Structs as in the headers, field for field.
 
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -81,8 +92,8 @@ pub struct ModelOptions {
     pub freeze_projections: i32,
     pub freeze_positions: i32,
     pub seed: u64,
-    pub mixer: *const c_char,
-    pub mixer_config: *const c_char,
+    pub mixer: Text,
+    pub mixer_config: Text,
 }
 
 #[repr(C)]
@@ -126,8 +137,8 @@ pub struct TaskOptions {
     pub normalise_x: i32,
     pub ode_class: i32,
     pub ode_points: i32,
-    pub name: *const c_char,
-    pub prompt: *const c_char,
+    pub name: Text,
+    pub prompt: Text,
 }
 
 #[repr(C)]
@@ -180,8 +191,8 @@ pub struct TrainOptions {
     pub rows_start: i64,
     pub rows_increment: i64,
     pub rows_interval: i64,
-    pub optimizer: *const c_char,
-    pub schedule: *const c_char,
+    pub optimizer: Text,
+    pub schedule: Text,
     pub start_steps: i64,
     pub start_batch: i64,
     pub start_rate: f64,
@@ -294,12 +305,6 @@ impl Default for TrainOptions {
     }
 }
 
-/// A C text that lives for ever: `c("attention\0")`.
-pub fn c(text: &'static str) -> *const c_char {
-    assert!(text.ends_with('\0'), "{:?} does not end in \\0", text);
-    text.as_ptr() as *const c_char
-}
-
 macro_rules! handle {
     ($(#[$about:meta])* $name:ident, $destroy:ident) => {
         $(#[$about])*
@@ -379,6 +384,7 @@ unsafe extern "C" fn call<F: FnMut(&Progress) -> Result<()>>(user: *mut c_void, 
     let outcome = catch_unwind(AssertUnwindSafe(|| (*(user as *mut F))(&*progress)));
     let error = match outcome {
         Ok(Ok(())) => return 0,
+        Ok(Err(error)) if error.status == 0 => Error { status: E_STOPPED, ..error }, // it is no success
         Ok(Err(error)) => error,
         Err(_) => Error { status: E_STOPPED, message: "the callback panicked".to_string() },
     };

@@ -21,6 +21,7 @@ fn trainer(context: &Context) -> Trainer {
 fn main() {
     let options = TrainOptions::default();
     assert!(options.restart_scale == 1.0 && options.start_rate == 4e-3 && options.steps == 10000);
+    let _: lsqnet::Text = options.optimizer; // made by c() alone: no pointer of the caller's
     assert!(TaskOptions::default().scale_x == 1.0 && ModelOptions::default().width == 64);
 
     let context = Context::new().unwrap();
@@ -43,6 +44,11 @@ fn main() {
         })
         .unwrap_err();
     assert!(steps == 3 && error.status == 30 && error.message == "the disk is full", "{}", error);
+
+    let error = trainer(&context)
+        .run(|_| Err(Error { status: 0, message: "no luck".to_string() }))
+        .unwrap_err();
+    assert!(error.status == lsqnet::E_STOPPED && error.message == "no luck", "{}", error);
 
     std::panic::set_hook(Box::new(|_| ()));
     let mut run = trainer(&context);
