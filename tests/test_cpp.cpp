@@ -129,6 +129,55 @@ static void models_outlive_their_names() {
   CLAIM(loaded.read(loaded.find("read_in.weight")).size() == 8 && loaded.find("nothing") == -1);
 }
 
+/* What was moved from throws, whatever it is used for. */
+template <class Body>
+static void refused(Body body) {
+  CLAIM(thrown("", body) == LSQNET_E_ARGUMENT);
+}
+
+static void moved_from_objects_throw() {
+  lsqnet::context context;
+  lsqnet::model model = small_model(context), trained = small_model(context);
+  lsqnet::task_options task_options;
+  task_options.name = "identity";
+  lsqnet::task task(context, task_options);
+  lsqnet::state_options state_options;
+  state_options.n = 1;
+  lsqnet::state state(context, state_options), open(context, state_options);
+  lsqnet::solver solver(context), other(context);
+  lsqnet::workspace space(model);
+  std::vector<double> x(8, 1.0), y(8), one(1, 1.0);
+  space.forward(1, 4, x, y);
+  space.backward(y);
+  const lsqnet::workspace to_space(std::move(space));
+  const lsqnet::model to_model(std::move(model));
+  const lsqnet::task to_task(std::move(task));
+  const lsqnet::state to_state(std::move(state));
+  const lsqnet::solver to_solver(std::move(solver));
+  refused([&] { space.forward(1, 4, x, y); });
+  refused([&] { space.backward(y); });
+  refused([&] { space.sgd_step(1); });
+  refused([&] { lsqnet::workspace again(model); });
+  refused([&] { model.clone(); });
+  refused([&] { model.save_memory(); });
+  refused([&] { lsqnet::solver with(context, model); });  // not the shipped models
+  refused([&] { task.shape(); });
+  refused([&] { lsqnet::trainer again(trained, task, lsqnet::train_options()); });
+  refused([&] { lsqnet::trainer again(model, to_task, lsqnet::train_options()); });
+  refused([&] { lsqnet::evaluate(model, to_task, 1, 4); });
+  refused([&] { state.info(); });
+  refused([&] { other.append(state, one, one); });
+  refused([&] { other.solve(state, one); });
+  refused([&] { solver.append(open, one, one); });
+  refused([&] { solver.solve(one, one, one); });
+  const lsqnet::context to_context(std::move(context));
+  refused([&] { lsqnet::solver again(context); });
+  refused([&] { small_model(context); });
+  refused([&] { lsqnet::task again(context, task_options); });
+  refused([&] { lsqnet::state again(context, state_options); });
+  refused([&] { lsqnet::model::load(context, "x"); });
+}
+
 static void errors_carry_status_and_message() {
   lsqnet::context context;
   CLAIM(thrown("no such file.safetensors", [&] { lsqnet::model::load(context, "no such file.safetensors"); }) ==
@@ -170,6 +219,8 @@ static void callbacks_may_throw() {
         LSQNET_E_STOPPED);
   CLAIM(thrown("own", [&] { trainer.run([](const lsqnet_progress &) { throw lsqnet::error(LSQNET_E_IO, "own"); }); }) ==
         LSQNET_E_IO);
+  CLAIM(thrown("own", [&] { trainer.run([](const lsqnet_progress &) { throw lsqnet::error(LSQNET_OK, "own"); }); }) ==
+        LSQNET_E_STOPPED);
   CLAIM(trainer.step().loss < first);
   fail_at = calls;
   CLAIM(thrown("the well is dry", [&] { trainer.step(); }) == LSQNET_E_STOPPED);
@@ -246,6 +297,7 @@ int main() {
   solves_and_reports();
   states_and_batches();
   models_outlive_their_names();
+  moved_from_objects_throw();
   errors_carry_status_and_message();
   callbacks_may_throw();
   mixers_may_throw();

@@ -17,7 +17,7 @@
 #include <vector>
 
 /** The C++ interface. Objects move and do not copy; what they own goes with them, in any order. A moved-from object may
- *  be destroyed and assigned to; another use of it throws. */
+ *  be destroyed and assigned to; another use of it throws, but for what is noexcept: its value then means nothing. */
 namespace lsqnet {
 
 /** What a failed call throws: what() is the library's message. */
@@ -40,7 +40,8 @@ inline void check(lsqnet_status status) {
 }
 
 /** Runs `body` where a C callback returns a status: an exception must not pass through C. lsqnet::error becomes its own
- *  status and std::bad_alloc LSQNET_E_MEMORY, all else LSQNET_E_STOPPED; the message is the exception's. */
+ *  status and std::bad_alloc LSQNET_E_MEMORY, all else, and an error of LSQNET_OK, LSQNET_E_STOPPED; the message is the
+ *  exception's. */
 template <class Body>
 lsqnet_status guard(Body &&body) noexcept {
   try {
@@ -48,7 +49,7 @@ lsqnet_status guard(Body &&body) noexcept {
     return LSQNET_OK;
   } catch (const error &e) {
     lsqnet_set_message(e.what());
-    return e.status();
+    return e.status() != LSQNET_OK ? e.status() : LSQNET_E_STOPPED;
   } catch (const std::bad_alloc &e) {
     lsqnet_set_message(e.what());
     return LSQNET_E_MEMORY;
@@ -517,6 +518,7 @@ class solver {
   }
   /** lsqnet_solver_create with a model, which may go afterwards. */
   solver(const context &in, const model &with, const lsqnet_solver_options &options = solver_options()) {
+    if (with.get() == nullptr) throw error(LSQNET_E_ARGUMENT, "the model was moved from");
     make(in.get(), with.get(), options);
   }
   /** lsqnet_solver_solve_f64; `reports`, one for each right-hand side, may be left out. */
