@@ -16,7 +16,7 @@ import numpy as np
 _library = ctypes.CDLL("liblsqnet.so.0")
 
 F32, F64 = 1, 2  # LSQNET_F32, LSQNET_F64
-STOPPED = 51  # LSQNET_E_STOPPED
+ARGUMENT, STOPPED = 10, 51  # LSQNET_E_ARGUMENT, LSQNET_E_STOPPED
 
 
 class Error(Exception):
@@ -206,9 +206,12 @@ def _guarded(body):
 # ---- arrays ----
 
 def _real(array):
-    """float32 as it is, all else as float64."""
+    """float32 as it is, all else as float64; copied where it does not lie in steps of whole numbers."""
     array = np.asarray(array)
-    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
+    if array.dtype not in (np.float32, np.float64):
+        return array.astype(np.float64)
+    whole = array.flags.aligned and not any(stride % array.itemsize for stride in array.strides)
+    return array if whole else array.copy()
 
 
 def _pointer(array):
@@ -330,23 +333,29 @@ class Workspace(_Handle):
     noun = "workspace"
 
     def __init__(self, model):
-        self._model, options = model, model.options
-        self._out, self._dtype = options.out_width, np.float32 if options.dtype == F32 else np.float64
+        self._model, options, self._shape = model, model.options, None
+        self._in, self._out = options.in_width, options.out_width
+        self._dtype = np.float32 if options.dtype == F32 else np.float64
         self._create("workspace_create", model)
 
     def forward(self, x):
         """y = model(x): (batch, rows, in_width) to (batch, rows, out_width)."""
-        x = np.ascontiguousarray(x, self._dtype)
-        self._y = np.empty((*x.shape[:2], self._out), self._dtype)
+        x, self._shape = np.ascontiguousarray(x, self._dtype), None
+        if x.ndim != 3 or x.shape[2] != self._in:
+            raise ValueError(f"x is {x.shape}: it must be (batch, rows, {self._in})")
+        y = np.empty((*x.shape[:2], self._out), self._dtype)
         shape = Batch(batch=x.shape[0], rows=x.shape[1], count=x.shape[1])
-        _call("model_forward" + _suffix(x), self._model, self, byref(shape), _pointer(x), _pointer(self._y))
-        return self._y
+        _call("model_forward" + _suffix(x), self._model, self, byref(shape), _pointer(x), _pointer(y))
+        self._shape = y.shape
+        return y
 
     def backward(self, dy):
         """The gradient in the weights, one flat vector, from dL/dy of the last forward pass."""
         dy = np.ascontiguousarray(dy, self._dtype)
-        if dy.shape != self._y.shape:
-            raise ValueError(f"dy is {dy.shape}: it must be {self._y.shape}")
+        if self._shape is None:
+            raise Error(ARGUMENT, "backward needs a forward pass that went well before it")
+        if dy.shape != self._shape:
+            raise ValueError(f"dy is {dy.shape}: it must be {self._shape}")
         _call("model_backward" + _suffix(dy), self._model, self, _pointer(dy), c_void_p())
         count = _function("model_weight_count", c_int64, c_void_p)(self._model)
         gradient = _function("workspace_gradient" + _suffix(dy), c_void_p, c_void_p)(self)
@@ -474,7 +483,7 @@ class State(_Handle):
         self._create("state_create", context, byref(StateOptions(n=n, **options)))
 
     def append(self, a, b):
-        a, lda = _rows(np.asarray(a, np.float64).reshape(-1, self._n))
+        a, lda = _rows(np.asarray(_real(a), np.float64).reshape(-1, self._n))
         b = np.ascontiguousarray(b, np.float64).reshape(len(a))
         _call("solver_append_rows", self._solver, self, len(a), _pointer(a), lda, _pointer(b), 1)
 

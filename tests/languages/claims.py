@@ -18,6 +18,15 @@ def fails(status, words, body):
     raise AssertionError(f"no error with {words!r}")
 
 
+def refuses(body):
+    """That `body` raises ValueError."""
+    try:
+        body()
+    except ValueError:
+        return
+    raise AssertionError("shapes that do not fit are no ValueError")
+
+
 def small_model(mixer="identity", **options):
     return lsqnet.Model(context, rows=3, in_width=2, out_width=2, width=4, layers=1, mixer=mixer, **options)
 
@@ -82,13 +91,34 @@ def errors_are_exceptions_with_the_library_s_message():
     fails(40, "row 1", lambda: lsqnet.Solver(context).solve([[1.0], [np.nan]], [1.0, 2.0]))
     fails(10, "juggle", lambda: lsqnet.Task(context, "juggle"))
     fails(10, "threads", lambda: lsqnet.Context(threads=-7))
-    for wrong in (lambda: lsqnet.Solver(context).solve(np.zeros((3, 2)), np.zeros(2)),
-                  lambda: lsqnet.Solver(context).solve(np.eye(3, 2), np.zeros(3), np.zeros(4)[::2])):
-        try:
-            wrong()
-        except ValueError:
-            continue
-        raise AssertionError("shapes that do not fit are no ValueError")
+    refuses(lambda: lsqnet.Solver(context).solve(np.zeros((3, 2)), np.zeros(2)))
+    refuses(lambda: lsqnet.Solver(context).solve(np.eye(3, 2), np.zeros(3), np.zeros(4)[::2]))
+
+
+def passes_take_what_fits_and_in_order():
+    space = lsqnet.Workspace(small_model())
+    fails(10, "forward", lambda: space.backward(np.ones((2, 3, 2))))
+    assert space.forward(np.ones((2, 3, 2))).shape == (2, 3, 2)
+    for shape in ((2, 3, 1), (2, 3, 4), (2, 3), (2, 3, 2, 1), (6,)):
+        refuses(lambda: space.forward(np.ones(shape)))
+        fails(10, "forward", lambda: space.backward(np.ones((2, 3, 2))))  # of which pass?
+
+
+def fields_of_structured_arrays_are_copied():
+    rng = np.random.default_rng(4)
+    for between in ("S11", "S8"):  # steps of 19 bytes; of 16, but from an odd address
+        kind = np.dtype([("odd", "S3"), ("value", "f8"), ("between", between)])
+        rows, right = np.zeros((12, 3), kind), np.zeros(12, kind)
+        rows["value"], right["value"] = a, b = rng.normal(size=(12, 3)), rng.normal(size=12)
+        solver = lsqnet.Solver(context)
+        x, _ = solver.solve(a, b)
+        assert (solver.solve(rows["value"], right["value"])[0] == x).all()
+        assert (solver.solve(np.asfortranarray(rows)["value"], b)[0] == x).all()
+        assert (solver.solve(a, right["value"])[0] == x).all()
+        assert np.allclose(solver.solve_many(rows["value"][None], right["value"][None])[0][0], x, rtol=1e-14, atol=0)
+        state = lsqnet.State(context, solver, 3)
+        state.append(rows["value"], right["value"])
+        assert np.allclose(state.solve()[0], x, rtol=1e-12)
 
 
 def what_a_callback_raises_ends_the_call():
@@ -204,6 +234,8 @@ structs_have_the_library_s_sizes()
 every_layout_gives_the_same_answer_and_none_is_copied()
 many_and_streams()
 errors_are_exceptions_with_the_library_s_message()
+passes_take_what_fits_and_in_order()
+fields_of_structured_arrays_are_copied()
 what_a_callback_raises_ends_the_call()
 a_mixer_that_raises_ends_the_call_and_nothing_else()
 threads_may_call_a_mixer()
