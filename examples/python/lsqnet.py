@@ -8,6 +8,7 @@ contiguous. A failed call raises lsqnet.Error, with the library's message. An ex
 draw, a trainer's progress, a solver's stop) ends the call that led to it: that raises lsqnet.Error from the exception.
 The C headers say what each call does and what each option means."""
 import ctypes
+import threading
 from ctypes import (CFUNCTYPE, POINTER, byref, c_char, c_char_p, c_double, c_int32, c_int64, c_uint32, c_uint64,
                     c_void_p, sizeof)
 
@@ -160,23 +161,47 @@ def _name(status):
 
 _message = _function("last_message", c_char_p)
 _set_message = _function("set_message", None, c_char_p)
-_raised = []  # by a callback, until the call that led to it returns
+_calls = []  # under way, of all threads
+_here = threading.local()  # .call: the innermost of this thread
 
 
-def _check(status):
-    cause = _raised.pop() if _raised else None
-    _raised.clear()
+class _Call:
+    """A call under way: the handles it was given, and what its callbacks raise, with the text of each."""
+
+    def __init__(self, arguments):
+        self.handles = [argument for argument in arguments if isinstance(argument, _Handle)]
+        self.raised, self.raised_here = [], None
+
+    def __enter__(self):
+        self.outer, _here.call = getattr(_here, "call", None), self
+        _calls.append(self)
+        return self
+
+    def __exit__(self, *_):
+        _here.call = self.outer
+        _calls.remove(self)
+
+    def cause(self, message):
+        """What the message tells of; else, for not all messages tell it, what was last raised on the call's thread."""
+        return next((error for text, error in self.raised if text in message), self.raised_here)
+
+
+def _check(status, call=None):
     if status != 0:
-        raise Error(status, _message().decode(errors="replace")) from cause
+        message = _message()
+        raise Error(status, message.decode(errors="replace")) from call and call.cause(message)
 
 
 def _call(name, *arguments):
     """Calls a function that returns a status; pointers, integers, floats and texts go as they are."""
     function = getattr(_library, "lsqnet_" + name)
     function.restype = c_int32
-    _check(function(*(argument.encode() if isinstance(argument, str) else
-                      c_int64(argument) if isinstance(argument, (int, np.integer)) else
-                      c_double(argument) if isinstance(argument, float) else argument for argument in arguments)))
+    with _Call(arguments) as call:
+        _check(function(*(argument.encode() if isinstance(argument, str) else
+                          c_int64(argument) if isinstance(argument, (int, np.integer)) else
+                          c_double(argument) if isinstance(argument, float) else
+                          argument._as_parameter_ if isinstance(argument, _Handle) else argument
+                          for argument in arguments)), call)
 
 
 for _struct, _noun in [(ContextOptions, "context_options"), (ModelOptions, "model_options"),
@@ -197,10 +222,26 @@ def _guarded(body):
             result = body(*arguments)
             return 0 if result is None else result
         except BaseException as error:  # KeyboardInterrupt, too, has to come out on the other side
-            _raised.append(error)
-            _set_message(f"{type(error).__name__}: {error}".encode())
-            return error.status if isinstance(error, Error) else STOPPED
+            return _caught(error)
     return guarded
+
+
+def _caught(error):
+    """Keeps what a callback raised for the call that led to it; returns its status, never 0."""
+    status, text = STOPPED, type(error).__name__
+    try:
+        text = f"{text}: {error}"
+        status = isinstance(error, Error) and c_int32(error.status).value or STOPPED
+    except BaseException:  # of its own __str__
+        pass
+    text = text.encode(errors="replace")
+    _set_message(text)
+    call = getattr(_here, "call", None)
+    for led in [call] if call else list(_calls):  # on a thread of the library's it may be any: the message will tell
+        led.raised.append((text.split(b"\0")[0][:200], error))  # messages have an end
+    if call:
+        call.raised_here = error
+    return status
 
 
 # ---- arrays ----
@@ -248,15 +289,25 @@ def _suffix(array):
 # ---- handles ----
 
 class _Handle:
-    """What is created and destroyed; `with` ends it early. What it holds in the library lives as long as it does."""
-    noun = ""
+    """What is created and destroyed; `with` ends it early. What it holds in the library lives as long as it does, and
+    so do the objects and callbacks that it was made of."""
+    noun, _handle = "", None
 
     def _create(self, function, *arguments):
-        self._as_parameter_ = c_void_p()
-        _call(function, byref(self._as_parameter_), *arguments)
+        self._made_of, self._handle = arguments, c_void_p()
+        _call(function, byref(self._handle), *arguments)
+
+    @property
+    def _as_parameter_(self):
+        if not self._handle:  # NULL would mean something else to some functions
+            raise Error(ARGUMENT, f"the {self.noun} is closed")
+        return self._handle
 
     def close(self):
-        handle, self._as_parameter_ = getattr(self, "_as_parameter_", None), c_void_p()
+        handle, self._handle = self._handle, None
+        if handle and any(self in call.handles for call in list(_calls)):
+            self._handle = handle
+            raise Error(ARGUMENT, f"the {self.noun} cannot be closed: a call with it is under way")
         if handle:
             _function(self.noun + "_destroy", None, c_void_p)(handle)
 
@@ -288,13 +339,11 @@ class Model(_Handle):
     noun = "model"
 
     def __init__(self, context, **options):
-        self._context = context
         self._create("model_create", context, byref(ModelOptions(**options)))
 
     @classmethod
     def load(cls, context, path):
         model = cls.__new__(cls)
-        model._context = context
         model._create("model_load", context, str(path), c_void_p())
         return model
 
@@ -319,7 +368,7 @@ class Model(_Handle):
     def parameters(self):
         """{name: values} of all parameters, copied."""
         values = {}
-        for index in range(_function("model_parameter_count", c_int64, c_void_p)(self)):
+        for index in range(_function("model_parameter_count", c_int64, c_void_p)(self._as_parameter_)):
             about = Parameter()
             _call("model_get_parameter", self, index, byref(about), c_uint32(sizeof(about)))
             array = np.empty(about.shape[:about.rank])
@@ -384,8 +433,7 @@ class Task(_Handle):
         def fill(_, seed, step, first, count, x, target):
             draw(seed, step, first, count, _view(x, (count, s.rows, s.in_width)),
                  _view(target, (count, s.count, s.scored)))
-        task._kept = _Draw(_guarded(fill))
-        task._create("task_create_custom", context, name, byref(s), task._kept, c_void_p())
+        task._create("task_create_custom", context, name, byref(s), _Draw(_guarded(fill)), c_void_p())
         return task
 
     @property
@@ -402,7 +450,6 @@ class Trainer(_Handle):
     noun = "trainer"
 
     def __init__(self, model, task, **options):
-        self._kept = model, task
         self._create("trainer_create", model, task, byref(TrainOptions(**options)))
 
     def step(self):
@@ -411,9 +458,10 @@ class Trainer(_Handle):
         return progress
 
     def run(self, callback=None):
-        """Steps to the end; callback(progress) ends the run by raising."""
-        call = _ProgressCall(_guarded(lambda _, progress: callback(progress.contents))) if callback else c_void_p()
-        _call("trainer_run", self, call, c_void_p())
+        """Steps to the end; callback(progress) ends the run by raising, and only so."""
+        def tell(_, progress):
+            callback(Progress.from_buffer_copy(progress.contents))
+        _call("trainer_run", self, _ProgressCall(_guarded(tell)) if callback else c_void_p(), c_void_p())
 
 
 _Stop = CFUNCTYPE(c_int32, c_void_p)
@@ -428,7 +476,7 @@ class Solver(_Handle):
         self._kept = _Stop(_guarded(lambda _: bool(stop()))) if stop else None
         filled = SolverOptions(**options)
         filled.stop = ctypes.cast(self._kept, c_void_p) if stop else None
-        self._create("solver_create", context, model or c_void_p(), byref(filled))
+        self._create("solver_create", context, c_void_p() if model is None else model, byref(filled))
 
     def solve(self, a, b, x=None):
         """min ||A X - B||: X and its reports, one for each right-hand side; a b of one dimension gives one x and one

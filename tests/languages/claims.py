@@ -1,5 +1,9 @@
 """What lsqnet.py promises."""
 import ctypes
+import gc
+import threading
+import time
+import weakref
 
 import numpy as np
 
@@ -121,11 +125,26 @@ def fields_of_structured_arrays_are_copied():
         assert np.allclose(state.solve()[0], x, rtol=1e-12)
 
 
+def own_trainer(draw=None, **options):
+    draw = draw or (lambda seed, step, first, count, x, target: (x.fill(0.5), target.fill(0.25)))
+    task = lsqnet.Task.custom(context, "own", draw, rows=3, in_width=2, out_width=2, stride=1, count=3, scored=2)
+    return lsqnet.Trainer(small_model(), task, batch=4, **options)
+
+
+def a_progress_callback_s_word_is_not_asked_for():
+    kept = []
+    own_trainer(steps=4).run(kept.append)
+    assert [progress.step for progress in kept] == [1, 2, 3, 4]  # each is the callback's to keep
+    for word in (True, 51, "on", 2.5):
+        running = own_trainer(steps=4)
+        running.run(lambda progress: word)
+        assert running.step().step == 4
+    stopping = lsqnet.Solver(context, stop=lambda: "a word")
+    fails(51, "stopped by the caller", lambda: stopping.solve(np.eye(3), np.ones(3)))
+
+
 def what_a_callback_raises_ends_the_call():
-    def trainer(draw=None, **options):
-        draw = draw or (lambda seed, step, first, count, x, target: (x.fill(0.5), target.fill(0.25)))
-        task = lsqnet.Task.custom(context, "own", draw, rows=3, in_width=2, out_width=2, stride=1, count=3, scored=2)
-        return lsqnet.Trainer(small_model(), task, batch=4, **options)
+    trainer = own_trainer
 
     def enough(progress):
         if progress.step == 3:
@@ -144,7 +163,33 @@ def what_a_callback_raises_ends_the_call():
         raise KeyboardInterrupt
     assert isinstance(fails(51, "KeyboardInterrupt", lambda: trainer().run(interrupt)).__cause__, KeyboardInterrupt)
     fails(51, "ZeroDivisionError", lambda: trainer(lambda *_: 1 / 0).step())
-    fails(51, "", lambda: lsqnet.Solver(context, stop=lambda: 1 / 0).solve(np.eye(3), np.ones(3)))
+    error = fails(51, "", lambda: lsqnet.Solver(context, stop=lambda: 1 / 0).solve(np.eye(3), np.ones(3)))
+    assert isinstance(error.__cause__, ZeroDivisionError)
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+def whatever_a_callback_raises_ends_the_call():
+    for odd, words in ((RuntimeError("half \ud800 a letter"), "half ? a letter"), (Mute(), "Mute"),
+                       (RuntimeError("before\0after"), "before"), (RuntimeError("long" * 500), "longlong"),
+                       (lsqnet.Error(0, "all is well"), "all is well"), (lsqnet.Error(1 << 32, "a lot"), "a lot")):
+        def throw(*_):
+            raise odd
+        assert fails(51, words, lambda: own_trainer().run(throw)).__cause__ is odd
+        assert fails(51, words, lambda: own_trainer(throw).step()).__cause__ is odd
+        fails(51, "", lambda: lsqnet.Solver(context, stop=throw).solve(np.eye(3), np.ones(3)))
+
+
+def what_is_in_use_is_not_closed():
+    running = own_trainer()
+    fails(10, "under way", lambda: running.run(lambda progress: running.close()))
+    assert running.step().step == 2
+    solver = lsqnet.Solver(context, stop=lambda: solver.close())
+    fails(51, "", lambda: solver.solve(np.eye(3), np.ones(3)))
+    solver.close()
 
 
 class Failing(lsqnet.Mixer):
@@ -212,8 +257,52 @@ def threads_may_call_a_mixer():
     one = lsqnet.Workspace(model).forward(x)
     assert (lsqnet.Workspace(model).forward(x[7:8]) == one[7:8]).all()
     Failing.at = "forward"
-    fails(51, "no luck in forward", lambda: lsqnet.Workspace(model).forward(x))
+    error = fails(51, "no luck in forward", lambda: lsqnet.Workspace(model).forward(x))
+    assert isinstance(error.__cause__, ValueError)
     Failing.at = None
+
+
+class Meeting(Failing):
+    """Two threads meet in forward: the one that `raises` does so, while the other calls the library."""
+    name, both, raised, raises = "meeting", None, None, None
+
+    def forward(self, shape, weights, x, y, cache, scratch):
+        super().forward(shape, weights, x, y, cache, scratch)
+        if Meeting.raised.is_set():
+            return  # a chunk after those of the meeting
+        Meeting.both.wait(60)
+        if (threading.get_ident() == Meeting.caller) == (Meeting.raises == "caller"):
+            Meeting.raised.set()
+            raise ValueError(f"by the {Meeting.raises}")
+        Meeting.raised.wait(60)
+        time.sleep(0.1)  # till it is raised
+        lsqnet.TrainOptions()
+        small_model()
+
+
+def threads_keep_what_they_raise_apart():
+    many = lsqnet.Context(threads=2)
+    many.register_mixer(Meeting)
+    Meeting.caller = threading.get_ident()
+    model = lsqnet.Model(many, rows=3, in_width=2, out_width=2, width=4, layers=1, mixer="meeting")
+    for Meeting.raises in ("caller", "pool"):
+        Meeting.both, Meeting.raised = threading.Barrier(2), threading.Event()
+        error = fails(51, f"by the {Meeting.raises}", lambda: lsqnet.Workspace(model).forward(np.ones((1000, 3, 2))))
+        assert isinstance(error.__cause__, ValueError)
+    errors = {}
+
+    def run(number):
+        def throw(progress):
+            together.wait(60)
+            raise RuntimeError(f"number {number}")
+        errors[number] = fails(51, f"number {number}", lambda: own_trainer().run(throw))
+    together = threading.Barrier(4)
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [str(errors[number].__cause__) for number in range(4)] == [f"number {number}" for number in range(4)]
 
 
 def objects_may_go_in_any_order():
@@ -227,17 +316,50 @@ def objects_may_go_in_any_order():
         assert len(model.parameters()) > 0
     solver.close()
     solver.close()
-    fails(10, "NULL", lambda: solver.solve(np.eye(2), np.ones(2)))
+    fails(10, "closed", lambda: solver.solve(np.eye(2), np.ones(2)))
 
 
-structs_have_the_library_s_sizes()
-every_layout_gives_the_same_answer_and_none_is_copied()
-many_and_streams()
-errors_are_exceptions_with_the_library_s_message()
-passes_take_what_fits_and_in_order()
-fields_of_structured_arrays_are_copied()
-what_a_callback_raises_ends_the_call()
-a_mixer_that_raises_ends_the_call_and_nothing_else()
-threads_may_call_a_mixer()
-objects_may_go_in_any_order()
+def what_is_made_of_others_keeps_them():
+    def made_of(own):
+        own.register_mixer(type("Kept", (Failing,), {"name": "kept"}))
+        model = lsqnet.Model(own, rows=3, in_width=3, out_width=1, width=4, layers=1, mixer="kept")
+        lsqnet._call("model_set_step", model, ctypes.byref(lsqnet.ModelStep(output=1, rows=2, dim=1, prompt="split")))
+        return lsqnet.Solver(own, model), weakref.ref(own), weakref.ref(model)
+    solver, *parts = made_of(lsqnet.Context())
+    gc.collect()
+    assert all(part() for part in parts)
+    after = [lsqnet._Stop(lambda _: 0) for _ in range(1000)]  # where callbacks that are gone would have been
+    fails(41, "stopped", lambda: solver.solve(np.array([[1.0], [2.0]]), np.ones(2)))  # no good model, but it is there
+    others = []
+    for make in (lambda own: lsqnet.State(own, lsqnet.Solver(context), 2), lambda own: lsqnet.Task(own, "read"),
+                 lambda own: lsqnet.Solver(own), lambda own: lsqnet.Workspace(lsqnet.Model(own, rows=3, in_width=2,
+                                                                                           out_width=2))):
+        own = lsqnet.Context()
+        others.append((make(own), weakref.ref(own)))
+        del own
+    gc.collect()
+    assert len(after) == 1000 and all(part() for _, part in others)
+
+
+def what_is_closed_is_not_there():
+    model, task = small_model(), lsqnet.Task(context, "multistep_gd", prompt="split", rows=8, dim=2)
+    space = lsqnet.Workspace(model)
+    other = lsqnet.Context()
+    for thing in (model, task, other):
+        thing.close()
+    for use in (lambda: lsqnet.Solver(context, model), lambda: lsqnet.Workspace(model), lambda: model.options,
+                lambda: model.parameters(), lambda: space.forward(np.ones((1, 3, 2))), lambda: task.shape,
+                lambda: lsqnet.Trainer(small_model(), task), lambda: lsqnet.Solver(other),
+                lambda: lsqnet.Model.load(other, "no such file"), lambda: other.register_mixer(Failing)):
+        fails(10, "is closed", use)
+
+
+for claim in (structs_have_the_library_s_sizes, every_layout_gives_the_same_answer_and_none_is_copied, many_and_streams,
+              errors_are_exceptions_with_the_library_s_message, passes_take_what_fits_and_in_order,
+              fields_of_structured_arrays_are_copied, a_progress_callback_s_word_is_not_asked_for,
+              what_a_callback_raises_ends_the_call, whatever_a_callback_raises_ends_the_call,
+              what_is_in_use_is_not_closed, a_mixer_that_raises_ends_the_call_and_nothing_else,
+              threads_may_call_a_mixer, threads_keep_what_they_raise_apart, objects_may_go_in_any_order,
+              what_is_made_of_others_keeps_them, what_is_closed_is_not_there):
+    claim()
 print("lsqnet.py: all claims hold")
