@@ -86,6 +86,14 @@ static lsqnet_status derive(const lsq_jacobian *j, const lsq_pass_f64 *pass, int
                                j->scratch + lane * j->plan.scratch);
 }
 
+/* Forward pass of a sample, into the lane's y and cache. */
+static lsqnet_status run(const work *w, const lsq_pass_f64 *pass, int64_t index, int64_t lane) {
+  const lsq_jacobian *j = w->jacobian;
+  const lsqnet_task_shape *s = &j->trainer->shape;
+  return lsq_pass_forward_f64(pass, w->x + index * s->rows * s->in_width, j->y + lane * output_size(j),
+                              j->cache + lane * j->plan.cache, j->scratch + lane * j->plan.scratch);
+}
+
 static lsqnet_status differentiate(void *argument, int64_t index, int64_t lane) {
   lsqnet_status st = LSQNET_OK;
   const work *w = argument;
@@ -93,9 +101,8 @@ static lsqnet_status differentiate(void *argument, int64_t index, int64_t lane) 
   const lsqnet_trainer *t = j->trainer;
   const int64_t outputs = lsq_jacobian_outputs(j), P = j->P;
   const lsq_pass_f64 pass = {.model = t->model, .plan = &j->plan, .weights = j->weights};
-  double *y = j->y + lane * output_size(j);
-  LSQ_TRY(lsq_pass_forward_f64(&pass, w->x + index * t->shape.rows * t->shape.in_width, y,
-                               j->cache + lane * j->plan.cache, j->scratch + lane * j->plan.scratch));
+  const double *y = j->y + lane * output_size(j);
+  LSQ_TRY(run(w, &pass, index, lane));
   for (int64_t k = 0; k < outputs; k++)
     w->r[index * outputs + k] = y[lsq_jacobian_place(j, k)] - w->target[index * outputs + k];
   for (int64_t k = 0; w->J != NULL && k < outputs; k++) {
@@ -130,8 +137,7 @@ static lsqnet_status look(void *argument, int64_t index, int64_t lane) {
   const int64_t count = t->trained_count;
   const lsq_pass_f64 pass = {.model = t->model, .plan = &j->plan, .weights = j->weights};
   double *row = j->row + lane * count;
-  LSQ_TRY(lsq_pass_forward_f64(&pass, w->x + index * t->shape.rows * t->shape.in_width, j->y + lane * output_size(j),
-                               j->cache + lane * j->plan.cache, j->scratch + lane * j->plan.scratch));
+  LSQ_TRY(run(w, &pass, index, lane));
   for (int64_t k = 0; k < lsq_jacobian_outputs(j); k++) {
     LSQ_TRY(derive(j, &pass, k, lane, row));
     for (int64_t i = 0; i < count; i++) w->reached[lane * count + i] |= row[i] != 0.0;
