@@ -254,6 +254,7 @@ void LEVEL(lane_start)(lsq_lane_system *s, int64_t side) {
   for (int64_t j = 0; j < n; j++) {
     put(s->x, j, -get(s->x, j));
     put(s->x_low, j, every(0));
+    put(s->answer, j, every(0)); /* `follow` reads it in all lanes, also those without one yet */
   }
   set_number(s, LSQ_LANE_CHANGE, every(0));
   for (int l = 0; l < WIDE; l++) {
