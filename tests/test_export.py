@@ -17,6 +17,7 @@ STRICT = ["-std=c99", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Wpedanti
           "-Wstrict-prototypes", "-Werror"]
 NOTHING = ["-ffreestanding", "-nostdlib", "-static", "-DFREESTANDING"]
 ARM_COMPILER, ARM_RUNNER = "arm-linux-gnueabihf-gcc", "qemu-arm"
+AGAIN = "LSQNET_TEST_AGAIN" in os.environ  # after another compiler: the ARM one has seen the same files
 # what a microcontroller's compiler may not bring: no call may be left
 LOOSE = [["-O0"], ["-Os"], ["-O3"]]  # in turn
 
@@ -51,7 +52,8 @@ class Case:
 
     def check_all(self, compiler, flags):
         self.check(compiler, [])
-        self.check([ARM_COMPILER], [ARM_RUNNER])
+        if not AGAIN:
+            self.check([ARM_COMPILER], [ARM_RUNNER])
         self.check_calls(compiler, flags)
 
     def check_calls(self, compiler, flags):
