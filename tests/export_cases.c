@@ -1,16 +1,19 @@
 /* Cases for test_export.py: models, what goes into them, and what the library makes of it on its kernel level
  * "generic".
  *
- *   export_cases MODELS_FOLDER OUT_FOLDER
+ *   export_cases OUT_FOLDER MODEL.safetensors...
  *
- * writes for each case OUT_FOLDER/NAME.safetensors and NAME.case, a C file that includes NAME.c and has run_case(): the
- * number of results whose bits are not the library's, for passes of several shapes and for iterates. */
+ * writes for each model and for each case of its own OUT_FOLDER/NAME.safetensors and NAME.case, a C file to go behind
+ * the exported NAME.c that has run_case(): the number of results whose bits are not the library's, for passes of
+ * several shapes and for iterates. It prints "NAME DTYPE" a line: DTYPE is "-" or what the export has to convert to. */
 #include <lsqnet/lsqnet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *models, *folder;
+enum { CONVERTED_MOST = 2500 }; /* weights of a shipped model that is converted too */
+
+static const char *folder;
 static lsqnet_context *context;
 
 static void check(lsqnet_status status) {
@@ -109,7 +112,8 @@ static void add_iterates(writer *w, const lsqnet_model_step *step, int steps) {
   free(y);
 }
 
-static void write_case(const lsqnet_model *model, const char *name) {
+/* `stored` is what is exported: as it is, or converted to `model`'s precision. */
+static void write_case(const lsqnet_model *model, const lsqnet_model *stored, const char *name) {
   char path[1024];
   writer w = {.model = model};
   lsqnet_model_step step;
@@ -118,7 +122,7 @@ static void write_case(const lsqnet_model *model, const char *name) {
   check(lsqnet_workspace_create(&w.space, model));
   w.f32 = w.options.dtype == LSQNET_F32;
   snprintf(path, sizeof path, "%s/%s.safetensors", folder, name);
-  check(lsqnet_model_save(model, path));
+  check(lsqnet_model_save(stored, path));
   snprintf(path, sizeof path, "%s/%s.case", folder, name);
   w.out = fopen(path, "w");
   if (w.out == NULL) exit(EXIT_FAILURE);
@@ -136,15 +140,29 @@ static void write_case(const lsqnet_model *model, const char *name) {
           (long long)(T * w.options.out_width + step.dim), w.calls);
   if (fclose(w.out) != 0) exit(EXIT_FAILURE);
   lsqnet_workspace_destroy(w.space);
-  printf("%s\n", name);
+  printf("%s %s\n", name, model == stored ? "-" : w.f32 ? "f32" : "f64");
 }
 
-static void shipped(const char *name) {
-  char path[1024];
+/* The same model in the other precision, by the library's own conversion. */
+static void converted(const lsqnet_model *model, const char *name) {
+  char to[128];
+  lsqnet_model_options o;
+  lsqnet_model *other = NULL;
+  check(lsqnet_model_get_options(model, &o, sizeof o));
+  check(lsqnet_model_convert(&other, model, o.dtype == LSQNET_F32 ? LSQNET_F64 : LSQNET_F32));
+  snprintf(to, sizeof to, "%s_converted", name);
+  write_case(other, model, to);
+  lsqnet_model_destroy(other);
+}
+
+static void shipped(const char *path) {
+  const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
+  char stem[128];
   lsqnet_model *model = NULL;
-  snprintf(path, sizeof path, "%s/%s.safetensors", models, name);
+  snprintf(stem, sizeof stem, "%.*s", (int)strcspn(name, "."), name);
   check(lsqnet_model_load(&model, context, path, NULL));
-  write_case(model, name);
+  write_case(model, model, stem);
+  if (lsqnet_model_weight_count(model) < CONVERTED_MOST) converted(model, stem);
   lsqnet_model_destroy(model);
 }
 
@@ -157,11 +175,11 @@ static void constructed(const char *mixer, const char *prompt, const char *name)
   o.mixer = mixer;
   o.prompt = prompt;
   check(lsqnet_model_construct_gradient(&model, context, &o));
-  write_case(model, name);
+  write_case(model, model, name);
   lsqnet_model_destroy(model);
 }
 
-/* A model whose weights, biases included, are all random. */
+/* A model whose weights, biases included, are all random; with every layer, converted too. */
 static void drawn(const char *name, const lsqnet_model_options *o) {
   lsqnet_model *model = NULL;
   check(lsqnet_model_create(&model, context, o));
@@ -174,7 +192,8 @@ static void drawn(const char *name, const lsqnet_model_options *o) {
     check(lsqnet_model_write_parameter(model, i, values, p.count));
     free(values);
   }
-  write_case(model, name);
+  write_case(model, model, name);
+  if (strstr(name, "_full") != NULL) converted(model, name);
   lsqnet_model_destroy(model);
 }
 
@@ -242,16 +261,13 @@ static void corners(void) {
 }
 
 int main(int count, char **arguments) {
-  static const char *const names[] = {"la-gd1-d2", "la-gd1-d5", "la-gd1-d8",       "la-gd1-d16",   "la-gd1-d32",
-                                      "la-gd2-d5", "la-gd4-d5", "la-gd4-d5-start", "la-newton-d4", "bc-grad-d2-split"};
-  if (count != 3) return EXIT_FAILURE;
-  models = arguments[1];
-  folder = arguments[2];
+  if (count < 3) return EXIT_FAILURE;
+  folder = arguments[1];
   lsqnet_context_options options;
   check(lsqnet_context_options_init(&options, sizeof options));
   options.kernel_level = LSQNET_KERNEL_GENERIC;
   check(lsqnet_context_create(&context, &options));
-  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) shipped(names[i]);
+  for (int i = 2; i < count; i++) shipped(arguments[i]);
   constructed("attention", "split", "exact_split");
   constructed("base_conv", "repeat", "exact_repeat");
   constructed("base_conv", "query_first", "exact_query_first");

@@ -1,8 +1,13 @@
-"""The library as a program meets it: installed into a scratch folder, found by pkg-config. For tests beside this."""
+"""The library as a program meets it: installed into a scratch folder, found by pkg-config. For tests beside this.
+
+    installed.py MESON BUILD_FOLDER ROOT
+
+installs below ROOT and no more."""
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -20,6 +25,15 @@ def only(paths, what):
     if len(paths) != 1:
         raise SystemExit(f"installed {len(paths)} {what}, not 1: {paths}")
     return paths[0]
+
+
+def install(meson, build, root):
+    """Installs below `root`, as if it lay where it was meant to be installed: (library, file for pkg-config, prefix)."""
+    run(meson, "install", "-C", build, "--no-rebuild", "--destdir", root)
+    config = only(root.rglob("lsqnet.pc"), "lsqnet.pc")
+    prefix = root / re.search(r"^prefix=/(.*)$", config.read_text(), re.MULTILINE).group(1)
+    config.write_text(re.sub("^prefix=.*$", f"prefix={prefix}", config.read_text(), flags=re.MULTILINE))
+    return only(root.rglob("liblsqnet.so"), "liblsqnet.so"), config, prefix
 
 
 class Installed:
@@ -42,13 +56,8 @@ class Installed:
         shutil.rmtree(self.scratch)
 
     def install(self):
-        root = self.scratch / "root"
-        run(self.meson, "install", "-C", self.build, "--no-rebuild", "--destdir", root)
-        config = only(root.rglob("lsqnet.pc"), "lsqnet.pc")
-        self.library = only(root.rglob("liblsqnet.so"), "liblsqnet.so")
-        self.prefix = root / re.search(r"^prefix=/(.*)$", config.read_text(), re.MULTILINE).group(1)
-        # as if it lay where it was meant to be installed
-        config.write_text(re.sub("^prefix=.*$", f"prefix={self.prefix}", config.read_text(), flags=re.MULTILINE))
+        self.root = self.scratch / "root"
+        self.library, config, self.prefix = install(self.meson, self.build, self.root)
         self.environment = {**os.environ, "PKG_CONFIG_PATH": str(config.parent),
                             "LD_LIBRARY_PATH": str(self.library.parent),
                             "PATH": f"{self.prefix / 'bin'}{os.pathsep}{os.environ['PATH']}"}
@@ -57,3 +66,7 @@ class Installed:
     def run(self, *command, **options):
         """A command as somebody would run it who has installed the library, in the scratch folder."""
         return run(*command, **{"cwd": self.scratch, "env": self.environment, **options})
+
+
+if __name__ == "__main__":
+    install(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

@@ -1,5 +1,7 @@
 // lsqnet.hpp: what it owns, moves, checks and throws. A failed claim is a line on standard error and exit code 1.
 #include <array>
+#include <cfloat>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <lsqnet/lsqnet.hpp>
@@ -82,6 +84,12 @@ static void states_and_batches() {
   solver.remove(state, lsqnet::matrix<const double>(a + 6, 1, 2, 2), lsqnet::span<const double>(b + 3, 1));
   solver.solve(state, x);
   CLAIM(x[0] == 1 && x[1] == 2 && state.info().rows == 3);
+  CLAIM(thrown("keep_rows", [&] { solver.remove_oldest(state, 1); }) == LSQNET_E_UNSUPPORTED);
+  options.keep_rows = 1;
+  lsqnet::state kept(context, options);
+  solver.append(kept, lsqnet::matrix<const double>(a, 4, 2), b);
+  solver.remove_oldest(kept, 3);
+  CLAIM(kept.info().rows == 1);
   CLAIM(thrown("a is 2 x 4: it must be 2 x 2", [&] {
           solver.append(state, lsqnet::matrix<const double>(a, 2, 4), lsqnet::span<const double>(b, 2));
         }) == LSQNET_E_SHAPE);
@@ -96,6 +104,106 @@ static void states_and_batches() {
   reports.resize(1);
   CLAIM(thrown("reports holds 1 numbers", [&] { solver.solve_batch(all, many_a, many_b, x, reports); }) ==
         LSQNET_E_SHAPE);
+}
+
+static void every_kind_of_batch() {
+  lsqnet::context context;
+  lsqnet::solver solver(context);
+  const float narrow_a[] = {1, 1, 2, 2}, narrow_b[] = {3, 3, 8, 8};
+  float narrow_x[2] = {0, 0};
+  lsqnet::problems all;
+  all.count = 2;
+  all.m = 2;
+  all.n = 1;
+  std::vector<lsqnet_report> reports(2);
+  solver.solve_batch(all, narrow_a, narrow_b, narrow_x, reports);
+  CLAIM(narrow_x[0] == 3 && narrow_x[1] == 4 && reports[1].status == LSQNET_OK);
+  const double a0[] = {1, 1}, a1[] = {2, 2}, b0[] = {3, 9}, b1[] = {8, 8}, w0[] = {1, 0}, w1[] = {1, 1};
+  double x0 = 0, x1 = 0;
+  const std::vector<const double *> a = {a0, a1}, b = {b0, b1}, weights = {w0, w1};
+  std::vector<double *> x = {&x0, &x1};
+  solver.solve_pointers(all, a, b, x, reports, weights);
+  CLAIM(x0 == 3 && x1 == 4 && reports[0].status == LSQNET_OK);
+  solver.solve_pointers(all, a, b, x);
+  CLAIM(x0 == 6 && x1 == 4);
+  const float *const narrow[] = {narrow_a, narrow_a + 2}, *const right[] = {narrow_b, narrow_b + 2};
+  float *const into[] = {narrow_x + 1, narrow_x};
+  solver.solve_pointers(all, narrow, right, into);
+  CLAIM(narrow_x[0] == 4 && narrow_x[1] == 3);
+  x.pop_back();
+  CLAIM(thrown("x holds 1 numbers: 2 are needed", [&] { solver.solve_pointers(all, a, b, x); }) == LSQNET_E_SHAPE);
+}
+
+/* What is beyond the last digit of A or of b is left over as the residual. */
+static void pairs_know_more_than_doubles() {
+  lsqnet::context context;
+  lsqnet::solver solver(context);
+  const double little = std::ldexp(1.0, -60), one[] = {1, 1}, low[] = {little, 3 * little};
+  double x[1];
+  const lsqnet::matrix<const double> high(one, 2, 1, 1), beyond(low, 2, 1, 1), zero(nullptr, 0, 0, 0);
+  std::vector<lsqnet_report> reports(1);
+  for (int which = 0; which < 2; which++) {
+    solver.solve_pair(high, which == 0 ? beyond : zero, high, which == 0 ? zero : beyond, x, reports);
+    CLAIM(x[0] == 1 && std::fabs(reports[0].residual_norm - std::sqrt(10.0) * little) < 1e-6 * little);
+  }
+  solver.solve_pair(high, zero, high, zero, x, reports);
+  CLAIM(x[0] == 1 && reports[0].residual_norm == 0);
+  CLAIM(thrown("b_low is 1 x 1: it must be 2 x 1",
+               [&] { solver.solve_pair(high, zero, high, lsqnet::span<const double>(low, 1), x); }) == LSQNET_E_SHAPE);
+}
+
+static void stops_when_asked() {
+  lsqnet::context context;
+  lsqnet::solver_options options;
+  bool unlucky = false;
+  auto stop = [&] {
+    if (unlucky) throw std::runtime_error("no luck");
+    return false;
+  };
+  lsqnet::stop_by(options, stop);
+  lsqnet::solver solver(context, options);
+  const double a[] = {1, 1, 1, 2, 1, 3}, b[] = {3, 5, 7};
+  double x[2];
+  solver.solve(lsqnet::matrix<const double>(a, 3, 2), b, x);
+  unlucky = true;
+  CLAIM(thrown("stopped by the caller", [&] { solver.solve(lsqnet::matrix<const double>(a, 3, 2), b, x); }) ==
+        LSQNET_E_STOPPED);
+}
+
+static void prompts_and_tasks() {
+  const lsqnet::prompt_shape split("split", 2, 1);
+  CLAIM(split.rows == 3 && split.width == 3 && split.read == 2);
+  const double a[] = {2, 5}, b[] = {4, 6}, x[] = {7};
+  std::vector<double> out(9), right = {2, 4, 0, 5, 6, 0, 0, 0, 7};
+  lsqnet::fill_prompt("split", a, b, x, out);
+  CLAIM(out == right);
+  const float af[] = {2, 5}, bf[] = {4, 6}, xf[] = {7};
+  std::vector<float> outf(9);
+  lsqnet::fill_prompt("split", af, bf, xf, outf);
+  CLAIM(outf[0] == 2 && outf[8] == 7);
+  CLAIM(thrown("b holds 1 numbers", [&] { lsqnet::fill_prompt("split", a, x, x, out); }) == LSQNET_E_SHAPE);
+  CLAIM(thrown("out holds 1 numbers",
+               [&] { lsqnet::fill_prompt("split", a, b, x, lsqnet::span<double>(out.data(), 1)); }) == LSQNET_E_SHAPE);
+  CLAIM(thrown("juggle", [] { lsqnet::prompt_shape("juggle", 2, 1); }) == LSQNET_E_ARGUMENT);
+  CLAIM(lsqnet::prompt_names().at(0) == "split" && lsqnet::task_names().size() > 10);
+
+  lsqnet::context context;
+  CLAIM(context.mixer_names().size() == 3 && context.mixer_names()[0] == "base_conv");
+  lsqnet::task_options options;
+  options.name = "square";
+  options.rows = 3;
+  options.dim = 2;
+  lsqnet::task task(context, options);
+  CLAIM(std::strcmp(task.options().name, "square") == 0 && task.options().rows == 3);
+  std::vector<double> in(2 * 3 * 2), target(in.size());
+  task.draw(1, 0, 0, 2, in, target);
+  bool squares = true;
+  for (std::size_t i = 0; i < in.size(); i++) squares = squares && target[i] == in[i] * in[i] && in[i] != 0;
+  CLAIM(squares);
+  std::vector<float> inf(in.size()), targetf(in.size());
+  task.draw(1, 0, 0, 2, inf, targetf);
+  CLAIM(inf[5] == static_cast<float>(in[5]));
+  CLAIM(thrown("x holds 12 numbers: 18 are needed", [&] { task.draw(1, 0, 0, 3, in, target); }) == LSQNET_E_SHAPE);
 }
 
 static lsqnet::model small_model(const lsqnet::context &context) {
@@ -127,6 +235,68 @@ static void models_outlive_their_names() {
   CLAIM(thrown("y holds 8 numbers: 4 are needed", [&] { space.forward(1, 2, lsqnet::span<double>(x.data(), 4), y); }) ==
         LSQNET_E_SHAPE);
   CLAIM(loaded.read(loaded.find("read_in.weight")).size() == 8 && loaded.find("nothing") == -1);
+}
+
+/* A Jacobian-vector product is what a difference of passes goes to; the vector-Jacobian product is its transpose. */
+static void directions() {
+  lsqnet::context context;
+  lsqnet::model model = small_model(context);
+  lsqnet::workspace space(model);
+  std::vector<double> x(8, 1.0), y(8), dx(8, 0.5), dy(8), again(8), none;
+  CLAIM(thrown("no forward pass", [&] { space.jvp(dx, none, dy); }) == LSQNET_E_ARGUMENT);
+  space.forward(1, 4, x, y);
+  space.jvp(dx, lsqnet::span<const double>(), dy);
+  for (double &value : x) value += 0.5;
+  space.forward(1, 4, x, again);  // the mixer is the identity: the model is linear in x
+  for (std::size_t i = 0; i < 8; i++) CLAIM(std::fabs(again[i] - y[i] - dy[i]) < 8 * DBL_EPSILON);
+  std::vector<double> direction(static_cast<std::size_t>(model.weight_count()), 1.0), u(8, 1.0);
+  space.jvp(lsqnet::span<const double>(), direction, dy);
+  space.backward(u);
+  double left = 0, right = 0;
+  for (double value : dy) left += value;
+  for (double value : space.gradient_f64()) right += value;
+  CLAIM(left != 0 && std::fabs(left - right) < 64 * DBL_EPSILON * std::fabs(left));
+  CLAIM(thrown("direction holds 8 numbers", [&] { space.jvp(dx, dx, dy); }) == LSQNET_E_SHAPE);
+  CLAIM(thrown("dx holds 1 numbers", [&] { space.jvp(lsqnet::span<double>(dx.data(), 1), direction, dy); }) ==
+        LSQNET_E_SHAPE);
+  std::vector<double> many(20, 1.0), spare(20);
+  CLAIM(thrown("rows", [&] { space.forward(1, 10, many, spare); }) == LSQNET_E_SHAPE);
+  CLAIM(thrown("no forward pass", [&] { space.backward(many); }) == LSQNET_E_ARGUMENT);  // not of the pass before
+  lsqnet::model narrow = model.convert(LSQNET_F32);
+  lsqnet::workspace small(narrow);
+  std::vector<float> xf(8, 1.0f), yf(8), dxf(8, 0.5f), dyf(8);
+  small.forward(1, 4, xf, yf);
+  small.jvp(dxf, lsqnet::span<const float>(), dyf);
+  space.forward(1, 4, x, y);
+  space.jvp(dx, lsqnet::span<const double>(), dy);
+  for (std::size_t i = 0; i < 8; i++) CLAIM(std::fabs(dyf[i] - dy[i]) < 32 * static_cast<double>(FLT_EPSILON));
+}
+
+static void models_go_through_streams() {
+  lsqnet::context context;
+  const lsqnet::model model = small_model(context);
+  std::vector<unsigned char> bytes;
+  model.save_stream([&](const void *data, std::size_t count) {
+    const unsigned char *from = static_cast<const unsigned char *>(data);
+    bytes.insert(bytes.end(), from, from + count);
+  });
+  CLAIM(bytes == model.save_memory());
+  std::size_t at = 0;
+  auto read = [&](void *buffer, std::size_t count) {
+    const std::size_t got = count < 7 ? count : 7;
+    const std::size_t left = bytes.size() - at < got ? bytes.size() - at : got;
+    if (left > 0) std::memcpy(buffer, bytes.data() + at, left);
+    at += left;
+    return left;
+  };
+  CLAIM(lsqnet::model::load_stream(context, read).save_memory() == bytes);
+  CLAIM(thrown("the disk is full", [&] {
+          model.save_stream([](const void *, std::size_t) { throw std::runtime_error("the disk is full"); });
+        }) == LSQNET_E_STOPPED);
+  CLAIM(thrown("gone", [&] {
+          lsqnet::model::load_stream(
+              context, [](void *, std::size_t) -> std::size_t { throw lsqnet::error(LSQNET_E_IO, "gone"); });
+        }) == LSQNET_E_IO);
 }
 
 /* What was moved from throws, whatever it is used for. */
@@ -296,7 +466,13 @@ int main() {
   views();
   solves_and_reports();
   states_and_batches();
+  every_kind_of_batch();
+  pairs_know_more_than_doubles();
+  stops_when_asked();
+  prompts_and_tasks();
   models_outlive_their_names();
+  directions();
+  models_go_through_streams();
   moved_from_objects_throw();
   errors_carry_status_and_message();
   callbacks_may_throw();

@@ -7,8 +7,9 @@ or of the part of it under a heading.
 
 Blocks are told apart by what stands behind their fence: `sh` is run by a shell, which keeps its folder and variables
 from block to block; `LANGUAGE FILE` is written to FILE; `text` is what the commands before it must print, numbers up to
-their last digits; others are left alone. Commands find what they would in a clone of the repository, but that `meson`
-does not build: it installs what has been built here."""
+their last digits; others are left alone. Commands find what they would in a clone of the repository. `meson setup` is run as it
+stands; `meson install` installs what has been built here, into a scratch folder. A document that installs finds nothing
+installed before it has."""
 import os
 import re
 import shutil
@@ -20,11 +21,12 @@ from installed import Installed
 
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?")
-# a stand-in: `meson setup FOLDER` and `meson install -C FOLDER`, as documents have them, are looked at, not done again
 MESON = """#!/bin/sh
 case "$*" in
-  "setup build"*) exit 0 ;;
-  "install -C build") exit 0 ;;
+  "setup build"*) exec '{meson}' "$@" >/dev/null ;;
+  "install -C build")
+    test -f build/build.ninja || exit 1
+    exec '{python}' '{installed}' '{meson}' '{build}' '{root}' ;;
   *) echo "not what this stands in for: meson $*" >&2; exit 1 ;;
 esac
 """
@@ -89,10 +91,15 @@ def main():
         clone = make_clone(source, it.scratch)
         tools = it.scratch / "tools"
         tools.mkdir()
-        (tools / "meson").write_text(MESON, encoding="utf-8")
+        (tools / "meson").write_text(MESON.format(meson=meson, python=sys.executable, build=Path(build).resolve(),
+                                                  installed=Path(__file__).with_name("installed.py"), root=it.root),
+                                     encoding="utf-8")
         (tools / "meson").chmod(0o755)
         os.symlink(sys.executable, tools / "python3")  # the one that NumPy was installed for
-        script, expected = write_script(part((source / document).read_text(encoding="utf-8"), heading), tools)
+        text = part((source / document).read_text(encoding="utf-8"), heading)
+        script, expected = write_script(text, tools)
+        if "meson install" in script:
+            shutil.rmtree(it.root)
         folder = clone / "examples" if document.startswith("examples/") else clone
         environment = {**it.environment, "PATH": f"{tools}{os.pathsep}{it.environment['PATH']}"}
         done = subprocess.run(["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True)

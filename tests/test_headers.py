@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Every public header compiles alone, as C99 and as C++11 (lsqnet.hpp as C++11 to C++20), without a warning, and the
-structs of C headers have no padding on 64-bit targets or on 32-bit ones that align int64_t and double to 8 bytes.
+"""Every header that is installed compiles alone, as C99 and as C++11 (those of C++ as C++11 to C++20), with gcc and clang,
+without a warning, and the structs of C headers have no padding on 64-bit targets or on 32-bit ones that align int64_t and
+double to 8 bytes. A function of the interface is wrapped by lsqnet.hpp or listed here.
 
-    test_headers.py INCLUDE_FOLDER"""
+    test_headers.py SOURCE_FOLDER"""
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -16,34 +18,52 @@ LANGUAGES = [
     (["g++", "clang++"], ["-x", "c++", "-std=c++11"]),
 ]
 WRAPPER_STANDARDS = ["-std=c++11", "-std=c++17", "-std=c++20"]
+# in C++ as they are in C: numbers, texts, and what has LAPACK's arguments
+PLAIN = {f"lsqnet_{name}" for name in ("version", "abi_version", "method_name", "stop_name", "road_name", "why_name",
+                                       "dgels", "sgels")}
 # freestanding: no 32-bit C library is needed for <stdint.h>
 SMALL_TARGET = ["-x", "c", "-std=c99", "-m32", "-malign-double", "-ffreestanding"]
 
 
-def compiles(include, header, command):
+def compiles(folders, header, command):
     source = f"#include <lsqnet/{header}>\n"
-    run = subprocess.run([*command, *WARNINGS, "-I", include, "-"], input=source, capture_output=True, text=True)
+    includes = [word for folder in folders for word in ("-I", folder)]
+    run = subprocess.run([*command, *WARNINGS, *includes, "-"], input=source, capture_output=True, text=True)
     print("ok  " if run.returncode == 0 else "FAIL", header, *command, run.stderr.strip())
     return run.returncode == 0
 
 
+def wraps_all(source):
+    """lsqnet.hpp names every function but the plain ones."""
+    symbols = set((source / "tests/abi/symbols.txt").read_text(encoding="utf-8").split())
+    named = {name for header in (source / "include/lsqnet").glob("*.hpp")
+             for name in re.findall(r"\blsqnet_\w+", header.read_text(encoding="utf-8"))}
+    left = symbols - named - PLAIN
+    print("FAIL lsqnet.hpp leaves out" if left else "ok   lsqnet.hpp has all of", *(left or [len(symbols)]))
+    return not left and PLAIN < symbols
+
+
 def main():
-    include = sys.argv[1]
-    headers = sorted(path.name for path in Path(include, "lsqnet").glob("*.h"))
+    source = Path(sys.argv[1])
+    folders = [source / "include", source / "tests"]  # mixer_conformance.h, which is installed, is also a test
+    headers = sorted(path.name for path in (folders[0] / "lsqnet").glob("*.h"))
     commands, wrapper = [], []
     for compilers, flags in LANGUAGES:
-        present = [[compiler, *flags] for compiler in compilers if shutil.which(compiler)]
-        if not present:
-            print("none of", *compilers)
+        missing = [compiler for compiler in compilers if not shutil.which(compiler)]
+        if missing:
+            print("missing:", *missing, "(.ci/deps installs all)")
             return 1
-        commands += [[*command, *NO_PADDING] for command in present]
+        commands += [[compiler, *flags] for compiler in compilers]
         if "c++" in flags:
-            wrapper += [[compiler[0], "-x", "c++", standard] for compiler in present for standard in WRAPPER_STANDARDS]
-    if platform.machine() == "x86_64" and shutil.which("gcc"):
+            wrapper += [[compiler, "-x", "c++", standard] for compiler in compilers for standard in WRAPPER_STANDARDS]
+    results = [compiles(folders, "mixer_conformance.h", command) for command in commands]
+    commands = [[*command, *NO_PADDING] for command in commands]
+    if platform.machine() == "x86_64":
         commands.append(["gcc", *SMALL_TARGET, *NO_PADDING])
-    results = [compiles(include, header, command) for header in headers for command in commands]
-    results += [compiles(include, "lsqnet.hpp", command) for command in wrapper]
-    return 0 if results and all(results) else 1
+    results += [compiles(folders, header, command) for header in headers for command in commands]
+    results += [compiles(folders, header.name, command) for header in (source / "include/lsqnet").glob("*.hpp")
+                for command in wrapper]
+    return 0 if wraps_all(source) and headers and all(results) else 1
 
 
 if __name__ == "__main__":

@@ -219,7 +219,10 @@ START_TEST(structs_of_another_age_and_missing_pointers_are_refused) {
   ck_assert_fails(lsqnet_task_options_init(&o, 4), LSQNET_E_VERSION, "size=4");
   ck_assert_fails(lsqnet_task_create(NULL, context, &o), LSQNET_E_ARGUMENT, "out");
   ck_assert_fails(lsqnet_task_create(&task, NULL, &o), LSQNET_E_ARGUMENT, "context");
-  ck_assert_fails(lsqnet_task_create(&task, context, NULL), LSQNET_E_ARGUMENT, "options");
+  ck_assert_ok(lsqnet_task_create(&task, context, NULL)); /* the defaults */
+  ck_assert_ok(lsqnet_task_get_options(task, &o, sizeof o));
+  ck_assert(strcmp(o.name, "explicit_gradient") == 0 && o.rows == 20 && o.dim == 5);
+  lsqnet_task_destroy(task);
   o.size = 8;
   check_refused(&o, LSQNET_E_VERSION, "size=8");
   o = options_for("identity");

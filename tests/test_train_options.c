@@ -182,6 +182,27 @@ START_TEST(gauss_newton_wants_float64) {
 }
 END_TEST
 
+START_TEST(no_options_are_the_defaults) {
+  lsqnet_trainer *trainer = NULL;
+  lsqnet_train_options defaults;
+  lsqnet_progress with, without;
+  memset(&with, 0, sizeof with);
+  with.size = sizeof with;
+  without = with;
+  lsqnet_model *copy = NULL;
+  ok(lsqnet_model_clone(&copy, s.model));
+  ok(lsqnet_train_options_init(&defaults, sizeof defaults));
+  ok(lsqnet_trainer_create(&trainer, s.model, s.task, &defaults));
+  ok(lsqnet_trainer_step(trainer, &with));
+  lsqnet_trainer_destroy(trainer);
+  ok(lsqnet_trainer_create(&trainer, copy, s.task, NULL));
+  ok(lsqnet_trainer_step(trainer, &without));
+  lsqnet_trainer_destroy(trainer);
+  lsqnet_model_destroy(copy);
+  ck_assert(with.loss == without.loss && with.rate == without.rate && with.gradient_norm == without.gradient_norm);
+}
+END_TEST
+
 START_TEST(missing_arguments_and_other_versions_are_refused) {
   lsqnet_trainer *trainer = NULL;
   lsqnet_progress p = {.size = 4};
@@ -190,8 +211,6 @@ START_TEST(missing_arguments_and_other_versions_are_refused) {
   assert_says("model is NULL");
   ck_assert_int_eq(lsqnet_trainer_create(&trainer, s.model, NULL, &s.options), LSQNET_E_ARGUMENT);
   assert_says("task is NULL");
-  ck_assert_int_eq(lsqnet_trainer_create(&trainer, s.model, s.task, NULL), LSQNET_E_ARGUMENT);
-  assert_says("options is NULL");
   s.options.size = 16;
   assert_refused(LSQNET_E_VERSION, "16");
   s.options.size = sizeof s.options;
@@ -225,6 +244,7 @@ int main(void) {
   tcase_add_test(tc, a_task_and_a_model_that_do_not_meet_are_both_named);
   tcase_add_test(tc, a_model_that_is_all_frozen_is_refused);
   tcase_add_test(tc, gauss_newton_wants_float64);
+  tcase_add_test(tc, no_options_are_the_defaults);
   tcase_add_test(tc, missing_arguments_and_other_versions_are_refused);
   suite_add_tcase(suite, tc);
   SRunner *runner = srunner_create(suite);

@@ -33,10 +33,13 @@ typedef struct {
 /* The least and the largest lag of the filter in block `block`. */
 int export_lags(const export_model *e, int64_t block, int64_t *low, int64_t *high);
 
-/* "blocks_0_mixer_qkv_weight" for parameter `name` of a block, or 0 if the model has none; -1: of no block. `text`
+/* "@blocks_0_mixer_qkv_weight" for parameter `name` of a block, or 0 if the model has none; -1: of no block. `text`
  * holds EXPORT_TEXT characters. */
 enum { EXPORT_TEXT = 128 };
 const char *export_table(const export_model *e, int64_t block, const char *name, char *text);
+
+/* As fprintf, with "NAME_" for each @: every name at file scope begins so, and several models may share a file. */
+void export_print(FILE *out, const export_model *e, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 int export_write_tables(FILE *out, const export_model *e);
 int export_write_code(FILE *out, const export_model *e);

@@ -16,7 +16,7 @@ static double narrow(const export_model *e, double number) {
 
 static void write_table(FILE *out, const export_model *e, const char *name, int64_t count, const double *values) {
   const char *suffix = e->options.dtype == LSQNET_F32 ? "f" : "";
-  fprintf(out, "static const real %s[%lld] = {", name, (long long)count);
+  export_print(out, e, "static const @real %s[%lld] = {", name, (long long)count);
   for (int64_t i = 0; i < count; i++)
     fprintf(out, "%s%a%s,", i % NUMBERS_A_LINE == 0 ? "\n  " : " ", values[i], suffix);
   fprintf(out, "\n};\n\n");
@@ -24,14 +24,15 @@ static void write_table(FILE *out, const export_model *e, const char *name, int6
 
 static void parameter_name(char *text, int64_t block, const char *name) {
   if (block >= 0)
-    snprintf(text, EXPORT_TEXT, "blocks.%lld.%s", (long long)block, name);
+    snprintf(text, EXPORT_TEXT - 1, "blocks.%lld.%s", (long long)block, name);
   else
-    snprintf(text, EXPORT_TEXT, "%s", name);
+    snprintf(text, EXPORT_TEXT - 1, "%s", name);
 }
 
 const char *export_table(const export_model *e, int64_t block, const char *name, char *text) {
-  parameter_name(text, block, name);
-  if (lsqnet_model_find_parameter(e->model, text) < 0) return "0";
+  *text = '@';
+  parameter_name(text + 1, block, name);
+  if (lsqnet_model_find_parameter(e->model, text + 1) < 0) return "0";
   for (char *c = text; *c != '\0'; c++) *c = *c == '.' ? '_' : *c;
   return text;
 }
@@ -142,7 +143,7 @@ static int write_filter(FILE *out, const export_model *e, int64_t block) {
   TRY(e->filter == FILTER_IMPLICIT ? filter_from_features(e, block, table)
                                    : filter_from_weights(e, block, high, count, table));
   for (int64_t d = 0; e->options.residual && d < D; d++) table[-low * D + d] = narrow(e, table[-low * D + d] + 1);
-  snprintf(name, sizeof name, "blocks_%lld_mixer_filter", (long long)block);
+  snprintf(name, sizeof name, "@blocks_%lld_mixer_filter", (long long)block);
   write_table(out, e, name, count * D, table);
 done:
   free(table);

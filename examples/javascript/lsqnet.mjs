@@ -1,7 +1,7 @@
 // liblsqnet from JavaScript (Node.js) by way of koffi: one file to copy into a project.
 //
-// Float64Arrays go in and out without copies. A failed call throws LsqnetError with the library's message, a value of
-// the wrong type TypeError. What a callback throws ends the call that led to it, which throws LsqnetError with that as
+// Float64Arrays go in and out without copies. A failed call throws LsqnetError with the library's message (a solve's has
+// the report and the best x too), a value of the wrong type TypeError. What a callback throws ends the call that led to it, which throws LsqnetError with that as
 // its cause; what it returns says nothing. close() frees at once; what is not closed is freed some time after it is out
 // of reach. The C headers say what each call does and what each option means.
 import koffi from "koffi";
@@ -10,7 +10,8 @@ const library = koffi.load("liblsqnet.so.0");
 
 // ---- structs: as in the headers, field for field ----
 
-const KINDS = { i32: "int32_t", i64: "int64_t", u32: "uint32_t", u64: "uint64_t", f64: "double", text: "str" };
+const KINDS = { i32: "int32_t", i64: "int64_t", u32: "uint32_t", u64: "uint64_t", f64: "double", text: "str",
+  pointer: "void *" };
 
 function struct(name, fields) {
   const members = {};
@@ -44,6 +45,9 @@ const TrainOptions = struct("train_options",
 const Progress = struct("progress",
   "u32 size; i32 ended; i64 step; f64 loss, rate, gradient_norm, damping, metric, fresh_loss, seconds; " +
   "i64 skipped; i32 phase, restart");
+const SolverOptions = struct("solver_options",
+  "u32 size; i32 method; f64 tolerance, step; i64 iterations, corrections; i32 min_norm, lapack_fallback; " +
+  "f64 ridge, seconds; pointer stop, stop_user");
 const Report = struct("report",
   "u32 size; i32 status, stopped, method; f64 backward_error, condition, digits, residual_norm; i64 " +
   "rank, iterations, corrections, orthogonalised, model_calls; i32 road, why");
@@ -66,7 +70,7 @@ export class LsqnetError extends Error {
   }
 }
 
-const E_ARGUMENT = 10, E_STOPPED = 51;
+const E_ARGUMENT = 10, E_NOT_CONVERGED = 41, E_STOPPED = 51, STOP_UNREFINED = 6;
 let thrown; // by a callback, until the call that led to it returns
 
 function check(status) {
@@ -98,8 +102,9 @@ const functions = {
     "const lsqnet_train_options *options)"),
   trainerStep: checked("trainer_step(lsqnet_trainer *trainer, _Inout_ lsqnet_progress *progress)"),
   run: checked("trainer_run(lsqnet_trainer *trainer, lsqnet_progress_fn *callback, void *user)"),
+  solverOptions: checked("solver_options_init(_Inout_ lsqnet_solver_options *options, uint32_t size)"),
   solver: checked("solver_create(_Out_ lsqnet_solver **out, lsqnet_context *context, const lsqnet_model *model, " +
-    "const void *options)"),
+    "const lsqnet_solver_options *options)"),
   solve: checked("solver_solve_f64(lsqnet_solver *solver, int64_t m, int64_t n, int64_t k, const double *a, " +
     "int64_t lda, const double *b, int64_t ldb, double *x, int64_t ldx, _Inout_ lsqnet_report *reports)"),
 };
@@ -111,7 +116,7 @@ const RANGES = {
 };
 const WANTED = {
   i32: "a 32-bit integer", i64: "a 64-bit integer", u32: "a 32-bit integer from 0", u64: "a 64-bit integer from 0",
-  f64: "a number", text: "a string without NUL, or null",
+  f64: "a number", text: "a string without NUL, or null", pointer: "null",
 };
 
 // A text of anything.
@@ -127,6 +132,7 @@ function shown(value) {
 function fits(kind, value) {
   if (kind === "text") return value === null || (typeof value === "string" && !value.includes("\0"));
   if (kind === "f64") return typeof value === "number";
+  if (kind === "pointer") return value === null;
   if (typeof value !== "bigint" && !Number.isSafeInteger(value)) return false;
   const [least, end] = RANGES[kind];
   return least <= value && value < end;
@@ -138,7 +144,7 @@ function checkFits(name, kind, value) {
 
 function zeroed({ type, members }) {
   const value = {};
-  for (const [name, kind] of Object.entries(members)) value[name] = kind === "text" ? null : 0;
+  for (const [name, kind] of Object.entries(members)) value[name] = kind === "text" || kind === "pointer" ? null : 0;
   value.size = koffi.sizeof(type);
   return value;
 }
@@ -271,20 +277,28 @@ export class Trainer extends Handle {
   }
 }
 
-// new Solver(context) has the trained models that the library carries; new Solver(context, model) another.
+// new Solver(context) has the trained models that the library carries; new Solver(context, model, options) another.
 export class Solver extends Handle {
-  constructor(context, model = null) {
+  constructor(context, model = null, options = {}) {
     const own = model === null ? null : handleOf(Model, model);
-    super("solver", functions.solver, handleOf(Context, context), own, null);
+    const all = filled(SolverOptions, functions.solverOptions, options);
+    super("solver", functions.solver, handleOf(Context, context), own, all);
   }
 
-  // min ||A x - b|| for a row-major A, both Float64Arrays: {x, report}.
+  // min ||A x - b|| for a row-major A, both Float64Arrays: {x, report}. The error of a solve that fails has `report` and,
+  // where there is a best x (not converged, or unrefined as the options asked), `x`.
   solve(a, b) {
     const m = b.length, n = a.length / b.length;
     if (!(a instanceof Float64Array) || !(b instanceof Float64Array) || !Number.isInteger(n))
       throw new TypeError(`A and b must be Float64Arrays of m n and m numbers, not of ${a.length} and ${b.length}`);
     const x = new Float64Array(n), report = zeroed(Report);
-    functions.solve(this.handle, m, n, 1, a, n, b, 1, x, 1, report);
+    try {
+      functions.solve(this.handle, m, n, 1, a, n, b, 1, x, 1, report);
+    } catch (error) {
+      const best = error.status === E_NOT_CONVERGED || report.stopped === STOP_UNREFINED;
+      if (report.status !== 0) Object.assign(error, { report }, best ? { x } : {});
+      throw error;
+    }
     return { x, report };
   }
 }

@@ -7,7 +7,9 @@ Arrays go in and out without copies where their layout allows it: float64 or flo
 contiguous. A failed call raises lsqnet.Error, with the library's message. An exception in a callback (a mixer, a task's
 draw, a trainer's progress, a solver's stop) ends the call that led to it: that raises lsqnet.Error from the exception.
 The C headers say what each call does and what each option means."""
+import contextlib
 import ctypes
+import os
 import threading
 from ctypes import (CFUNCTYPE, POINTER, byref, c_char, c_char_p, c_double, c_int32, c_int64, c_uint32, c_uint64,
                     c_void_p, sizeof)
@@ -21,7 +23,9 @@ ARGUMENT, STOPPED = 10, 51  # LSQNET_E_ARGUMENT, LSQNET_E_STOPPED
 
 
 class Error(Exception):
-    """A failed call: `status` is its number, `name` its name, e.g. "LSQNET_E_SHAPE", str() the library's message."""
+    """A failed call: `status` is its number, `name` its name, e.g. "LSQNET_E_SHAPE", str() the library's message. That of
+    a solve has its `reports` and, where there is a best answer (not converged, or unrefined as asked for), `x`, NaN where there is none."""
+    x, reports = None, ()
 
     def __init__(self, status, message):
         super().__init__(message)
@@ -40,6 +44,14 @@ def _fields(text):
             line.replace(",", " ").split()[1:]]
 
 
+def _text(value):
+    """A text as C has it; one that C would cut is refused."""
+    value = value.encode() if isinstance(value, str) else value
+    if b"\0" in value:
+        raise ValueError(f"{value!r} holds a NUL")
+    return value
+
+
 class _Struct(ctypes.Structure):
     """A struct that begins with its size. Options take their defaults from the library, then what is given by name."""
     init = None
@@ -53,7 +65,7 @@ class _Struct(ctypes.Structure):
         for name, value in values.items():
             if name not in names:
                 raise TypeError(f"{type(self).__name__} has no field {name}")
-            setattr(self, name, value.encode() if isinstance(value, str) else value)
+            setattr(self, name, _text(value) if isinstance(value, (str, bytes)) else value)
 
     def __repr__(self):
         return ", ".join(f"{name}={getattr(self, name)}" for name, _ in self._fields_[1:])
@@ -197,7 +209,7 @@ def _call(name, *arguments):
     function = getattr(_library, "lsqnet_" + name)
     function.restype = c_int32
     with _Call(arguments) as call:
-        _check(function(*(argument.encode() if isinstance(argument, str) else
+        _check(function(*(_text(argument) if isinstance(argument, (str, bytes)) else
                           c_int64(argument) if isinstance(argument, (int, np.integer)) else
                           c_double(argument) if isinstance(argument, float) else
                           argument._as_parameter_ if isinstance(argument, _Handle) else argument
@@ -249,6 +261,8 @@ def _caught(error):
 def _real(array):
     """float32 as it is, all else as float64; copied where it does not lie in steps of whole numbers."""
     array = np.asarray(array)
+    if np.iscomplexobj(array):
+        raise TypeError("complex numbers: the library has real ones")
     if array.dtype not in (np.float32, np.float64):
         return array.astype(np.float64)
     whole = array.flags.aligned and not any(stride % array.itemsize for stride in array.strides)
@@ -344,11 +358,11 @@ class Model(_Handle):
     @classmethod
     def load(cls, context, path):
         model = cls.__new__(cls)
-        model._create("model_load", context, str(path), c_void_p())
+        model._create("model_load", context, os.fsencode(path), c_void_p())
         return model
 
     def save(self, path):
-        _call("model_save", self, str(path))
+        _call("model_save", self, os.fsencode(path))
 
     @property
     def options(self):
@@ -389,7 +403,7 @@ class Workspace(_Handle):
 
     def forward(self, x):
         """y = model(x): (batch, rows, in_width) to (batch, rows, out_width)."""
-        x, self._shape = np.ascontiguousarray(x, self._dtype), None
+        x, self._shape = np.ascontiguousarray(_real(x), self._dtype), None
         if x.ndim != 3 or x.shape[2] != self._in:
             raise ValueError(f"x is {x.shape}: it must be (batch, rows, {self._in})")
         y = np.empty((*x.shape[:2], self._out), self._dtype)
@@ -400,7 +414,7 @@ class Workspace(_Handle):
 
     def backward(self, dy):
         """The gradient in the weights, one flat vector, from dL/dy of the last forward pass."""
-        dy = np.ascontiguousarray(dy, self._dtype)
+        dy = np.ascontiguousarray(_real(dy), self._dtype)
         if self._shape is None:
             raise Error(ARGUMENT, "backward needs a forward pass that went well before it")
         if dy.shape != self._shape:
@@ -465,6 +479,19 @@ class Trainer(_Handle):
 
 
 _Stop = CFUNCTYPE(c_int32, c_void_p)
+NOT_CONVERGED, UNREFINED = 41, 6  # LSQNET_E_NOT_CONVERGED, LSQNET_STOP_UNREFINED
+
+
+@contextlib.contextmanager
+def _best(x, reports):
+    """A solve that fails tells what is known all the same."""
+    try:
+        yield
+    except Error as error:
+        error.reports = list(reports) if any(report.status for report in reports) else []
+        if any(report.status == NOT_CONVERGED or report.stopped == UNREFINED for report in reports):
+            error.x = x
+        raise
 
 
 class Solver(_Handle):
@@ -480,26 +507,28 @@ class Solver(_Handle):
 
     def solve(self, a, b, x=None):
         """min ||A X - B||: X and its reports, one for each right-hand side; a b of one dimension gives one x and one
-        report. What is not certified raises Error; `x`, where it is given, then holds the best answer."""
+        report. What is not certified raises Error; `x`, where it is given, then holds the best answer, if there is one."""
         a, b = _real(a), _real(b)
         if a.dtype != b.dtype:
             a, b = a.astype(np.float64), b.astype(np.float64)
         if a.ndim != 2 or b.ndim not in (1, 2) or len(a) != len(b):
             raise ValueError(f"A is {a.shape} and b {b.shape}: they must have as many rows")
-        sides = b.reshape(len(b), -1)
+        sides = b[:, None] if b.ndim == 1 else b
         if x is None:
-            x = np.empty((a.shape[1], *b.shape[1:]), a.dtype)
-        if x.dtype != a.dtype or x.shape != (a.shape[1], *b.shape[1:]) or not x.flags.c_contiguous:
-            raise ValueError(f"x is {x.shape} {x.dtype}: it must be contiguous, {(a.shape[1], *b.shape[1:])} {a.dtype}")
-        answers, reports = x.reshape(a.shape[1], -1), (Report * sides.shape[1])()
+            x = np.full((a.shape[1], *b.shape[1:]), np.nan, a.dtype)
+        if x.dtype != a.dtype or x.shape != (a.shape[1], *b.shape[1:]) or not x.flags.carray:
+            raise ValueError(f"x is {x.shape} {x.dtype}: it must be {(a.shape[1], *b.shape[1:])} {a.dtype}, contiguous, "
+                             "aligned and writeable")
+        answers, reports = x.reshape(a.shape[1], sides.shape[1]), (Report * max(sides.shape[1], 1))()
         reports[0].size = sizeof(Report)
-        if _steps(a)[0] == 1 and _steps(a)[1] >= len(a) and sides.shape[1] == 1:
-            self._solve_columns(a, sides, answers, reports)
-        else:
-            a, lda = _rows(a)
-            sides, ldb = _rows(sides)
-            _call("solver_solve" + _suffix(a), self, *a.shape, sides.shape[1], _pointer(a), lda, _pointer(sides), ldb,
-                  _pointer(answers), sides.shape[1], reports)
+        with _best(x, reports):
+            if _steps(a)[0] == 1 and _steps(a)[1] >= len(a) and sides.shape[1] == 1:
+                self._solve_columns(a, sides, answers, reports)
+            else:
+                a, lda = _rows(a)
+                sides, ldb = _rows(sides)
+                _call("solver_solve" + _suffix(a), self, *a.shape, sides.shape[1], _pointer(a), lda, _pointer(sides),
+                      ldb, _pointer(answers), sides.shape[1], reports)
         return (x, reports[0]) if b.ndim == 1 else (x, list(reports))
 
     def _solve_columns(self, a, b, x, reports):
@@ -514,31 +543,42 @@ class Solver(_Handle):
         a, b = np.ascontiguousarray(_real(a)), np.ascontiguousarray(_real(b))
         if a.ndim != 3 or b.shape != a.shape[:2] or a.dtype != b.dtype:
             raise ValueError(f"A is {a.shape} {a.dtype} and b {b.shape} {b.dtype}, not (count, m, n) and (count, m)")
-        x, reports = np.empty((a.shape[0], a.shape[2]), a.dtype), (Report * a.shape[0])()
+        x, reports = np.full((a.shape[0], a.shape[2]), np.nan, a.dtype), (Report * max(a.shape[0], 1))()
         reports[0].size = sizeof(Report)
         shape = Problems(count=a.shape[0], m=a.shape[1], n=a.shape[2])
-        _call("solver_solve_batch" + _suffix(a), self, byref(shape), _pointer(a), _pointer(b), c_void_p(), _pointer(x),
-              reports)
+        with _best(x, reports):
+            _call("solver_solve_batch" + _suffix(a), self, byref(shape), _pointer(a), _pointer(b), c_void_p(),
+                  _pointer(x), reports)
         return x, reports
 
 
 class State(_Handle):
-    """Rows that come and go, for a solver to solve again and again."""
+    """Rows that come and go, for a solver to solve again and again: n unknowns, k right-hand sides."""
     noun = "state"
 
-    def __init__(self, context, solver, n, **options):
-        self._solver, self._n = solver, n
-        self._create("state_create", context, byref(StateOptions(n=n, **options)))
+    def __init__(self, context, solver, n, k=1, **options):
+        self._solver, self._n, self._k = solver, n, k
+        self._create("state_create", context, byref(StateOptions(n=n, k=k, **options)))
+
+    def _with_rows(self, function, a, b):
+        a, lda = _rows(np.asarray(_real(a), np.float64).reshape(-1, self._n))
+        b = np.ascontiguousarray(_real(b), np.float64).reshape(len(a), self._k)
+        _call(function, self._solver, self, len(a), _pointer(a), lda, _pointer(b), self._k)
 
     def append(self, a, b):
-        a, lda = _rows(np.asarray(_real(a), np.float64).reshape(-1, self._n))
-        b = np.ascontiguousarray(b, np.float64).reshape(len(a))
-        _call("solver_append_rows", self._solver, self, len(a), _pointer(a), lda, _pointer(b), 1)
+        """a (rows, n) or one row, b (rows, k); with k = 1 (rows,)."""
+        self._with_rows("solver_append_rows", a, b)
+
+    def remove(self, a, b):
+        self._with_rows("solver_remove_rows", a, b)
 
     def solve(self):
-        x, report = np.empty(self._n), Report()
-        _call("solver_solve_state", self._solver, self, _pointer(x), 1, byref(report))
-        return x, report
+        """x (n,) and its report; with more right-hand sides than one x (n, k) and a list of reports."""
+        x, reports = np.full((self._n, self._k), np.nan), (Report * self._k)()
+        reports[0].size = sizeof(Report)
+        with _best(x if self._k > 1 else x[:, 0], reports):
+            _call("solver_solve_state", self._solver, self, _pointer(x), self._k, reports)
+        return (x[:, 0], reports[0]) if self._k == 1 else (x, list(reports))
 
 
 # ---- mixers of the host's own ----
@@ -603,7 +643,7 @@ def _mixer_table(mixer):
         number = next(numbers)
         copy = MixerSizes.from_buffer_copy(sizes.contents)
         objects[number] = made = mixer(copy, config.decode())
-        made.list = [(name.encode(), tuple(shape)) for name, shape in made.parameters()]  # names live as long as it
+        made.list = [(_text(name), tuple(shape)) for name, shape in made.parameters()]  # names live as long as it
         state[0] = number
 
     def destroy(state):

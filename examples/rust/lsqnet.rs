@@ -1,9 +1,11 @@
 //! liblsqnet from Rust: one file to copy into a project, as `mod lsqnet;`. It links `liblsqnet` and needs no crate.
 //!
-//! A failed call is an `Err(Error)` with the library's status and message. What owns, frees; a context, a model and a
-//! task may go before what was made of them. The C headers say what each call does and what each option means.
+//! A failed call is an `Err(Error)` with the library's status and message; a solve that fails is an `Err(Unsolved)`, which
+//! has the report and the best x too. What owns, frees; a context, a model and a task may go before what was made of
+//! them. The C headers say what each call does and what each option means.
 #![allow(dead_code)]
 
+use std::any::Any;
 use std::ffi::{c_void, CStr, CString};
 use std::fmt;
 use std::os::raw::c_char;
@@ -19,8 +21,12 @@ pub struct Error {
     pub message: String,
 }
 
+pub const E_ARGUMENT: i32 = 10;
 pub const E_SHAPE: i32 = 11;
+pub const E_NOT_CONVERGED: i32 = 41;
+pub const E_RANK: i32 = 42;
 pub const E_STOPPED: i32 = 51;
+pub const STOP_UNREFINED: i32 = 6;
 
 impl Error {
     /// Name of the status, e.g. "LSQNET_E_IO".
@@ -37,6 +43,30 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// A solve that failed: what is known all the same.
+#[derive(Debug, Clone)]
+pub struct Unsolved {
+    pub error: Error,
+    /// The best x, where there is one: not converged, or unrefined as the options asked.
+    pub x: Option<Vec<f64>>,
+    /// `None`: the arguments were refused.
+    pub report: Option<Report>,
+}
+
+impl fmt::Display for Unsolved {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for Unsolved {}
+
+impl From<Unsolved> for Error {
+    fn from(unsolved: Unsolved) -> Error {
+        unsolved.error
+    }
+}
+
 pub type Result<T> = std::result::Result<T, Error>;
 
 fn text(c: *const c_char) -> String {
@@ -51,7 +81,7 @@ fn check(status: i32) -> Result<()> {
 }
 
 fn c_text(s: &str) -> Result<CString> {
-    CString::new(s).map_err(|_| Error { status: 10, message: format!("a NUL in {:?}", s) })
+    CString::new(s).map_err(|_| Error { status: E_ARGUMENT, message: format!("a NUL in {:?}", s) })
 }
 
 /// Version of the library that runs.
@@ -69,6 +99,11 @@ pub fn c(text: &'static str) -> Text {
     assert!(text.ends_with('\0'), "{:?} does not end in \\0", text);
     Text(text.as_ptr() as *const c_char)
 }
+
+/// A pointer that this file leaves NULL.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy)]
+pub struct Null(*const c_void);
 
 // Structs as in the headers, field for field.
 
@@ -220,6 +255,23 @@ pub struct Progress {
 
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
+pub struct SolverOptions {
+    pub size: u32,
+    pub method: i32,
+    pub tolerance: f64,
+    pub step: f64,
+    pub iterations: i64,
+    pub corrections: i64,
+    pub min_norm: i32,
+    pub lapack_fallback: i32,
+    pub ridge: f64,
+    pub seconds: f64,
+    pub stop: Null,
+    pub stop_user: Null,
+}
+
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
 pub struct Report {
     pub size: u32,
     pub status: i32,
@@ -265,7 +317,8 @@ extern "C" {
     fn lsqnet_trainer_step(trainer: Handle, progress: *mut Progress) -> i32;
     fn lsqnet_trainer_run(trainer: Handle, callback: Option<ProgressFn>, user: *mut c_void) -> i32;
     fn lsqnet_trainer_destroy(trainer: Handle);
-    fn lsqnet_solver_create(out: *mut Handle, context: Handle, model: Handle, options: *const c_void) -> i32;
+    fn lsqnet_solver_options_init(options: *mut SolverOptions, size: u32) -> i32;
+    fn lsqnet_solver_create(out: *mut Handle, context: Handle, model: Handle, options: *const SolverOptions) -> i32;
     fn lsqnet_solver_solve_f64(
         solver: Handle, m: i64, n: i64, k: i64, a: *const f64, lda: i64, b: *const f64, ldb: i64, x: *mut f64, ldx: i64,
         reports: *mut Report,
@@ -302,6 +355,12 @@ impl Default for TaskOptions {
 impl Default for TrainOptions {
     fn default() -> Self {
         unsafe { defaults(lsqnet_train_options_init) }
+    }
+}
+
+impl Default for SolverOptions {
+    fn default() -> Self {
+        unsafe { defaults(lsqnet_solver_options_init) }
     }
 }
 
@@ -386,12 +445,21 @@ unsafe extern "C" fn call<F: FnMut(&Progress) -> Result<()>>(user: *mut c_void, 
         Ok(Ok(())) => return 0,
         Ok(Err(error)) if error.status == 0 => Error { status: E_STOPPED, ..error }, // it is no success
         Ok(Err(error)) => error,
-        Err(_) => Error { status: E_STOPPED, message: "the callback panicked".to_string() },
+        Err(panic) => Error { status: E_STOPPED, message: format!("the callback panicked: {}", panic_text(panic)) },
     };
-    if let Ok(message) = CString::new(error.message) {
-        lsqnet_set_message(message.as_ptr());
-    }
+    let message = CString::new(error.message.replace('\0', " ")).unwrap_or_default();
+    lsqnet_set_message(message.as_ptr());
     error.status
+}
+
+/// What `panic!` was given.
+fn panic_text(panic: Box<dyn Any + Send>) -> String {
+    let text = match panic.downcast_ref::<&str>() {
+        Some(text) => text.to_string(),
+        None => panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "with no text".to_string()),
+    };
+    std::mem::forget(panic); // dropping it might panic again
+    text
 }
 
 impl Trainer {
@@ -414,15 +482,19 @@ impl Trainer {
 impl Solver {
     /// `None`: the trained models that the library carries.
     pub fn new(context: &Context, model: Option<&Model>) -> Result<Solver> {
+        Solver::with(context, model, &SolverOptions::default())
+    }
+
+    pub fn with(context: &Context, model: Option<&Model>, options: &SolverOptions) -> Result<Solver> {
         let model = model.map_or(ptr::null_mut(), |model| model.0);
-        Solver::make(|out| unsafe { lsqnet_solver_create(out, context.0, model, ptr::null()) })
+        Solver::make(|out| unsafe { lsqnet_solver_create(out, context.0, model, options) })
     }
 
     /// min ||A x - b|| for a row-major A of b.len() rows.
-    pub fn solve(&mut self, a: &[f64], b: &[f64]) -> Result<(Vec<f64>, Report)> {
+    pub fn solve(&mut self, a: &[f64], b: &[f64]) -> std::result::Result<(Vec<f64>, Report), Unsolved> {
         if b.is_empty() || a.len() % b.len() != 0 {
             let message = format!("A has {} numbers: no multiple of b's {}", a.len(), b.len());
-            return Err(Error { status: E_SHAPE, message });
+            return Err(Unsolved { error: Error { status: E_SHAPE, message }, x: None, report: None });
         }
         let (m, n) = (b.len() as i64, (a.len() / b.len()) as i64);
         let mut x = vec![0.0; a.len() / b.len()];
@@ -432,6 +504,11 @@ impl Solver {
                 self.0, m, n, 1, a.as_ptr(), n, b.as_ptr(), 1, x.as_mut_ptr(), 1, &mut report,
             )
         };
-        check(status).map(|_| (x, report))
+        let best = status == E_NOT_CONVERGED || report.stopped == STOP_UNREFINED;
+        match check(status) {
+            Ok(()) => Ok((x, report)),
+            Err(error) if report.status == 0 => Err(Unsolved { error, x: None, report: None }), // it did not start
+            Err(error) => Err(Unsolved { error, x: Some(x).filter(|_| best), report: Some(report) }),
+        }
     }
 }

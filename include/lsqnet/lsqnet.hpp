@@ -7,10 +7,8 @@
 
 #include <lsqnet/lsqnet.h>
 
-#include <exception>
+#include <lsqnet/views.hpp>
 #include <memory>
-#include <new>
-#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -19,176 +17,6 @@
 /** The C++ interface. Objects move and do not copy; what they own goes with them, in any order. A moved-from object may
  *  be destroyed and assigned to; another use of it throws, but for what is noexcept: its value then means nothing. */
 namespace lsqnet {
-
-/** What a failed call throws: what() is the library's message. */
-class error : public std::runtime_error {
- public:
-  /** An error as a call with that status and message would throw it. */
-  error(lsqnet_status status, const std::string &message) : std::runtime_error(message), status_(status) {}
-  /** Number of the status, e.g. LSQNET_E_SHAPE. */
-  lsqnet_status status() const noexcept { return status_; }
-  /** Its name, e.g. "LSQNET_E_SHAPE". */
-  const char *name() const noexcept { return lsqnet_status_name(status_); }
-
- private:
-  lsqnet_status status_;
-};
-
-/** Throws lsqnet::error, with the library's last message, unless `status` is LSQNET_OK. */
-inline void check(lsqnet_status status) {
-  if (status != LSQNET_OK) throw error(status, lsqnet_last_message());
-}
-
-/** Runs `body` where a C callback returns a status: an exception must not pass through C. lsqnet::error becomes its own
- *  status and std::bad_alloc LSQNET_E_MEMORY, all else, and an error of LSQNET_OK, LSQNET_E_STOPPED; the message is the
- *  exception's. */
-template <class Body>
-lsqnet_status guard(Body &&body) noexcept {
-  try {
-    body();
-    return LSQNET_OK;
-  } catch (const error &e) {
-    lsqnet_set_message(e.what());
-    return e.status() != LSQNET_OK ? e.status() : LSQNET_E_STOPPED;
-  } catch (const std::bad_alloc &e) {
-    lsqnet_set_message(e.what());
-    return LSQNET_E_MEMORY;
-  } catch (const std::exception &e) {
-    lsqnet_set_message(e.what());
-  } catch (...) {
-    lsqnet_set_message("a callback threw something that is no std::exception");
-  }
-  return LSQNET_E_STOPPED;
-}
-
-/** What the classes below are made of. */
-namespace detail {
-
-/* Whether C has a size() and a data() that gives a T *. */
-template <class C, class T>
-struct holds {
-  template <class D>
-  static typename std::is_convertible<decltype(std::declval<D &>().data()), T *>::type try_it(
-      decltype(static_cast<std::size_t>(std::declval<D &>().size())));
-  template <class D>
-  static std::false_type try_it(...);
-  static const bool value = decltype(try_it<C>(0))::value;
-};
-
-}  // namespace detail
-
-/** Numbers that lie one after the other, owned by somebody else: a pointer and a length. Made from arrays, std::vector,
- *  std::array and whatever else has data() and size(). */
-template <class T>
-class span {
- public:
-  /** No numbers: where the C function takes NULL. */
-  span() noexcept : data_(nullptr), size_(0) {}
-  /** `size` numbers at `data`. */
-  span(T *data, std::size_t size) noexcept : data_(data), size_(size) {}
-  /** All of an array. */
-  template <std::size_t N>
-  span(T (&array)[N]) noexcept : data_(array), size_(N) {}
-  /** All of a container. */
-  template <class C, class = typename std::enable_if<detail::holds<C, T>::value>::type>
-  span(C &container) noexcept : data_(container.data()), size_(container.size()) {}
-  /** All of a container that is only read; temporaries live as long as the call. */
-  template <class C, class = typename std::enable_if<std::is_const<T>::value && detail::holds<const C, T>::value>::type>
-  span(const C &container) noexcept : data_(container.data()), size_(container.size()) {}
-  /** The first number, or nullptr. */
-  T *data() const noexcept { return data_; }
-  /** How many there are. */
-  std::size_t size() const noexcept { return size_; }
-  /** Number i; not checked. */
-  T &operator[](std::size_t i) const noexcept { return data_[i]; }
-  /** Where they begin. */
-  T *begin() const noexcept { return data_; }
-  /** Where they end. */
-  T *end() const noexcept { return data_ + size_; }
-
- private:
-  T *data_;
-  std::size_t size_;
-};
-
-/** A row-major matrix that somebody else owns. A container alone is one column. */
-template <class T>
-class matrix {
- public:
-  /** `rows` x `columns` numbers at `data`, each row `stride` after the one before. */
-  matrix(T *data, int64_t rows, int64_t columns, int64_t stride) noexcept
-      : data_(data), rows_(rows), columns_(columns), stride_(stride) {}
-  /** Rows that follow each other; throws if `values` does not hold just so many numbers. */
-  matrix(span<T> values, int64_t rows, int64_t columns) : matrix(values.data(), rows, columns, columns) {
-    if (rows < 0 || columns < 0 || (columns > 0 && rows > INT64_MAX / columns) ||
-        values.size() != static_cast<std::size_t>(rows * columns))
-      throw error(LSQNET_E_SHAPE, std::to_string(rows) + " x " + std::to_string(columns) + " numbers are not " +
-                                      std::to_string(values.size()));
-  }
-  /** One column. */
-  template <class C, class = typename std::enable_if<detail::holds<C, T>::value>::type>
-  matrix(C &column) : matrix(span<T>(column)) {}
-  /** One column that is only read. */
-  template <class C, class = typename std::enable_if<std::is_const<T>::value && detail::holds<const C, T>::value>::type>
-  matrix(const C &column) : matrix(span<T>(column)) {}
-  /** One column. */
-  template <std::size_t N>
-  matrix(T (&column)[N]) noexcept : matrix(column, static_cast<int64_t>(N), 1, 1) {}
-  /** One column. */
-  matrix(span<T> column) noexcept : matrix(column.data(), static_cast<int64_t>(column.size()), 1, 1) {}
-  /** What may be written may be read. */
-  template <class U, class = typename std::enable_if<std::is_same<const U, T>::value>::type>
-  matrix(const matrix<U> &other) noexcept : matrix(other.data(), other.rows(), other.columns(), other.stride()) {}
-  /** The first number. */
-  T *data() const noexcept { return data_; }
-  /** Rows. */
-  int64_t rows() const noexcept { return rows_; }
-  /** Columns. */
-  int64_t columns() const noexcept { return columns_; }
-  /** Numbers from one row to the next. */
-  int64_t stride() const noexcept { return stride_; }
-
- private:
-  T *data_;
-  int64_t rows_, columns_, stride_;
-};
-
-namespace detail {
-
-template <class T, void (*destroy)(T *)>
-struct destroyer {
-  void operator()(T *object) const noexcept { destroy(object); }
-};
-
-template <class T, void (*destroy)(T *)>
-using owner = std::unique_ptr<T, destroyer<T, destroy>>;
-
-template <class T, lsqnet_status (*init)(T *, uint32_t)>
-struct defaults : T {
-  defaults() : T() { check(init(this, sizeof(T))); }
-};
-
-template <class T>
-T sized() noexcept {
-  T value = T();
-  value.size = sizeof(T);
-  return value;
-}
-
-inline void check_size(const char *what, std::size_t got, int64_t wanted) {
-  if (wanted < 0 || got != static_cast<std::size_t>(wanted))
-    throw error(LSQNET_E_SHAPE, std::string(what) + " holds " + std::to_string(got) +
-                                    " numbers: " + std::to_string(wanted) + " are needed");
-}
-
-/* The product of sizes that a forward pass takes; -1 if there is none such. */
-inline int64_t product(int64_t a, int64_t b, int64_t c) noexcept {
-  if (a < 0 || b < 0 || c < 0) return -1;
-  if (a > 0 && b > INT64_MAX / a) return -1;
-  return a * b > 0 && c > INT64_MAX / (a * b) ? -1 : a * b * c;
-}
-
-}  // namespace detail
 
 /* Options that begin as the library's defaults. */
 typedef detail::defaults<lsqnet_context_options, lsqnet_context_options_init> context_options; /**< with defaults */
@@ -213,6 +41,10 @@ class context {
   }
   /** lsqnet_context_register_mixer; guard() keeps exceptions inside the table's functions. */
   void register_mixer(const lsqnet_mixer &mixer) { check(lsqnet_context_register_mixer(get(), &mixer)); }
+  /** lsqnet_context_mixer_count and lsqnet_context_mixer_name. */
+  std::vector<std::string> mixer_names() const {
+    return detail::names([this](int64_t index) { return lsqnet_context_mixer_name(get(), index); });
+  }
   /** lsqnet_context_threads. */
   int32_t threads() const noexcept { return lsqnet_context_threads(get()); }
   /** lsqnet_context_kernel_level. */
@@ -242,6 +74,13 @@ class model {
       return lsqnet_model_load_memory(out, in.get(), data.data(), data.size(), &options);
     });
   }
+  /** lsqnet_model_load_stream: read(void *buffer, std::size_t bytes) returns how many it wrote there, 0 at the end, or
+   * throws. */
+  template <class Read>
+  static model load_stream(const context &in, Read read, const lsqnet_load_options &options = load_options()) {
+    return model(
+        [&](lsqnet_model **out) { return lsqnet_model_load_stream(out, in.get(), call_read<Read>, &read, &options); });
+  }
   /** lsqnet_model_construct_gradient. */
   static model gradient(const context &in, const lsqnet_construct_options &options) {
     return model([&](lsqnet_model **out) { return lsqnet_model_construct_gradient(out, in.get(), &options); });
@@ -267,6 +106,11 @@ class model {
     std::vector<unsigned char> bytes(static_cast<std::size_t>(needed));
     check(lsqnet_model_save_memory(get(), bytes.data(), needed, &needed));
     return bytes;
+  }
+  /** lsqnet_model_save_stream: write(const void *data, std::size_t bytes) takes all of them, or throws. */
+  template <class Write>
+  void save_stream(Write write) const {
+    check(lsqnet_model_save_stream(get(), call_write<Write>, &write));
   }
   /** lsqnet_model_get_options. */
   lsqnet_model_options options() const {
@@ -316,6 +160,14 @@ class model {
   explicit model(Maker maker) {
     make(maker);
   }
+  template <class Read>
+  static lsqnet_status call_read(void *read, void *buffer, uint64_t bytes, uint64_t *got) {
+    return guard([=] { *got = (*static_cast<Read *>(read))(buffer, static_cast<std::size_t>(bytes)); });
+  }
+  template <class Write>
+  static lsqnet_status call_write(void *write, const void *data, uint64_t bytes) {
+    return guard([=] { (*static_cast<Write *>(write))(data, static_cast<std::size_t>(bytes)); });
+  }
   template <class Maker>
   void make(Maker maker) {
     lsqnet_model *made = nullptr;
@@ -343,13 +195,15 @@ class workspace {
   void forward(int64_t batch, int64_t rows, span<const float> x, span<float> y) { forward(whole(batch, rows), x, y); }
   /** lsqnet_model_forward_f64. */
   void forward(const lsqnet_batch &shape, span<const double> x, span<double> y) {
-    check_shape(shape, x.size(), y.size());
+    start(shape, x.size(), y.size());
     check(lsqnet_model_forward_f64(model_, get(), &shape, x.data(), y.data()));
+    finish(x.size(), y.size());
   }
   /** lsqnet_model_forward_f32. */
   void forward(const lsqnet_batch &shape, span<const float> x, span<float> y) {
-    check_shape(shape, x.size(), y.size());
+    start(shape, x.size(), y.size());
     check(lsqnet_model_forward_f32(model_, get(), &shape, x.data(), y.data()));
+    finish(x.size(), y.size());
   }
   /** lsqnet_model_backward_f64; `dx` may be left out. */
   void backward(span<const double> dy, span<double> dx = span<double>()) {
@@ -360,6 +214,16 @@ class workspace {
   void backward(span<const float> dy, span<float> dx = span<float>()) {
     check_last(dy.size(), dx.data() == nullptr ? dx_ : dx.size());
     check(lsqnet_model_backward_f32(model_, get(), dy.data(), dx.data()));
+  }
+  /** lsqnet_model_jvp_f64; an empty `dx` or `direction` stays. */
+  void jvp(span<const double> dx, span<const double> direction, span<double> dy) {
+    check_directions(dx, direction, dy);
+    check(lsqnet_model_jvp_f64(model_, get(), dx.data(), direction.data(), dy.data()));
+  }
+  /** lsqnet_model_jvp_f32; an empty `dx` or `direction` stays. */
+  void jvp(span<const float> dx, span<const float> direction, span<float> dy) {
+    check_directions(dx, direction, dy);
+    check(lsqnet_model_jvp_f32(model_, get(), dx.data(), direction.data(), dy.data()));
   }
   /** lsqnet_workspace_gradient_f64: empty before a backward pass; until the workspace's next use. */
   span<const double> gradient_f64() const noexcept { return of_weights(lsqnet_workspace_gradient_f64(get())); }
@@ -377,15 +241,25 @@ class workspace {
     shape.rows = shape.count = rows;
     return shape;
   }
-  void check_shape(const lsqnet_batch &s, std::size_t x, std::size_t y) {
+  void start(const lsqnet_batch &s, std::size_t x, std::size_t y) {
+    finish(0, 0); /* until it has gone well */
     detail::check_size("x", x, detail::product(s.batch, s.rows, in_));
     detail::check_size("y", y, detail::product(s.batch, s.count, out_));
+  }
+  void finish(std::size_t x, std::size_t y) noexcept {
     dx_ = x;
     dy_ = y;
   }
   void check_last(std::size_t dy, std::size_t dx) const {
+    if (dy_ == 0) throw error(LSQNET_E_ARGUMENT, "no forward pass that went well before it");
     detail::check_size("dy", dy, static_cast<int64_t>(dy_));
     detail::check_size("dx", dx, static_cast<int64_t>(dx_));
+  }
+  template <class T>
+  void check_directions(const span<const T> &dx, const span<const T> &direction, const span<T> &dy) const {
+    check_last(dy.size(), dx.data() == nullptr ? dx_ : dx.size());
+    if (direction.data() != nullptr)
+      detail::check_size("direction", direction.size(), lsqnet_model_weight_count(model_));
   }
   template <class T>
   span<const T> of_weights(const T *gradient) const noexcept {
@@ -397,6 +271,36 @@ class workspace {
   std::size_t dx_ = 0, dy_ = 0; /* numbers of the last pass */
   detail::owner<lsqnet_workspace, lsqnet_workspace_destroy> handle_;
 };
+
+/** What lsqnet_prompt_shape says. */
+struct prompt_shape {
+  int64_t rows;  /**< T */
+  int64_t width; /**< channels W */
+  int64_t read;  /**< the row that is read */
+  /** lsqnet_prompt_shape of `equations` and `unknowns`. */
+  prompt_shape(const std::string &name, int64_t equations, int64_t unknowns) : rows(0), width(0), read(0) {
+    check(lsqnet_prompt_shape(name.c_str(), equations, unknowns, &rows, &width, &read));
+  }
+};
+
+/** lsqnet_prompt_fill_f64 of A, b and x. */
+inline void fill_prompt(const std::string &name, matrix<const double> a, span<const double> b, span<const double> x,
+                        span<double> out) {
+  detail::check_prompt(prompt_shape(name, a.rows(), a.columns()), a, b, x, out);
+  check(lsqnet_prompt_fill_f64(name.c_str(), a.rows(), a.columns(), a.data(), a.stride(), b.data(), x.data(),
+                               out.data()));
+}
+/** lsqnet_prompt_fill_f32 of A, b and x. */
+inline void fill_prompt(const std::string &name, matrix<const float> a, span<const float> b, span<const float> x,
+                        span<float> out) {
+  detail::check_prompt(prompt_shape(name, a.rows(), a.columns()), a, b, x, out);
+  check(lsqnet_prompt_fill_f32(name.c_str(), a.rows(), a.columns(), a.data(), a.stride(), b.data(), x.data(),
+                               out.data()));
+}
+/** lsqnet_prompt_name of all prompts. */
+inline std::vector<std::string> prompt_names() { return detail::names(lsqnet_prompt_name); }
+/** lsqnet_task_name of all tasks of the library's. */
+inline std::vector<std::string> task_names() { return detail::names(lsqnet_task_name); }
 
 /** lsqnet_task. */
 class task {
@@ -421,6 +325,22 @@ class task {
     check(lsqnet_task_get_shape(get(), &shape, sizeof shape));
     return shape;
   }
+  /** lsqnet_task_get_options. */
+  lsqnet_task_options options() const {
+    lsqnet_task_options options = detail::sized<lsqnet_task_options>();
+    check(lsqnet_task_get_options(get(), &options, sizeof options));
+    return options;
+  }
+  /** lsqnet_task_draw_f64: samples first .. first+count-1 of batch `step`. */
+  void draw(uint64_t seed, uint64_t step, int64_t first, int64_t count, span<double> x, span<double> target) const {
+    check_draw(count, x.size(), target.size());
+    check(lsqnet_task_draw_f64(get(), seed, step, first, count, x.data(), target.data()));
+  }
+  /** lsqnet_task_draw_f32: samples first .. first+count-1 of batch `step`. */
+  void draw(uint64_t seed, uint64_t step, int64_t first, int64_t count, span<float> x, span<float> target) const {
+    check_draw(count, x.size(), target.size());
+    check(lsqnet_task_draw_f32(get(), seed, step, first, count, x.data(), target.data()));
+  }
   /** For calls of the C interface. */
   lsqnet_task *get() const noexcept { return handle_.get(); }
 
@@ -429,6 +349,11 @@ class task {
   static lsqnet_status call(void *draw, uint64_t seed, uint64_t step, int64_t first, int64_t count, double *x,
                             double *target) {
     return guard([=] { (*static_cast<Draw *>(draw))(seed, step, first, count, x, target); });
+  }
+  void check_draw(int64_t count, std::size_t x, std::size_t target) const {
+    const lsqnet_task_shape s = shape();
+    detail::check_size("x", x, detail::product(count, s.rows, s.in_width));
+    detail::check_size("target", target, detail::product(count, s.count, s.scored));
   }
   detail::owner<lsqnet_task, lsqnet_task_destroy> handle_;
 };
@@ -509,6 +434,17 @@ class state {
   detail::owner<lsqnet_state, lsqnet_state_destroy> handle_;
 };
 
+/** Has stop() asked between steps of a solve: true, or an exception, ends it. It must outlive the solvers with these
+ *  options. */
+template <class Stop>
+void stop_by(lsqnet_solver_options &options, Stop &stop) {
+  options.stop_user = &stop;
+  options.stop = [](void *user) -> int32_t {
+    bool said = false;
+    return guard([&] { said = (*static_cast<Stop *>(user))(); }) != LSQNET_OK || said;
+  };
+}
+
 /** lsqnet_solver. What throws writes reports and the best x all the same, where the C function does. */
 class solver {
  public:
@@ -535,11 +471,41 @@ class solver {
     check(lsqnet_solver_solve_f32(get(), a.rows(), a.columns(), b.columns(), a.data(), a.stride(), b.data(), b.stride(),
                                   x.data(), x.stride(), sized(reports, b.columns())));
   }
-  /** lsqnet_solver_solve_batch_f64; `weights` may be empty. The arrays must be as long as `all` says. */
+  /** lsqnet_solver_solve_pair_f64: of A = a + a_low, B = b + b_low, of one shape each; an empty low part is zero. */
+  void solve_pair(matrix<const double> a, matrix<const double> a_low, matrix<const double> b,
+                  matrix<const double> b_low, matrix<double> x, span<lsqnet_report> reports = span<lsqnet_report>()) {
+    check_shapes(a, b, x);
+    check_low("a_low", a, a_low);
+    check_low("b_low", b, b_low);
+    check(lsqnet_solver_solve_pair_f64(get(), a.rows(), a.columns(), b.columns(), a.data(), a_low.data(), a.stride(),
+                                       b.data(), b_low.data(), b.stride(), x.data(), x.stride(),
+                                       sized(reports, b.columns())));
+  }
+  /** lsqnet_solver_solve_batch_f64; `weights` may be left out. The arrays must be as long as `all` says. */
   void solve_batch(const lsqnet_problems &all, const double *a, const double *b, double *x,
                    span<lsqnet_report> reports = span<lsqnet_report>(), const double *weights = nullptr) {
-    check(lsqnet_solver_solve_batch_f64(get(), &all, a, b, weights, x,
-                                        sized(reports, detail::product(all.count, all.k, 1))));
+    check(lsqnet_solver_solve_batch_f64(get(), &all, a, b, weights, x, sized(reports, sides(all))));
+  }
+  /** lsqnet_solver_solve_batch_f32. */
+  void solve_batch(const lsqnet_problems &all, const float *a, const float *b, float *x,
+                   span<lsqnet_report> reports = span<lsqnet_report>(), const float *weights = nullptr) {
+    check(lsqnet_solver_solve_batch_f32(get(), &all, a, b, weights, x, sized(reports, sides(all))));
+  }
+  /** lsqnet_solver_solve_pointers_f64: all.count pointers each; `weights` may be left out. */
+  void solve_pointers(const lsqnet_problems &all, span<const double *const> a, span<const double *const> b,
+                      span<double *const> x, span<lsqnet_report> reports = span<lsqnet_report>(),
+                      span<const double *const> weights = span<const double *const>()) {
+    check_pointers(all, a.size(), b.size(), x.size(), weights.data() == nullptr ? x.size() : weights.size());
+    check(lsqnet_solver_solve_pointers_f64(get(), &all, a.data(), b.data(), weights.data(), x.data(),
+                                           sized(reports, sides(all))));
+  }
+  /** lsqnet_solver_solve_pointers_f32 likewise. */
+  void solve_pointers(const lsqnet_problems &all, span<const float *const> a, span<const float *const> b,
+                      span<float *const> x, span<lsqnet_report> reports = span<lsqnet_report>(),
+                      span<const float *const> weights = span<const float *const>()) {
+    check_pointers(all, a.size(), b.size(), x.size(), weights.data() == nullptr ? x.size() : weights.size());
+    check(lsqnet_solver_solve_pointers_f32(get(), &all, a.data(), b.data(), weights.data(), x.data(),
+                                           sized(reports, sides(all))));
   }
   /** lsqnet_solver_append_rows. */
   void append(state &to, matrix<const double> a, matrix<const double> b) {
@@ -550,6 +516,10 @@ class solver {
   void remove(state &from, matrix<const double> a, matrix<const double> b) {
     check_rows(from, a, b);
     check(lsqnet_solver_remove_rows(get(), from.get(), a.rows(), a.data(), a.stride(), b.data(), b.stride()));
+  }
+  /** lsqnet_solver_remove_rows of the oldest ones. */
+  void remove_oldest(state &from, int64_t rows) {
+    check(lsqnet_solver_remove_rows(get(), from.get(), rows, nullptr, from.unknowns(), nullptr, from.sides()));
   }
   /** lsqnet_solver_solve_state. */
   void solve(state &of, matrix<double> x, span<lsqnet_report> reports = span<lsqnet_report>()) {
@@ -576,6 +546,19 @@ class solver {
   static void check_shapes(const matrix<const T> &a, const matrix<const T> &b, const matrix<T> &x) {
     check_shape("b", b.rows(), b.columns(), a.rows(), b.columns());
     check_shape("x", x.rows(), x.columns(), a.columns(), b.columns());
+  }
+  static void check_low(const char *what, const matrix<const double> &high, const matrix<const double> &low) {
+    if (low.data() == nullptr) return; /* zero */
+    check_shape(what, low.rows(), low.columns(), high.rows(), high.columns());
+    if (low.stride() != high.stride()) throw error(LSQNET_E_SHAPE, std::string(what) + " has another stride");
+  }
+  static int64_t sides(const lsqnet_problems &all) noexcept { return detail::product(all.count, all.k, 1); }
+  static void check_pointers(const lsqnet_problems &all, std::size_t a, std::size_t b, std::size_t x,
+                             std::size_t weights) {
+    detail::check_size("a", a, all.count);
+    detail::check_size("b", b, all.count);
+    detail::check_size("x", x, all.count);
+    detail::check_size("weights", weights, all.count);
   }
   static void check_rows(const state &s, const matrix<const double> &a, const matrix<const double> &b) {
     check_shape("a", a.rows(), a.columns(), a.rows(), s.unknowns());

@@ -30,9 +30,9 @@ lsqnet_status lsqnet_task_create(lsqnet_task **out, lsqnet_context *context, con
   lsqnet_status st = LSQNET_OK;
   lsqnet_task_options known = DEFAULTS;
   if (out != NULL) *out = NULL;
-  if (out == NULL || context == NULL || options == NULL)
-    return lsq_fail(LSQNET_E_ARGUMENT, "%s is NULL", out == NULL ? "out" : context == NULL ? "context" : "options");
-  LSQ_TRY(lsq_sized_read(&known, sizeof known, FIRST_OPTIONS_SIZE, options, "lsqnet_task_options"));
+  if (out == NULL || context == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "%s is NULL", out == NULL ? "out" : "context");
+  if (options != NULL)
+    LSQ_TRY(lsq_sized_read(&known, sizeof known, FIRST_OPTIONS_SIZE, options, "lsqnet_task_options"));
   LSQ_TRY(lsq_task_create(out, context, &known));
 done:
   return st;

@@ -132,8 +132,8 @@ static lsqnet_status begin(lsqnet_train_options *known, lsqnet_trainer **out, co
   *known = DEFAULTS;
   if (out == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "out is NULL");
   *out = NULL;
-  if (model == NULL || task == NULL || options == NULL)
-    return lsq_fail(LSQNET_E_ARGUMENT, "%s is NULL", model == NULL ? "model" : task == NULL ? "task" : "options");
+  if (model == NULL || task == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "%s is NULL", model == NULL ? "model" : "task");
+  if (options == NULL) return LSQNET_OK;
   LSQ_TRY(lsq_sized_read(known, sizeof *known, FIRST_OPTIONS_SIZE, options, "lsqnet_train_options"));
   LSQ_TRY(check_options(known));
 done:

@@ -124,7 +124,7 @@ static lsqnet_model *constructs(lsqnet_context *context) {
   return loaded;
 }
 
-/* A mixer of the first release's table: y = 2 x. */
+/* A mixer of the first release's table: y = w x, with a weight w = 2 for each channel. */
 static lsqnet_status create(void **state, lsqnet_context *context, void *user, const lsqnet_mixer_sizes *sizes,
                             const char *config) {
   (void)context, (void)config;
@@ -134,10 +134,21 @@ static lsqnet_status create(void **state, lsqnet_context *context, void *user, c
   return LSQNET_OK;
 }
 static void destroy(void *state) { free(state); }
-static int64_t parameter_count(const void *state) { return state == NULL; }
+static int64_t parameter_count(const void *state) { return state != NULL; }
 static lsqnet_status parameter(const void *state, int64_t index, lsqnet_mixer_parameter *out) {
-  (void)state, (void)index, (void)out;
-  return LSQNET_E_INTERNAL;
+  CLAIM(index == 0 && out->size >= sizeof *out && out->frozen == 0 && out->rank == 0 && out->name == NULL);
+  out->rank = 2;
+  out->shape[0] = 1;
+  out->shape[1] = ((const lsqnet_mixer_sizes *)state)->width;
+  out->name = "factor";
+  out->reference_name = "theirs";
+  return LSQNET_OK;
+}
+static lsqnet_status initialize(const void *state, int64_t index, uint64_t seed, double *values) {
+  (void)seed;
+  CLAIM(index == 0);
+  for (int64_t i = 0; i < ((const lsqnet_mixer_sizes *)state)->width; i++) values[i] = 2;
+  return LSQNET_OK;
 }
 static lsqnet_status workspace(const void *state, const lsqnet_mixer_shape *shape, int64_t *cache, int64_t *scratch) {
   (void)state, (void)shape;
@@ -147,21 +158,24 @@ static lsqnet_status workspace(const void *state, const lsqnet_mixer_shape *shap
 static lsqnet_status forward(const void *state, const lsqnet_mixer_shape *shape, const double *const *weights,
                              const double *x, double *y, double *cache, double *scratch) {
   const int64_t D = ((const lsqnet_mixer_sizes *)state)->width;
-  (void)weights, (void)cache, (void)scratch;
+  (void)cache, (void)scratch;
   for (int64_t b = 0; b < shape->batch; b++)
     for (int64_t i = 0; i < shape->count * D; i++)
-      y[b * shape->count * D + i] = 2 * x[b * shape->rows * D + shape->first * D + i];
+      y[b * shape->count * D + i] = weights[0][i % D] * x[b * shape->rows * D + shape->first * D + i];
   return LSQNET_OK;
 }
 static lsqnet_status backward(const void *state, const lsqnet_mixer_shape *shape, const double *const *weights,
                               const double *x, const double *dy, double *dx, double *const *dweights,
                               const double *cache, double *scratch) {
   const int64_t D = ((const lsqnet_mixer_sizes *)state)->width;
-  (void)weights, (void)x, (void)dweights, (void)cache, (void)scratch;
+  (void)cache, (void)scratch;
   memset(dx, 0, (size_t)(shape->batch * shape->rows * D) * sizeof *dx);
   for (int64_t b = 0; b < shape->batch; b++)
-    for (int64_t i = 0; i < shape->count * D; i++)
-      dx[b * shape->rows * D + shape->first * D + i] = 2 * dy[b * shape->count * D + i];
+    for (int64_t i = 0; i < shape->count * D; i++) {
+      const int64_t at = b * shape->rows * D + shape->first * D + i;
+      dx[at] = weights[0][i % D] * dy[b * shape->count * D + i];
+      if (dweights[0] != NULL) dweights[0][i % D] += x[at] * dy[b * shape->count * D + i];
+    }
   return LSQNET_OK;
 }
 
@@ -182,12 +196,14 @@ static void trains(lsqnet_context *context) {
                               .parameter = parameter,
                               .workspace = workspace,
                               .forward_f64 = forward,
-                              .backward_f64 = backward};
+                              .backward_f64 = backward,
+                              .initialize = initialize};
   GUARDED(lsqnet_task_options) about;
   GUARDED(lsqnet_task_shape) shape;
   GUARDED(lsqnet_model_options) options;
   GUARDED(lsqnet_train_options) how;
   GUARDED(lsqnet_progress) progress;
+  GUARDED(lsqnet_parameter) weight;
   lsqnet_task *task = NULL;
   lsqnet_model *model = NULL;
   lsqnet_trainer *trainer = NULL;
@@ -213,6 +229,12 @@ static void trains(lsqnet_context *context) {
   options.it.layers = 2;
   options.it.mixer = "twice";
   OK(lsqnet_model_create(&model, context, &options.it));
+  GUARD(weight);
+  OK(lsqnet_model_get_parameter(model, lsqnet_model_find_parameter(model, "blocks.1.mixer.factor"), &weight.it,
+                                sizeof weight.it));
+  CLAIM_GUARD(weight);
+  CLAIM(weight.it.rank == 2 && weight.it.shape[0] == 1 && weight.it.shape[1] == 4 && weight.it.count == 4);
+  CLAIM(weight.it.frozen == 0 && strstr(weight.it.reference_name, ".h.1.seq_mixer.theirs") != NULL);
   GUARD(how);
   OK(lsqnet_train_options_init(&how.it, sizeof how.it));
   CLAIM_GUARD(how);

@@ -18,7 +18,18 @@ assert.deepEqual([...x], [1, 2]);
 assert.equal(report.rank, 2);
 
 const dependent = () => solver.solve(Float64Array.of(1, 2, 2, 4, 3, 6), Float64Array.of(1, 2, 3));
-assert.equal(fails(42, "rank", dependent).name, "LSQNET_E_RANK");
+const rank = fails(42, "rank", dependent);
+assert.equal(rank.name, "LSQNET_E_RANK");
+assert.ok(rank.report.status === 42 && rank.report.rank === 1 && !("x" in rank));
+// what did not converge has its best x and its report all the same; so has what was not to be refined
+for (const options of [{ method: 1, iterations: 5, corrections: 1 }, { corrections: 0 }]) {
+  const hasty = new Solver(context, null, options);
+  const best = fails(41, "", () => hasty.solve(Float64Array.of(1, 1, 1, 2, 1, 3), Float64Array.of(3, 5, 7.1)));
+  assert.equal(best.report.status, 41);
+  assert.ok(best.x.length === 2 && best.x.every((value) => Math.abs(value) > 0.1 && Math.abs(value) < 10), `${best.x}`);
+}
+assert.throws(() => new Solver(context, null, { stop: 5 }), TypeError);
+assert.throws(() => new Solver(context, null, { tolerance: "1" }), TypeError);
 assert.throws(() => solver.solve([1, 2], [1, 2]), TypeError);
 assert.throws(() => new Task(context, "identity", { colour: 3 }), TypeError);
 fails(10, "juggle", () => new Task(context, "juggle"));

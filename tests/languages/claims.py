@@ -22,13 +22,13 @@ def fails(status, words, body):
     raise AssertionError(f"no error with {words!r}")
 
 
-def refuses(body):
-    """That `body` raises ValueError."""
+def refuses(body, kind=ValueError):
+    """That `body` raises ValueError, or what else is asked for."""
     try:
         body()
-    except ValueError:
+    except kind:
         return
-    raise AssertionError("shapes that do not fit are no ValueError")
+    raise AssertionError(f"no {kind.__name__}")
 
 
 def small_model(mixer="identity", **options):
@@ -87,6 +87,16 @@ def many_and_streams():
     for rows in range(6):
         state.append(a[42, rows], b[42, rows])
     assert np.allclose(state.solve()[0], x[42], rtol=1e-12)
+    state.append([3, 4], 5e6)
+    state.remove([3, 4], 5e6)
+    assert np.allclose(state.solve()[0], x[42], rtol=1e-8)
+    two = lsqnet.State(context, solver, 2, k=2)
+    for rows in (slice(0, 4), slice(4, 6)):
+        two.append(a[42, rows], np.stack([b[42, rows], 2 * b[42, rows]], axis=1))
+    got, reports = two.solve()
+    assert np.allclose(got[:, 0], x[42], rtol=1e-12) and np.allclose(got[:, 1], 2 * x[42], rtol=1e-12)
+    assert [report.status for report in reports] == [0, 0]
+    refuses(lambda: two.append(a[42], b[42]))
 
 
 def errors_are_exceptions_with_the_library_s_message():
@@ -96,7 +106,48 @@ def errors_are_exceptions_with_the_library_s_message():
     fails(10, "juggle", lambda: lsqnet.Task(context, "juggle"))
     fails(10, "threads", lambda: lsqnet.Context(threads=-7))
     refuses(lambda: lsqnet.Solver(context).solve(np.zeros((3, 2)), np.zeros(2)))
-    refuses(lambda: lsqnet.Solver(context).solve(np.eye(3, 2), np.zeros(3), np.zeros(4)[::2]))
+    solver, a, b = lsqnet.Solver(context), np.eye(3, 2), np.zeros(3)
+    locked = np.zeros(2)
+    locked.flags.writeable = False
+    odd = np.zeros(17, np.uint8)[1:].view(np.float64)
+    for x in (np.zeros(4)[::2], locked, odd, np.zeros(2, ">f8"), np.zeros(2, np.float32), np.zeros(3)):
+        refuses(lambda: solver.solve(a, b, x))
+        assert not x.any()
+
+
+def what_is_known_of_an_unsolved_problem_is_told():
+    a, b = np.array([[1, 1], [1, 2], [1, 3]], float), np.array([3, 5, 7.1])
+    right = np.linalg.lstsq(a, b, rcond=None)[0]
+    for options in (dict(method=1, iterations=5, corrections=1), dict(corrections=0)):
+        hasty, into = lsqnet.Solver(context, **options), np.full(2, np.nan)
+        error = fails(41, "stopped (", lambda: hasty.solve(a, b, into))
+        assert error.x is into and np.allclose(into, right, rtol=1e-6) and error.reports[0].status == 41
+        error = fails(41, "stopped (", lambda: hasty.solve(a, np.stack([b, 2 * b], axis=1)))
+        assert np.allclose(error.x[:, 1], 2 * right, rtol=1e-6) and len(error.reports) == 2
+        assert np.allclose(fails(41, "", lambda: hasty.solve(np.asfortranarray(a), b)).x, right, rtol=1e-6)
+    solver, flat = lsqnet.Solver(context), np.ones((3, 2))
+    error = fails(42, "rank", lambda: solver.solve(flat, b))
+    assert error.x is None and error.reports[0].rank == 1
+    error = fails(42, "rank", lambda: solver.solve_many(np.stack([a, flat, a]), np.stack([b, b, b])))
+    assert [report.status for report in error.reports] == [0, 42, 0] and error.x is None
+    for empty in (lambda: solver.solve(np.zeros((3, 0)), b), lambda: solver.solve(np.zeros((0, 2)), np.zeros(0)),
+                  lambda: solver.solve(a, np.zeros((3, 0))), lambda: solver.solve_many(a[None, :, :0], b[None])):
+        error = fails(11, "at least 1", empty)
+        assert error.x is None and not error.reports
+
+
+def what_would_be_lost_is_refused():
+    solver, a, b = lsqnet.Solver(context), np.eye(3, 2), np.zeros(3)
+    state, space = lsqnet.State(context, solver, 2), lsqnet.Workspace(small_model())
+    for use in (lambda: solver.solve(a * 1j, b), lambda: solver.solve(a, b + 1j), lambda: solver.solve([[1j]], [1]),
+                lambda: solver.solve_many(a[None] * 1j, b[None]), lambda: state.append(a, b * 1j),
+                lambda: space.forward(np.ones((2, 3, 2)) * 1j)):
+        refuses(use, TypeError)
+    model = small_model()
+    for use in (lambda: model.save("no\0such"), lambda: lsqnet.Model.load(context, b"no\0such"),
+                lambda: lsqnet.Task(context, "identity\0"), lambda: small_model(mixer=b"identity\0 or not"),
+                lambda: context.register_mixer(type("Cut", (Failing,), {"name": "cut\0"}))):
+        refuses(use)
 
 
 def passes_take_what_fits_and_in_order():
@@ -163,7 +214,8 @@ def what_a_callback_raises_ends_the_call():
         raise KeyboardInterrupt
     assert isinstance(fails(51, "KeyboardInterrupt", lambda: trainer().run(interrupt)).__cause__, KeyboardInterrupt)
     fails(51, "ZeroDivisionError", lambda: trainer(lambda *_: 1 / 0).step())
-    error = fails(51, "", lambda: lsqnet.Solver(context, stop=lambda: 1 / 0).solve(np.eye(3), np.ones(3)))
+    stopping = lsqnet.Solver(context, stop=lambda: 1 / 0)
+    error = fails(51, "stopped by the caller", lambda: stopping.solve(np.eye(3), np.ones(3)))
     assert isinstance(error.__cause__, ZeroDivisionError)
 
 
@@ -180,7 +232,9 @@ def whatever_a_callback_raises_ends_the_call():
             raise odd
         assert fails(51, words, lambda: own_trainer().run(throw)).__cause__ is odd
         assert fails(51, words, lambda: own_trainer(throw).step()).__cause__ is odd
-        fails(51, "", lambda: lsqnet.Solver(context, stop=throw).solve(np.eye(3), np.ones(3)))
+        stopping = lsqnet.Solver(context, stop=throw)
+        error = fails(51, "stopped by the caller", lambda: stopping.solve(np.eye(3), np.ones(3)))
+        assert error.__cause__ is odd
 
 
 def what_is_in_use_is_not_closed():
@@ -188,7 +242,8 @@ def what_is_in_use_is_not_closed():
     fails(10, "under way", lambda: running.run(lambda progress: running.close()))
     assert running.step().step == 2
     solver = lsqnet.Solver(context, stop=lambda: solver.close())
-    fails(51, "", lambda: solver.solve(np.eye(3), np.ones(3)))
+    error = fails(51, "stopped by the caller", lambda: solver.solve(np.eye(3), np.ones(3)))
+    assert "under way" in str(error.__cause__)
     solver.close()
 
 
@@ -355,7 +410,8 @@ def what_is_closed_is_not_there():
 
 
 for claim in (structs_have_the_library_s_sizes, every_layout_gives_the_same_answer_and_none_is_copied, many_and_streams,
-              errors_are_exceptions_with_the_library_s_message, passes_take_what_fits_and_in_order,
+              errors_are_exceptions_with_the_library_s_message, what_is_known_of_an_unsolved_problem_is_told,
+              what_would_be_lost_is_refused, passes_take_what_fits_and_in_order,
               fields_of_structured_arrays_are_copied, a_progress_callback_s_word_is_not_asked_for,
               what_a_callback_raises_ends_the_call, whatever_a_callback_raises_ends_the_call,
               what_is_in_use_is_not_closed, a_mixer_that_raises_ends_the_call_and_nothing_else,

@@ -1,7 +1,7 @@
 //! What lsqnet.rs promises.
 mod lsqnet;
 
-use lsqnet::{c, Context, Error, Model, ModelOptions, Solver, Task, TaskOptions, TrainOptions, Trainer};
+use lsqnet::{c, Context, Error, Model, ModelOptions, Solver, SolverOptions, Task, TaskOptions, TrainOptions, Trainer};
 
 fn trainer(context: &Context) -> Trainer {
     let task = Task::new(context, &TaskOptions { name: c("identity\0"), ..Default::default() }).unwrap();
@@ -29,10 +29,25 @@ fn main() {
     let (x, report) = solver.solve(&[1.0, 1.0, 1.0, 2.0, 1.0, 3.0], &[3.0, 5.0, 7.0]).unwrap();
     assert!(x == [1.0, 2.0] && report.rank == 2 && report.status == 0);
 
-    let error = solver.solve(&[1.0, 2.0, 2.0, 4.0, 3.0, 6.0], &[1.0, 2.0, 3.0]).unwrap_err();
+    let unsolved = solver.solve(&[1.0, 2.0, 2.0, 4.0, 3.0, 6.0], &[1.0, 2.0, 3.0]).unwrap_err();
+    let report = unsolved.report.unwrap();
+    assert!(unsolved.x.is_none() && report.status == lsqnet::E_RANK && report.rank == 1);
+    let error = Error::from(unsolved);
     assert!(error.name() == "LSQNET_E_RANK" && error.message.contains("rank"), "{}", error);
-    let error = solver.solve(&[1.0, 2.0, 3.0], &[1.0, 2.0]).unwrap_err();
-    assert!(error.status == lsqnet::E_SHAPE, "{}", error);
+    let unsolved = solver.solve(&[1.0, 2.0, 3.0], &[1.0, 2.0]).unwrap_err();
+    assert!(unsolved.error.status == lsqnet::E_SHAPE && unsolved.report.is_none(), "{}", unsolved);
+
+    // what did not converge has its best x and its report all the same; so has what was not to be refined
+    for options in [
+        SolverOptions { method: 1, iterations: 5, corrections: 1, ..Default::default() },
+        SolverOptions { corrections: 0, ..Default::default() },
+    ] {
+        let mut hasty = Solver::with(&context, None, &options).unwrap();
+        let unsolved = hasty.solve(&[1.0, 1.0, 1.0, 2.0, 1.0, 3.0], &[3.0, 5.0, 7.1]).unwrap_err();
+        let (x, report) = (unsolved.x.unwrap(), unsolved.report.unwrap());
+        assert!(unsolved.error.status == lsqnet::E_NOT_CONVERGED && report.status == lsqnet::E_NOT_CONVERGED);
+        assert!(x.iter().all(|value| value.abs() > 0.1 && value.abs() < 10.0), "{:?} {:?}", x, report);
+    }
     let error = Model::load(&context, "no\0such").unwrap_err();
     assert!(error.name() == "LSQNET_E_ARGUMENT", "{}", error);
 
@@ -52,8 +67,17 @@ fn main() {
 
     std::panic::set_hook(Box::new(|_| ()));
     let mut run = trainer(&context);
-    let error = run.run(|_| panic!("no luck")).unwrap_err();
-    assert!(error.status == lsqnet::E_STOPPED && error.message.contains("panicked"), "{}", error);
+    for (number, words) in ["no luck", "no luck in step 2", "with no text"].iter().enumerate() {
+        let error = run
+            .run(|progress| match number {
+                0 => panic!("no luck"),
+                1 => panic!("no luck in step {}", progress.step),
+                _ => std::panic::panic_any(number),
+            })
+            .unwrap_err();
+        assert!(error.status == lsqnet::E_STOPPED && error.message.ends_with(words), "{}", error);
+        assert!(error.message.starts_with("the callback panicked: "), "{}", error);
+    }
     assert!(run.step().is_ok()); // the state is whole
     assert!(run.run(|_| Ok(())).is_ok());
     println!("lsqnet.rs: all claims hold");
