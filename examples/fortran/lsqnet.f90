@@ -65,6 +65,16 @@ module lsqnet
     integer(c_int32_t) :: phase, restart
   end type
 
+  type, bind(c) :: lsqnet_solver_options
+    integer(c_int32_t) :: size, method
+    real(c_double) :: tolerance, step
+    integer(c_int64_t) :: iterations, corrections
+    integer(c_int32_t) :: min_norm, lapack_fallback
+    real(c_double) :: ridge, seconds
+    type(c_funptr) :: stop
+    type(c_ptr) :: stop_user
+  end type
+
   type, bind(c) :: lsqnet_report
     integer(c_int32_t) :: size, status, stopped, method
     real(c_double) :: backward_error, condition, digits, residual_norm
@@ -184,7 +194,13 @@ module lsqnet
       type(c_ptr), value :: trainer
     end subroutine
 
-    !> model c_null_ptr: the trained models that the library carries
+    function lsqnet_solver_options_init(options, size) bind(c) result(status)
+      import
+      type(lsqnet_solver_options), intent(inout) :: options
+      integer(c_int32_t), value :: size
+      integer(c_int32_t) :: status
+    end function
+    !> model c_null_ptr: the trained models that the library carries; options: c_loc of lsqnet_solver_options
     function lsqnet_solver_create(out, context, model, options) bind(c) result(status)
       import
       type(c_ptr), intent(out) :: out
@@ -232,7 +248,7 @@ module lsqnet
 
 contains
 
-  !> min ||A x - b||: A (m,n) as it lies, b (m), x (n).
+  !> min ||A x - b||: A (m,n) as it lies, b (m), x (n). LSQNET_E_NOT_CONVERGED leaves the best x; the report says how good.
   function lsqnet_solve(solver, a, b, x, report) result(status)
     type(c_ptr), intent(in) :: solver
     real(c_double), intent(in), contiguous :: a(:,:), b(:)

@@ -17,8 +17,9 @@ end module
 program claims
   use callbacks
   implicit none
-  type(c_ptr) :: context, solver, task, model, trainer
+  type(c_ptr) :: context, solver, hasty, task, model, trainer
   type(lsqnet_report) :: report
+  type(lsqnet_solver_options), target :: limits
   type(lsqnet_task_options) :: about
   type(lsqnet_task_shape) :: shape
   type(lsqnet_model_options) :: options
@@ -32,6 +33,16 @@ program claims
   call claim(lsqnet_solve(solver, a, [3d0, 5d0, 7d0], x, report) == LSQNET_OK, "solve")
   call claim(all(abs(x - [1d0, 2d0]) < 1d-14) .and. report%rank == 2, "x is (1, 2)")
   call claim(lsqnet_solve(solver, a, [3d0, 5d0, 7d0], short, report) == LSQNET_E_SHAPE, "an x too short")
+  call claim(lsqnet_solver_options_init(limits, int(c_sizeof(limits), c_int32_t)) == LSQNET_OK, "solver options")
+  call claim(limits%corrections == 50 .and. .not. c_associated(limits%stop_user), "their defaults")
+  limits%method = 1
+  limits%iterations = 5
+  limits%corrections = 1
+  call claim(lsqnet_solver_create(hasty, context, c_null_ptr, c_loc(limits)) == LSQNET_OK, "solver with options")
+  x = 0
+  call claim(lsqnet_solve(hasty, a, [3d0, 5d0, 7.1d0], x, report) == LSQNET_E_NOT_CONVERGED, "five iterations")
+  call claim(all(abs(x - [14d0 / 15, 2.05d0]) < 1d-6) .and. report%status == LSQNET_E_NOT_CONVERGED, "best x and report")
+  call lsqnet_solver_destroy(hasty)
   a(:, 2) = 2 * a(:, 1)
   call claim(lsqnet_solve(solver, a, [3d0, 5d0, 7d0], x, report) == LSQNET_E_RANK, "rank")
   call claim(index(lsqnet_message(), "rank") > 0 .and. lsqnet_name(LSQNET_E_RANK) == "LSQNET_E_RANK", lsqnet_message())
