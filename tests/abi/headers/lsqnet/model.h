@@ -149,7 +149,8 @@ LSQNET_API lsqnet_status lsqnet_model_read_parameter(const lsqnet_model *model, 
 LSQNET_API lsqnet_status lsqnet_model_write_parameter(lsqnet_model *model, int64_t index, const double *values,
                                                       int64_t count);
 
-/** Freezes (1) or thaws (0) a parameter: backward and steps pass over frozen ones. */
+/** Freezes (1) or thaws (0) a parameter: backward and steps pass over frozen ones.
+ *  Errors   E_ARGUMENT (index and count; `frozen` is neither 0 nor 1). */
 LSQNET_API lsqnet_status lsqnet_model_freeze(lsqnet_model *model, int64_t index, int32_t frozen);
 
 /* Running a model. */

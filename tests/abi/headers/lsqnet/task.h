@@ -94,7 +94,7 @@ LSQNET_API lsqnet_status lsqnet_task_options_init(lsqnet_task_options *options, 
 
 /** Creates one of the library's tasks: "identity", "square", "multiply", "read", "linear", "least_squares",
  *  "least_squares_icl", "explicit_gradient", "multistep_gd", "ode_icl", "ode_icl_final", "newton_schulz", "power_step",
- *  "momentum".
+ *  "momentum". `options` NULL means the defaults.
  *  Errors   E_ARGUMENT (field and value; an unknown name lists all), E_SHAPE, E_VERSION, E_MEMORY. */
 LSQNET_API lsqnet_status lsqnet_task_create(lsqnet_task **out, lsqnet_context *context,
                                             const lsqnet_task_options *options);
@@ -104,7 +104,9 @@ LSQNET_API lsqnet_status lsqnet_task_create(lsqnet_task **out, lsqnet_context *c
 typedef lsqnet_status (*lsqnet_draw_fn)(void *user, uint64_t seed, uint64_t step, int64_t first, int64_t count, double *x,
                                         double *target);
 
-/** A host's own task. */
+/** A host's own task, called `name` (copied); `user` is the first argument of `draw`, and both live as long as the task.
+ *  Errors   E_ARGUMENT (a pointer but `user` is NULL, reserved is not 0), E_SHAPE (sizes below 1, rows or channels scored that
+ *           are not among the shape's: which), E_VERSION, E_MEMORY. */
 LSQNET_API lsqnet_status lsqnet_task_create_custom(lsqnet_task **out, lsqnet_context *context, const char *name,
                                                    const lsqnet_task_shape *shape, lsqnet_draw_fn draw, void *user);
 

@@ -102,8 +102,9 @@ typedef struct lsqnet_progress {
 /** Called after each step of lsqnet_trainer_run. Any status but LSQNET_OK ends the run with it; the state is whole. */
 typedef lsqnet_status (*lsqnet_progress_fn)(void *user, const lsqnet_progress *progress);
 
-/** Errors: E_ARGUMENT (field and value), E_SHAPE (task and model do not meet: both are named), E_UNSUPPORTED
- *  (Gauss-Newton on a float32 model; "gauss_newton_cg" with a mixer without jvp), E_VERSION, E_MEMORY. */
+/** Creates a trainer of `model` on `task`; `options` NULL means the defaults.
+ *  Errors   E_ARGUMENT (field and value), E_SHAPE (task and model do not meet: both are named), E_UNSUPPORTED
+ *           (Gauss-Newton on a float32 model; "gauss_newton_cg" with a mixer without jvp), E_VERSION, E_MEMORY. */
 LSQNET_API lsqnet_status lsqnet_trainer_create(lsqnet_trainer **out, lsqnet_model *model, lsqnet_task *task,
                                                const lsqnet_train_options *options);
 /** Frees a trainer, not its model; NULL is fine. */
@@ -115,7 +116,9 @@ LSQNET_API void lsqnet_trainer_destroy(lsqnet_trainer *trainer);
  *           weights are those of the last finite step), E_VERSION, E_MEMORY, or a callback's own (the state is whole). */
 LSQNET_API lsqnet_status lsqnet_trainer_step(lsqnet_trainer *trainer, lsqnet_progress *progress);
 
-/** Steps until the target, the most steps or the callback (may be NULL) ends it. */
+/** Steps until the target, the most steps or the callback (may be NULL) ends it.
+ *  Errors   E_ARGUMENT if `trainer` is NULL; those of lsqnet_trainer_step; any status but OK that `callback` returns, with
+ *           the message that it set. The state is whole then, and a further call goes on. */
 LSQNET_API lsqnet_status lsqnet_trainer_run(lsqnet_trainer *trainer, lsqnet_progress_fn callback, void *user);
 
 /** Mean squared error of the model on `batch` fresh samples of the task, and the targets' mean square;
