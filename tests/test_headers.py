@@ -34,10 +34,11 @@ def compiles(folders, header, command):
 
 
 def wraps_all(source):
-    """lsqnet.hpp names every function but the plain ones."""
+    """lsqnet.hpp calls every function but the plain ones."""
     symbols = set((source / "tests/abi/symbols.txt").read_text(encoding="utf-8").split())
-    named = {name for header in (source / "include/lsqnet").glob("*.hpp")
-             for name in re.findall(r"\blsqnet_\w+", header.read_text(encoding="utf-8"))}
+    code = "".join(re.sub(r"/\*.*?\*/", "", header.read_text(encoding="utf-8"), flags=re.DOTALL)
+                   for header in (source / "include/lsqnet").glob("*.hpp"))
+    named = set(re.findall(r"\blsqnet_\w+", code))
     left = symbols - named - PLAIN
     print("FAIL lsqnet.hpp leaves out" if left else "ok   lsqnet.hpp has all of", *(left or [len(symbols)]))
     return not left and PLAIN < symbols
