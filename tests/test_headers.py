@@ -18,9 +18,9 @@ LANGUAGES = [
     (["g++", "clang++"], ["-x", "c++", "-std=c++11"]),
 ]
 WRAPPER_STANDARDS = ["-std=c++11", "-std=c++17", "-std=c++20"]
-# in C++ as they are in C: numbers, texts, and what has LAPACK's arguments
+# in C++ as they are in C: numbers, texts, what has LAPACK's arguments, and a count that is the size of a vector of names
 PLAIN = {f"lsqnet_{name}" for name in ("version", "abi_version", "method_name", "stop_name", "road_name", "why_name",
-                                       "dgels", "sgels")}
+                                       "dgels", "sgels", "context_mixer_count")}
 # freestanding: no 32-bit C library is needed for <stdint.h>
 SMALL_TARGET = ["-x", "c", "-std=c99", "-m32", "-malign-double", "-ffreestanding"]
 

@@ -41,7 +41,7 @@ class context {
   }
   /** lsqnet_context_register_mixer; guard() keeps exceptions inside the table's functions. */
   void register_mixer(const lsqnet_mixer &mixer) { check(lsqnet_context_register_mixer(get(), &mixer)); }
-  /** lsqnet_context_mixer_count and lsqnet_context_mixer_name. */
+  /** lsqnet_context_mixer_name of all mixers, in the order of registration. */
   std::vector<std::string> mixer_names() const {
     return detail::names([this](int64_t index) { return lsqnet_context_mixer_name(get(), index); });
   }
