@@ -27,7 +27,8 @@ void lsq_certify(const lsq_problem *p, const double *b, const double *b_low, dou
   lsq_residual(kernels, p->m, p->n, p->A, p->A_low, p->n, x, NULL, b, b_low, r, r_low);
   lsq_gradient(kernels, p->m, p->n, p->A, p->A_low, p->n, r, r_low, vectors, vectors + p->n, p->work);
   const double norm_r = lsq_norm(p->m, r), norm_g = lsq_norm(p->n, vectors);
-  const double small = norm_r / (p->norm_A * lsq_norm(p->n, x) + lsq_norm(p->m, b)), stationary = norm_g / (p->norm_A * norm_r);
+  const double small = norm_r / (p->norm_A * lsq_norm(p->n, x) + lsq_norm(p->m, b)),
+               stationary = norm_g / (p->norm_A * norm_r);
   report->residual_norm = norm_r;
   report->backward_error = norm_r == 0.0 || norm_g == 0.0 ? 0.0 : fmin(small, stationary);
 }

@@ -186,7 +186,8 @@ lsqnet_status lsq_refine(const lsq_problem *p, const double *b, const double *b_
   const int converged = report->stopped == LSQNET_STOP_CONVERGED;
   if (p->factor != NULL && p->factor->rank < p->n) lsq_least_norm_uncertainty(p->factor, p->unscale, x, uncertain);
   add_remaining(p, &now, converged, vectors, uncertain);
-  if (b_low == NULL && (p->factor == NULL || p->factor->rank == p->n) && lsq_settle_zeros(p, b, x, candidate, uncertain))
+  if (b_low == NULL && (p->factor == NULL || p->factor->rank == p->n) &&
+      lsq_settle_zeros(p, b, x, candidate, uncertain))
     lsq_certify(p, b, b_low, x, r, r_low, vectors, report);
   if (converged) lsq_sharpen_backward_error(p, x, vectors, candidate, report);
   if (report->stopped != LSQNET_STOP_MODEL) report->digits = lsq_right_digits(p, x, uncertain);

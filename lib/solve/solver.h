@@ -225,8 +225,8 @@ typedef struct {
 lsqnet_status lsq_correct(const lsq_problem *problem, const double *g, const double *g_low, double *d,
                           int64_t *iterations);
 
-/* Refines x (n), from zero, for right-hand side b + b_low at unit scale; r, r_low (m) and vectors (6 n) are for its use.
- Fills the report but for model_calls, condition and rank. */
+/* Refines x (n), from zero, for right-hand side b + b_low at unit scale; r, r_low (m) and vectors (6 n) are for its
+ use. Fills the report but for model_calls, condition and rank. */
 lsqnet_status lsq_refine(const lsq_problem *problem, const double *b, const double *b_low, double *x, double *r,
                          double *r_low, double *vectors, lsqnet_report *report);
 
@@ -242,14 +242,14 @@ void lsq_certify(const lsq_problem *problem, const double *b, const double *b_lo
 void lsq_sharpen_backward_error(const lsq_problem *problem, const double *x, const double *gradient, double *part,
                                 lsqnet_report *report);
 
-/* uncertain (n): what the roundings of compensated sums may have left wrong in the components of a refined x, of which r
- * (m) is the residual. */
-void lsq_uncertainty(const lsq_problem *problem, const double *b, const double *x, const double *r, double residual_norm,
-                     double *uncertain);
+/* uncertain (n): what the roundings of compensated sums may have left wrong in the components of a refined x, of which
+ * r (m) is the residual. */
+void lsq_uncertainty(const lsq_problem *problem, const double *b, const double *x, const double *r,
+                     double residual_norm, double *uncertain);
 
 /* Where components cannot be told from 0 by compensated sums, but can be shown to be 0 by sums without roundings, they
- * become that and are certain: if x is the answer without any error then, or if their columns are orthogonal to b and to
- * the others. Returns whether that was so; otherwise x stays as it is. candidate (n). */
+ * become that and are certain: if x is the answer without any error then, or if their columns are orthogonal to b and
+ * to the others. Returns whether that was so; otherwise x stays as it is. candidate (n). */
 int lsq_settle_zeros(const lsq_problem *problem, const double *b, double *x, double *candidate, double *uncertain);
 
 /* Digits of the worst component of x, of which `uncertain` are the errors beside its last rounding. */
