@@ -127,30 +127,16 @@ static inline quad column_norm(const problem *p, int64_t j) {
   return quad_sqrt(sum);
 }
 
-/* Largest component of answer `column` in units where columns have norm 1. */
-static inline quad scaled_size(const problem *p, int64_t column) {
-  quad largest = 0;
-  for (int64_t j = 0; j < p->n; j++) {
-    const quad size = quad_abs(p->truth[j * p->k + column]) * column_norm(p, j);
-    if (size > largest) largest = size;
-  }
-  return largest;
-}
-
 /* Worst error of a column of X in units in the last place of precision `unit` (DBL_EPSILON or FLT_EPSILON), at least
- * the smallest denormal. Refinement may end a component at 2^-20 units beside the largest one, all seen with columns at
- * unit size by powers of two (which moves a ratio of two by less than a factor of 2): so much is forgiven. */
+ * the smallest denormal: of every component, however small beside the others. */
 static inline double column_error(const problem *p, int64_t column, double unit) {
-  const quad scale = scaled_size(p, column);
   double worst = 0;
   for (int64_t j = 0; j < p->n; j++) {
-    const quad truth = p->truth[j * p->k + column], norm = column_norm(p, j);
+    const quad truth = p->truth[j * p->k + column];
     int exponent = 0;
     (void)frexp((double)truth, &exponent);
-    const quad forgiven = norm > 0 ? (quad)(2 * 0x1p-20 * unit) * scale / norm : 0;
     const quad ulp = quad_scale(unit, exponent - 1), smallest = (quad)0x1p-1074;
-    const quad error =
-        quad_abs((quad)p->x[j * p->ldx + column] - truth) / ((ulp > smallest ? ulp : smallest) + forgiven);
+    const quad error = quad_abs((quad)p->x[j * p->ldx + column] - truth) / (ulp > smallest ? ulp : smallest);
     if (isnan((double)error)) return INFINITY;
     worst = fmax(worst, (double)error);
   }
@@ -164,17 +150,13 @@ static inline double worst_error(const problem *p, double unit) {
   return worst;
 }
 
-/* Right decimal digits of the worst component of answer `column`; components below `unit` of the largest, at unit
- * columns, are seen relative to that. */
+/* Right decimal digits of the worst component of answer `column`, each relative to itself, however small beside the
+ * others; of a true 0 only 0 has any. */
 static inline double right_digits(const problem *p, int64_t column, double unit) {
-  const quad scale = scaled_size(p, column);
   double worst = unit / 2;
   for (int64_t j = 0; j < p->n; j++) {
-    const quad norm = column_norm(p, j), truth = norm > 0 ? p->truth[j * p->k + column] : 0;
-    const quad size = quad_abs(truth), least = norm > 0 ? (quad)unit * scale / norm : 0;
-    const quad base = size > least ? size : least;
-    const double error = base > 0 ? (double)(quad_abs((quad)p->x[j * p->ldx + column] - truth) / base)
-                                  : fabs(p->x[j * p->ldx + column]) > 0;
+    const quad truth = column_norm(p, j) > 0 ? p->truth[j * p->k + column] : 0, x = p->x[j * p->ldx + column];
+    const double error = truth != 0 ? (double)(quad_abs(x - truth) / quad_abs(truth)) : x != 0;
     if (!(error <= worst)) worst = error;
   }
   return worst < 1 ? -log10(worst) : 0;

@@ -1,5 +1,6 @@
 /* An oracle for least squares in quadruple precision: column-pivoted Householder QR, and a second QR of R' for the
- * answer of least norm. Its own errors are about cond^2 2^-112 of x. */
+ * answer of least norm. Its own errors are about cond^2 2^-112 of x; of full rank, where nothing is negligible, sums in
+ * pairs of quads then correct it to quad precision. */
 #ifndef LSQ_TESTS_QUAD_H
 #define LSQ_TESTS_QUAD_H
 
@@ -126,6 +127,60 @@ static inline void quad_least_norm(int64_t rank, int64_t n, const quad *R, const
   free(T);
 }
 
+/* ---- pairs of quads, for an oracle beyond cond^2 2^-112 ---- */
+
+typedef struct {
+  quad high, low;
+} quad_pair;
+
+static inline quad_pair quad_two_sum(quad a, quad b) {
+  const quad sum = a + b, part = sum - a;
+  return (quad_pair){sum, (a - (sum - part)) + (b - part)};
+}
+
+/* a = high + low of at most 57 bits each (Veltkamp). */
+static inline quad_pair quad_split(quad a) {
+  const quad wide = a * ((quad)0x1p57 + 1), high = wide - (wide - a);
+  return (quad_pair){high, a - high};
+}
+
+/* sum + a b (Dekker), for quads. */
+static inline quad_pair quad_add_product(quad_pair sum, quad a, quad b) {
+  const quad product = a * b;
+  const quad_pair x = quad_split(a), y = quad_split(b);
+  const quad error = ((x.high * y.high - product) + x.high * y.low + x.low * y.high) + x.low * y.low;
+  const quad_pair next = quad_two_sum(sum.high, product);
+  return quad_two_sum(next.high, sum.low + (next.low + error));
+}
+
+/* Corrects x (n), of full rank, by (R'R)^-1 A'(b - A x), R in A as quad_factor leaves it, with sums in pairs of quads.
+ */
+static inline void quad_refine(int64_t m, int64_t n, const quad *R, const int64_t *order, const double *a,
+                               const double *a_low, int64_t lda, const double *b, const double *b_low, int64_t ldb,
+                               quad *x) {
+  quad_pair *g = calloc((size_t)n + 1, sizeof *g);
+  quad *y = quad_array(n);
+  if (g == NULL) abort();
+  for (int round = 0; round < 3; round++) {
+    for (int64_t j = 0; j < n; j++) g[j] = (quad_pair){0, 0};
+    for (int64_t i = 0; i < m; i++) {
+      quad_pair r = {(quad)b[i * ldb] + (b_low != NULL ? b_low[i * ldb] : 0), 0};
+      const double *row = a + i * lda, *row_low = a_low != NULL ? a_low + i * lda : NULL;
+      for (int64_t j = 0; j < n; j++) r = quad_add_product(r, (quad)row[j] + (row_low != NULL ? row_low[j] : 0), -x[j]);
+      for (int64_t j = 0; j < n; j++) {
+        const quad entry = (quad)row[j] + (row_low != NULL ? row_low[j] : 0);
+        g[j] = quad_add_product(quad_add_product(g[j], entry, r.low), entry, r.high);
+      }
+    }
+    for (int64_t i = 0; i < n; i++) y[i] = g[order[i]].high;
+    quad_solve_triangle(n, R, n, 1, y, 1);
+    quad_solve_triangle(n, R, n, 0, y, 1);
+    for (int64_t i = 0; i < n; i++) x[order[i]] += y[i];
+  }
+  free(y);
+  free(g);
+}
+
 /* X (n,k) of least squares and least norm for A + a_low (m,n) and B + b_low (m,k); the low parts may be NULL. Returns
  * the rank, where columns of which less than `negligible` is left are dependent (0: none is). */
 static inline int64_t quad_least_squares(int64_t m, int64_t n, int64_t k, const double *a, const double *a_low,
@@ -150,6 +205,8 @@ static inline int64_t quad_least_squares(int64_t m, int64_t n, int64_t k, const 
     } else {
       quad_solve_triangle(n, A, n, 0, c, 1);
       for (int64_t j = 0; j < n; j++) x[order[j]] = c[j];
+      if (m > n && negligible == 0)
+        quad_refine(m, n, A, order, a, a_low, lda, b + l, b_low != NULL ? b_low + l : NULL, ldb, x);
     }
     for (int64_t j = 0; j < n; j++) X[j * k + l] = x[j];
   }

@@ -7,23 +7,29 @@ typedef void residual_fn(int64_t m, int64_t n, const double *A, const double *A_
 typedef void transposed_product_fn(int64_t m, int64_t n, const double *A, const double *A_low, int64_t lda,
                                    const double *r, const double *r_low, double *g, double *g_low);
 
+typedef void gradient_fn(int64_t m, int64_t n, const double *A, const double *A_low, int64_t lda, const double *r,
+                         const double *r_low, double *g, double *g_low, double *work);
+
 /* residual.c on each level */
 residual_fn lsq_residual_generic_f64;
 transposed_product_fn lsq_transposed_product_generic_f64;
+gradient_fn lsq_gradient_generic_f64;
 #ifdef LSQ_HAVE_X86_64_LEVELS
 residual_fn lsq_residual_v2_f64, lsq_residual_v3_f64, lsq_residual_v4_f64;
 transposed_product_fn lsq_transposed_product_v2_f64, lsq_transposed_product_v3_f64, lsq_transposed_product_v4_f64;
+gradient_fn lsq_gradient_v2_f64, lsq_gradient_v3_f64, lsq_gradient_v4_f64;
 #endif
 
 static const struct {
   residual_fn *residual;
   transposed_product_fn *transposed_product;
+  gradient_fn *gradient;
 } levels[] = {
-    [LSQNET_KERNEL_GENERIC] = {lsq_residual_generic_f64, lsq_transposed_product_generic_f64},
+    [LSQNET_KERNEL_GENERIC] = {lsq_residual_generic_f64, lsq_transposed_product_generic_f64, lsq_gradient_generic_f64},
 #ifdef LSQ_HAVE_X86_64_LEVELS
-    [LSQNET_KERNEL_X86_64_V2] = {lsq_residual_v2_f64, lsq_transposed_product_v2_f64},
-    [LSQNET_KERNEL_X86_64_V3] = {lsq_residual_v3_f64, lsq_transposed_product_v3_f64},
-    [LSQNET_KERNEL_X86_64_V4] = {lsq_residual_v4_f64, lsq_transposed_product_v4_f64},
+    [LSQNET_KERNEL_X86_64_V2] = {lsq_residual_v2_f64, lsq_transposed_product_v2_f64, lsq_gradient_v2_f64},
+    [LSQNET_KERNEL_X86_64_V3] = {lsq_residual_v3_f64, lsq_transposed_product_v3_f64, lsq_gradient_v3_f64},
+    [LSQNET_KERNEL_X86_64_V4] = {lsq_residual_v4_f64, lsq_transposed_product_v4_f64, lsq_gradient_v4_f64},
 #endif
 };
 
@@ -37,4 +43,9 @@ void lsq_transposed_product(const struct lsq_kernels_f64 *kernels, int64_t m, in
                             const double *A_low, int64_t lda, const double *r, const double *r_low, double *g,
                             double *g_low) {
   levels[kernels->level].transposed_product(m, n, A, A_low, lda, r, r_low, g, g_low);
+}
+
+void lsq_gradient(const struct lsq_kernels_f64 *kernels, int64_t m, int64_t n, const double *A, const double *A_low,
+                  int64_t lda, const double *r, const double *r_low, double *g, double *g_low, double *work) {
+  levels[kernels->level].gradient(m, n, A, A_low, lda, r, r_low, g, g_low, work);
 }

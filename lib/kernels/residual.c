@@ -73,4 +73,37 @@ void LEVEL(transposed_product)(int64_t m, int64_t n, const double *A, const doub
   }
 }
 
+/* *sum += value; returns what is lost. */
+static inline double add_to(double value, double *sum) {
+  double error = 0;
+  *sum = lsq_two_sum(*sum, value, &error);
+  return error;
+}
+
+static void add_row_in_three(int64_t n, const double *a, const double *a_low, double r, double r_low, double *high,
+                             double *middle, double *low) {
+  for (int64_t j = 0; j < n; j++) {
+    double error = 0, rest = 0;
+    const double product = lsq_two_product(a[j], r, &error), small = lsq_two_product(a[j], r_low, &rest);
+    rest += add_to(add_to(product, &high[j]), &middle[j]) + add_to(error, &middle[j]) + add_to(small, &middle[j]);
+    if (a_low != NULL) {
+      const double other = lsq_two_product(a_low[j], r, &error);
+      rest += add_to(other, &middle[j]) + (error + a_low[j] * r_low);
+    }
+    low[j] += rest;
+  }
+}
+
+void LEVEL(gradient)(int64_t m, int64_t n, const double *A, const double *A_low, int64_t lda, const double *r,
+                     const double *r_low, double *g, double *g_low, double *work) {
+  for (int64_t j = 0; j < n; j++) g[j] = g_low[j] = work[j] = 0;
+  for (int64_t i = 0; i < m; i++)
+    add_row_in_three(n, A + i * lda, A_low != NULL ? A_low + i * lda : NULL, r[i], r_low[i], g, g_low, work);
+  for (int64_t j = 0; j < n; j++) {
+    double error = 0;
+    g[j] = lsq_two_sum(g[j], g_low[j], &error);
+    g[j] = lsq_two_sum(g[j], error + work[j], &g_low[j]);
+  }
+}
+
 #endif

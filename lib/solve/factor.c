@@ -294,6 +294,12 @@ done:
   return st;
 }
 
+void lsq_factor_inverse_row(const lsq_factor *f, int64_t column, double *row, double *square) {
+  for (int64_t i = 0; i < f->n; i++) row[i] = f->order[i] == column ? 1.0 : 0.0;
+  solve_upper_transposed(f, f->n, row);
+  lsq_factor_solve_plain(f, row, square);
+}
+
 void lsq_factor_solve_transposed(const lsq_factor *f, const double *g, const double *g_low, double *y) {
   double *y_low = f->work;
   for (int64_t i = 0; i < f->rank; i++) {

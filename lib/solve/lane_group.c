@@ -259,6 +259,19 @@ static void subtract(int64_t count, const double *from, double *values) {
   for (int64_t i = 0; i < count; i++) values[i] -= from[i];
 }
 
+/* A sum of squares that may have underflowed, unless there is nothing to be squared, is NaN, so that the lane is
+ * refused. */
+static void check_square(const lsq_lane_group *g) {
+  double *square = number_of(g, LSQ_LANE_SQUARE), *limit = number_of(g, LSQ_LANE_LIMIT);
+  const int64_t lanes = g->kernels->lanes;
+  for (int64_t l = 0; l < lanes; l++) {
+    const double least = limit[l] * 0x1p-300;
+    if (square[l] >= least * least) continue;
+    for (int64_t i = l; i < g->packed.rows * lanes; i += lanes)
+      if (!g->small || g->r[i] != 0.0) square[l] = (double)NAN;
+  }
+}
+
 static void sum_problems(lsq_lane_group *g, int64_t side, const double *x_low) {
   lsq_lane_system *s = &g->system;
   const int64_t lanes = g->kernels->lanes;
@@ -269,6 +282,7 @@ static void sum_problems(lsq_lane_group *g, int64_t side, const double *x_low) {
                        number_of(g, LSQ_LANE_SQUARE));
   g->kernels->gradient(&g->packed, g->r, g->r_low, s->sum, s->sum_low);
   subtract(s->n * lanes, s->limits, s->sum);
+  check_square(g);
 }
 
 /* Number l of each of `count` vectors, to all lanes of another. */
@@ -314,6 +328,7 @@ static void sum_all_rows(lsq_lane_group *g, const lsq_problems *problems, int64_
   memcpy(s->sum, g->partial, (size_t)(n * lanes) * sizeof(double));
   memcpy(s->sum_low, g->partial + n * lanes, (size_t)(n * lanes) * sizeof(double));
   memcpy(number_of(g, LSQ_LANE_SQUARE), g->partial + 2 * n * lanes, (size_t)lanes * sizeof(double));
+  check_square(g);
 }
 
 /* ---- the model's system where there is no map of moments ---- */

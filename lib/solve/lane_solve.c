@@ -306,9 +306,10 @@ static doubles uncertainty(const lsq_lane_system *s, int64_t j) {
   return get(s->rows, j) * fused(number(s, LSQ_LANE_INVERSE), gradient + number(s, LSQ_LANE_OPEN), data);
 }
 
-/* Rounds x + x_low + d to the answer of lanes `where`; returns those in which it stands, and in *worst its largest
- * relative error. `left`: what later corrections would change. */
-static mask judge(lsq_lane_system *s, mask where, doubles left, doubles *worst) {
+/* Rounds x + x_low + d to the answer of lanes `where`; returns those in which it stands, in *worst its largest relative
+ * error, and in *open those in which roundings of the sums weigh too much for that, whatever is still to come. `left`:
+ * what later corrections would change. */
+static mask judge(lsq_lane_system *s, int64_t side, mask where, doubles left, doubles *worst, mask *open) {
   const double tolerance = fmax(s->tolerance, s->unit);
   double *refined = s->work;
   doubles most = {0}, moved = {0};
@@ -320,18 +321,19 @@ static mask judge(lsq_lane_system *s, mask where, doubles left, doubles *worst) 
     most = larger(most, magnitude(high));
     moved = larger(moved, magnitude(get(s->d, j)));
   }
-  mask stands = ~(mask){0};
+  mask stands = ~(mask){0}, settled = stands, sharp = stands;
   for (int64_t j = 0; j < s->n; j++) {
-    const doubles exact = get(refined, j), size = magnitude(exact), open = uncertainty(s, j);
-    const mask vanishes = (size <= open) & (size <= s->unit * most);
-    const doubles error = 0.5 * s->unit * size + left + open;
-    stands &=
-        (left <= 0.25 * tolerance * larger(size, s->unit * most)) & (open <= tolerance * larger(size, 0x1p-20 * most));
-    *worst = choose(vanishes | (size == 0), *worst, larger(*worst, error / size));
-    const doubles rounded = choose(vanishes, every(0), round_to(s->unit, exact));
-    put(s->answer, j, choose(where, rounded, get(s->answer, j)));
+    const doubles exact = get(refined, j), size = magnitude(exact), unknown = uncertainty(s, j);
+    stands &= left <= 0.25 * tolerance * size;
+    settled &= left <= 0.25 * tolerance * larger(size, s->unit * most);
+    sharp &= unknown <= tolerance * size;
+    *worst = larger(*worst, (0.5 * s->unit * size + left + unknown) / size);
+    put(s->answer, j, choose(where, round_to(s->unit, exact), get(s->answer, j)));
   }
-  return where & (stands | ((most == 0) & (moved == 0)));
+  const mask nothing = (most == 0) & (moved == 0) & (get(s->moments, entry(s->n + side, s->n + side)) == 0);
+  *worst = choose(nothing, every(0.5 * s->unit), *worst);
+  *open = where & settled & ~sharp & ~nothing;
+  return where & ((stands & sharp) | nothing);
 }
 
 /* The certificate from ||r||^2 and g = A'r of the answer, for lanes `where`; g may be wrong by `open` of its norm. Work
@@ -398,11 +400,12 @@ static int64_t lanes_of(mask m) {
 /* d = C g, the lanes `going` judged and brought to their next state. */
 static void correct(lsq_lane_system *s, int64_t side, mask going, doubles square, int64_t pass) {
   doubles worst;
+  mask open;
   multiply(s->n, s->inverse, s->g, s->d);
   for (int64_t j = 0; j < s->n; j++) put(s->d, j, -get(s->d, j));
   const doubles change = root(square_sum(s->d, s->n)), share = rate(s, change);
   const mask converges = going & (share < 0.5);
-  const mask stands = judge(s, converges, share / (1 - share) * change, &worst);
+  const mask stands = judge(s, side, converges, share / (1 - share) * change, &worst, &open);
   const mask enough = follow(s, side, stands, square);
   const mask lost = pass + 1 < s->passes ? ~converges : ~stands;
   set_number(s, LSQ_LANE_WORST, choose(stands, worst, number(s, LSQ_LANE_WORST)));
@@ -410,7 +413,7 @@ static void correct(lsq_lane_system *s, int64_t side, mask going, doubles square
   for (int l = 0; l < WIDE; l++) s->corrections[l] -= going[l];
   change_state(s, stands, LSQ_LANE_CHECKED);
   change_state(s, stands & enough, LSQ_LANE_DONE);
-  refuse(s, going & lost);
+  refuse(s, going & (lost | open));
 }
 
 int LEVEL(lane_advance)(lsq_lane_system *s, int64_t side, int64_t pass) {

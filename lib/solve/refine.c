@@ -46,6 +46,7 @@ typedef struct {
   double size, before; /* largest component of this correction and of the last */
   double scale;        /* largest component of x */
   int64_t slow;        /* corrections in a row that did not halve the last */
+  int64_t waited;      /* corrections for the sake of components that vanish beside the largest */
 } progress;
 
 /* What all later corrections together would still change where this one has changed `change` and the last `before`. A
@@ -56,18 +57,25 @@ static double remaining(const progress *now, double change, double before) {
   return now->rate < 1.0 ? now->rate / (1.0 - now->rate) * last : DBL_MAX;
 }
 
-/* A component is settled when its correction is within tolerance of it (of DBL_EPSILON times the largest, for one that
- * vanishes beside it) and the later ones within a quarter, or when it is at rounding level beside the largest and no
- * longer shrinks. */
-static int settled(const lsq_problem *p, const progress *now, const double *x, const double *d, const double *last) {
+/* A component is settled when its correction is within tolerance of it, or of `least` times the largest, and the later
+ * ones within a quarter, or when it is at rounding level beside the largest and no longer shrinks. */
+static int settled(const lsq_problem *p, const progress *now, double least, const double *x, const double *d,
+                   const double *last) {
   const double unit = p->solver->precision, tolerance = fmax(p->solver->options.tolerance, unit);
   for (int64_t j = 0; j < p->n; j++) {
-    const double size = fmax(fabs(x[j]), unit * now->scale), change = fabs(d[j]), before = fabs(last[j]);
+    const double size = fmax(fabs(x[j]), least * now->scale), change = fabs(d[j]), before = fabs(last[j]);
     if (change <= tolerance * size && remaining(now, change, before) <= 0.25 * tolerance * size) continue;
     if (change <= 0x1p-20 * unit * now->scale && change >= 0.25 * before) continue;
     return 0;
   }
   return 1;
+}
+
+/* Those that vanish beside the largest may take a few corrections more, or may be made of roundings for ever. */
+static int all_settled(const lsq_problem *p, progress *now, const double *x, const double *d, const double *last) {
+  enum { PATIENCE = 3 };
+  if (!settled(p, now, p->solver->precision, x, d, last)) return 0;
+  return settled(p, now, 0.0, x, d, last) || now->waited++ == PATIENCE;
 }
 
 static void observe(const lsq_problem *p, progress *now, const double *x, const double *d) {
@@ -124,7 +132,7 @@ static lsqnet_status correct_repeatedly(const lsq_problem *p, const double *b, c
     LSQ_TRY(lsq_limits_check(p->solver));
     memcpy(last, d, (size_t)n * sizeof(double));
     lsq_residual(kernels, p->m, n, p->A, p->A_low, n, x, x_low, b, b_low, r, r_low);
-    lsq_transposed_product(kernels, p->m, n, p->A, p->A_low, n, r, r_low, g, g_low);
+    lsq_gradient(kernels, p->m, n, p->A, p->A_low, n, r, r_low, g, g_low, p->work);
     LSQ_TRY(lsq_correct(p, g, g_low, d, &report->iterations));
     const double size = largest(n, d);
     if (!(size <= DBL_MAX) || (size == 0.0 && largest(n, g) > DBL_EPSILON * p->norm_A * largest(p->m, r))) {
@@ -139,7 +147,7 @@ static lsqnet_status correct_repeatedly(const lsq_problem *p, const double *b, c
     add_correction(n, d, x, x_low);
     report->corrections++;
     observe(p, now, x, d);
-    if (report->corrections > 1 && settled(p, now, x, d, last)) {
+    if (report->corrections > 1 && all_settled(p, now, x, d, last)) {
       report->stopped = LSQNET_STOP_CONVERGED;
       break;
     }
@@ -152,26 +160,38 @@ done:
   return st;
 }
 
+/* Adds to uncertain (n) what is still to come. A settled component changes by its last correction at most, whatever the
+ * rate. */
+static void add_remaining(const lsq_problem *p, const progress *now, int converged, const double *vectors,
+                          double *uncertain) {
+  const double *d = vectors + 2 * p->n, *last = d + p->n;
+  for (int64_t j = 0; j < p->n; j++) {
+    const double left = remaining(now, fabs(d[j]), fabs(last[j]));
+    uncertain[j] += converged ? fmin(left, fabs(d[j])) : left;
+  }
+}
+
 lsqnet_status lsq_refine(const lsq_problem *p, const double *b, const double *b_low, double *x, double *r,
                          double *r_low, double *vectors, lsqnet_report *report) {
   lsqnet_status st = LSQNET_OK;
-  double *uncertain = vectors + 2 * p->n;
+  double *uncertain = vectors + 5 * p->n, *candidate = vectors + 4 * p->n;
   progress now = {.rate = 1.0};
   memset(x, 0, (size_t)p->n * sizeof(double));
   LSQ_TRY(correct_repeatedly(p, b, b_low, x, r, r_low, vectors, &now, report));
   lsq_certify(p, b, b_low, x, r, r_low, vectors, report);
-  if (report->stopped == LSQNET_STOP_CONVERGED) lsq_sharpen_backward_error(p, x, vectors, uncertain, report);
-  lsq_uncertainty(p, b, x, report->residual_norm, uncertain);
+  lsq_uncertainty(p, b, x, r, report->residual_norm, uncertain);
   const int nothing = now.scale == 0.0 && report->backward_error == 0.0; /* x = 0, and A'r is */
   if (report->stopped == LSQNET_STOP_CONVERGED && !nothing && !certain(p, &now, x, uncertain))
     report->stopped = LSQNET_STOP_STAGNATED;
-  if (p->factor != NULL && p->factor->rank < p->n)
-    lsq_least_norm_uncertainty(p->factor, p->unscale, x, uncertain);
-  else
-    lsq_clear_vanishing(p, uncertain, x);
-  if (report->stopped != LSQNET_STOP_MODEL)
-    report->digits = lsq_right_digits(p, x, uncertain, remaining(&now, now.size, now.before));
-  report->status = report->stopped == LSQNET_STOP_CONVERGED ? LSQNET_OK : LSQNET_E_NOT_CONVERGED;
+  const int converged = report->stopped == LSQNET_STOP_CONVERGED;
+  if (p->factor != NULL && p->factor->rank < p->n) lsq_least_norm_uncertainty(p->factor, p->unscale, x, uncertain);
+  add_remaining(p, &now, converged, vectors, uncertain);
+  if (b_low == NULL && (p->factor == NULL || p->factor->rank == p->n) &&
+      lsq_settle_zeros(p, b, x, candidate, uncertain))
+    lsq_certify(p, b, b_low, x, r, r_low, vectors, report);
+  if (converged) lsq_sharpen_backward_error(p, x, vectors, candidate, report);
+  if (report->stopped != LSQNET_STOP_MODEL) report->digits = lsq_right_digits(p, x, uncertain);
+  report->status = converged ? LSQNET_OK : LSQNET_E_NOT_CONVERGED;
 done:
   return st;
 }

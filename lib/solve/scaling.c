@@ -16,12 +16,30 @@ int lsq_scale_exponent(int64_t count, const double *values, int64_t stride) {
   return exponent + root_exponent;
 }
 
+double lsq_norm(int64_t n, const double *v) {
+  double sum = 0.0, largest = 0.0;
+  for (int64_t i = 0; i < n; i++) sum += v[i] * v[i];
+  if ((sum >= 0x1p-900 && sum <= 0x1p1000) || isnan(sum)) return sqrt(sum);
+  for (int64_t i = 0; i < n; i++) largest = fmax(largest, fabs(v[i]));
+  if (largest == 0.0 || isinf(largest)) return largest;
+  sum = 0.0;
+  for (int64_t i = 0; i < n; i++) sum += (v[i] / largest) * (v[i] / largest);
+  return largest * sqrt(sum);
+}
+
+/* What was not zero stays so: whether a component is zero has to show. */
+static double scaled(double value, double power) {
+  const double out = value * power;
+  return out == 0.0 && value != 0.0 ? copysign(0x1p-1074, value) : out;
+}
+
 void lsq_scale_copy(int64_t count, const double *values, int64_t stride, int exponent, double *out,
                     int64_t out_stride) {
   if (exponent > -1000 && exponent < 1000) {
     const double power = ldexp(1.0, exponent);
-    for (int64_t i = 0; i < count; i++) out[i * out_stride] = values[i * stride] * power;
+    for (int64_t i = 0; i < count; i++) out[i * out_stride] = scaled(values[i * stride], power);
   } else {
-    for (int64_t i = 0; i < count; i++) out[i * out_stride] = ldexp(values[i * stride], exponent);
+    const double half = ldexp(1.0, exponent / 2), rest = ldexp(1.0, exponent - exponent / 2);
+    for (int64_t i = 0; i < count; i++) out[i * out_stride] = scaled(scaled(values[i * stride], half), rest);
   }
 }

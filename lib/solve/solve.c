@@ -8,7 +8,7 @@
 
 /* All arrays of one call of lsq_solve, cut from solver->memory. */
 typedef struct {
-  double *A, *A_low, *b, *b_low, *r, *r_low, *x, *scale, *unscale, *vectors, *work, *lanczos;
+  double *A, *A_low, *b, *b_low, *r, *r_low, *x, *scale, *unscale, *vectors, *work, *exact, *lanczos;
   double *zero_answer, *unit, *G;
   int64_t *columns;
   lsq_factor factor;
@@ -56,6 +56,7 @@ static void lay_out_columns(const lsq_data *data, cutter *c, arrays *a) {
   a->G = cut(c, n * n);
   a->factor.inverse_rows = cut(c, n);
   a->factor.work = cut(c, 4 * n);
+  a->exact = cut(c, n * LSQ_EXACT_TERMS);
   a->lanczos = cut(c, (n < LSQ_LANCZOS_MOST ? n : LSQ_LANCZOS_MOST) * (n + 2) + n);
   a->columns = (int64_t *)(void *)cut(c, n);
   a->factor.order = (int64_t *)(void *)cut(c, n);
@@ -78,7 +79,7 @@ static void lay_out(const lsq_data *data, int by_rows, cutter *c, arrays *a) {
   a->unscale = cut(c, n);
   a->zero_answer = cut(c, n);
   a->unit = cut(c, n);
-  a->vectors = cut(c, 5 * n);
+  a->vectors = cut(c, 6 * n);
   a->work = cut(c, 8 * n);
   if (by_rows)
     lay_out_rows(data, c, &a->wide);
@@ -125,12 +126,6 @@ static void scale_matrix(const lsq_data *data, arrays *a) {
     for (int64_t i = 0; i < data->m; i++) norms[j] = fmax(norms[j], fabs(a->A[i * data->n + j]));
   }
   set_unscale(data->n, a->scale, norms, a->unscale);
-}
-
-static double frobenius(int64_t count, const double *A) {
-  double sum = 0.0;
-  for (int64_t i = 0; i < count; i++) sum += A[i] * A[i];
-  return sqrt(sum);
 }
 
 /* The model's answer to zero, which lsq_operator_apply subtracts, and the spectrum. */
@@ -231,11 +226,12 @@ done:
 static lsqnet_status fall_back(const lsq_problem *p, arrays *a, lsqnet_report *report) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_report other = *report;
-  double *x = a->vectors + 2 * p->n;
+  double *x = a->vectors + 2 * p->n, *part = x + p->n;
   st = lsq_lapack_least_squares(p->solver->context, p->m, p->n, 1, p->A, p->n, a->b, 1, x, 1, &other.rank);
   if (st == LSQNET_E_NOT_CONVERGED) return LSQNET_OK;
   LSQ_TRY(st);
   lsq_certify(p, a->b, a->b_low, x, a->r, a->r_low, a->vectors, &other);
+  if (p->wide == NULL) lsq_sharpen_backward_error(p, x, a->vectors, part, &other);
   if (other.rank < p->n || !(other.backward_error <= 10.0 * (double)p->n * p->solver->precision)) goto done;
   memcpy(a->x, x, (size_t)p->n * sizeof(double));
   *report = other;
@@ -257,9 +253,27 @@ double lsq_hand_out(const lsqnet_solver *solver, double x, int exponent, lsqnet_
     return value;
   }
   const double error = x != 0.0 ? fabs(ldexp(value, -exponent) - x) / fabs(x) : 0.0;
-  if (error > 0.0) report->digits = fmin(report->digits, -log10(error));
-  if (error > 0.5 * solver->precision) report->backward_error += error; /* denormal: x as handed out */
+  if (error > 0.0) report->digits = fmax(fmin(report->digits, -log10(error)), 0.0);
+  if (error > 0.5 * solver->precision && report->status == LSQNET_OK) {
+    report->status = LSQNET_E_NOT_CONVERGED;
+    report->stopped = LSQNET_STOP_STAGNATED;
+  }
   return value;
+}
+
+/* Hands a->x out; the certificate becomes that of what is handed out, where the number type moves it. */
+static void hand_out(const lsq_problem *p, const lsq_data *data, int64_t column, int exponent, arrays *a, double *X,
+                     int64_t ldx, lsqnet_report *report) {
+  int moved = 0;
+  for (int64_t j = 0; j < data->n; j++) {
+    const int power = exponent + (int)a->scale[j];
+    const double value = lsq_hand_out(p->solver, a->x[j], power, report), back = ldexp(value, -power);
+    moved |= isfinite(back) && back != a->x[j];
+    if (isfinite(back)) a->x[j] = back;
+    X[j * ldx + column] = value;
+  }
+  if (moved) lsq_certify(p, a->b, a->b_low, a->x, a->r, a->r_low, a->vectors, report);
+  report->residual_norm = ldexp(report->residual_norm, exponent);
 }
 
 /* One right-hand side, from the caller's column of B to its column of X. */
@@ -284,9 +298,7 @@ static lsqnet_status solve_column(const lsq_problem *p, const lsq_data *data, in
     LSQ_TRY(lsq_refine(p, a->b, a->b_low, a->x, a->r, a->r_low, a->vectors, report));
   }
   if (report->status != LSQNET_OK && p->solver->options.lapack_fallback) LSQ_TRY(fall_back(p, a, report));
-  report->residual_norm = ldexp(report->residual_norm, exponent);
-  for (int64_t j = 0; j < data->n; j++)
-    X[j * ldx + column] = lsq_hand_out(p->solver, a->x[j], exponent + (int)a->scale[j], report);
+  hand_out(p, data, column, exponent, a, X, ldx, report);
 done:
   return st;
 }
@@ -340,11 +352,13 @@ static lsqnet_status begin(lsqnet_solver *solver, const lsq_data *data, int by_r
                            .n = data->n,
                            .A = a->A,
                            .A_low = a->A_low,
-                           .norm_A = frobenius(data->m * data->n, a->A),
+                           .norm_A = lsq_norm(data->m * data->n, a->A),
                            .method = solver->options.method,
                            .unscale = a->unscale,
                            .min_norm = solver->options.min_norm,
-                           .work = a->work};
+                           .rounded = data->rounded,
+                           .work = a->work,
+                           .exact = a->exact};
   if (problem->method == LSQNET_METHOD_AUTO) problem->method = LSQNET_METHOD_DIRECT;
 done:
   return st;

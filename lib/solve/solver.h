@@ -9,6 +9,7 @@
  *   iterations.c   gradient descent, Chebyshev, conjugate gradients on the model's products
  *   refine.c       outer refinement: compensated residuals decide what x is, the model only how fast it is reached
  *   certificate.c  backward error and right digits of the answer that is handed out
+ *   exact.c        whether an answer has no error at all
  *   solve.c        all of it for k right-hand sides, and the report
  *
  * A solver without a model of its own hands the problem to one on a shipped model (shipped.h). */
@@ -67,12 +68,14 @@ typedef struct {
   int64_t lda;
   const double *B, *B_low; /* (m,k), B_low may be NULL */
   int64_t ldb;
+  int rounded; /* rows have been multiplied by roots, which pairs hold to some 2^-105 only */
 } lsq_data;
 
 /* Solves all right-hand sides: X (n,k), reports (k), both ours to write. See lsqnet_solver_solve_f64. */
 lsqnet_status lsq_solve(lsqnet_solver *solver, const lsq_data *data, double *X, int64_t ldx, lsqnet_report *reports);
 
-/* x 2^exponent as the caller's number type has it: digits go where that is denormal, all of it where it overflows. */
+/* x 2^exponent as the caller's number type has it: digits go where that is denormal, all of it where it overflows, and
+ * the report says so. */
 double lsq_hand_out(const lsqnet_solver *solver, double x, int exponent, lsqnet_report *report);
 
 /* ---- limits.c ---- */
@@ -88,7 +91,10 @@ lsqnet_status lsq_limits_check(lsqnet_solver *solver);
 /* Exponent e with 2^(e-1) <= root mean square of the `count` values at distance `stride` < 2^e; 0 if all are zero. */
 int lsq_scale_exponent(int64_t count, const double *values, int64_t stride);
 
-/* out_i = values_i 2^exponent, exact unless it over- or underflows. */
+/* The root of the sum of squares, whether or not squares over- or underflow. */
+double lsq_norm(int64_t n, const double *v);
+
+/* out_i = values_i 2^exponent, exact unless it over- or underflows; what is not zero does not become so. */
 void lsq_scale_copy(int64_t count, const double *values, int64_t stride, int exponent, double *out, int64_t out_stride);
 
 /* ---- respond.c ---- */
@@ -137,6 +143,9 @@ lsqnet_status lsq_factor_compute(lsqnet_solver *solver, int64_t m, lsq_factor *f
 
 /* d = (A'A)^-1 (g + g_low) for full rank; g_low NULL means zero, here and below. */
 void lsq_factor_solve(const lsq_factor *factor, const double *g, const double *g_low, double *d);
+
+/* For full rank: row `column` of R^-1 by place, and of (A'A)^-1 by column; n each. */
+void lsq_factor_inverse_row(const lsq_factor *factor, int64_t column, double *row, double *square);
 
 /* y = R^-T P' (g + g_low) and d = P R^-1 y: the two halves of the above. */
 void lsq_factor_solve_transposed(const lsq_factor *factor, const double *g, const double *g_low, double *y);
@@ -193,6 +202,8 @@ lsqnet_status lsq_plain_descent(const lsq_operator *op, const double *b, double 
 
 /* ---- refine.c ---- */
 
+enum { LSQ_EXACT_TERMS = 40 };
+
 /* One problem at unit scale, and the way in which its corrections are made. */
 typedef struct {
   lsqnet_solver *solver;
@@ -205,15 +216,17 @@ typedef struct {
   const lsq_operator *op; /* on A, or on factor->Q */
   const double *unscale;  /* (n) */
   int min_norm;
-  double *work; /* (8 n) */
+  int rounded;   /* as in lsq_data */
+  double *work;  /* (8 n) */
+  double *exact; /* (n,LSQ_EXACT_TERMS), see lsq_is_exact */
 } lsq_problem;
 
 /* d = a correction from g + g_low = A'r: about (A'A)^-1 (g + g_low). */
 lsqnet_status lsq_correct(const lsq_problem *problem, const double *g, const double *g_low, double *d,
                           int64_t *iterations);
 
-/* Refines x (n), from zero, for right-hand side b + b_low at unit scale; r, r_low (m), g, g_low, d, last (n) are for
- * its use. Fills the report but for model_calls, condition and rank. */
+/* Refines x (n), from zero, for right-hand side b + b_low at unit scale; r, r_low (m) and vectors (6 n) are for its
+ use. Fills the report but for model_calls, condition and rank. */
 lsqnet_status lsq_refine(const lsq_problem *problem, const double *b, const double *b_low, double *x, double *r,
                          double *r_low, double *vectors, lsqnet_report *report);
 
@@ -229,14 +242,26 @@ void lsq_certify(const lsq_problem *problem, const double *b, const double *b_lo
 void lsq_sharpen_backward_error(const lsq_problem *problem, const double *x, const double *gradient, double *part,
                                 lsqnet_report *report);
 
-/* uncertain (n): what the roundings of compensated sums may have left wrong in the components of a refined x. */
-void lsq_uncertainty(const lsq_problem *problem, const double *b, const double *x, double residual_norm,
-                     double *uncertain);
+/* uncertain (n): what the roundings of compensated sums may have left wrong in the components of a refined x, of which
+ * r (m) is the residual. */
+void lsq_uncertainty(const lsq_problem *problem, const double *b, const double *x, const double *r,
+                     double residual_norm, double *uncertain);
 
-/* Sets to 0 what the compensated sums cannot tell from 0, and what vanishes beside the largest component as well. */
-void lsq_clear_vanishing(const lsq_problem *problem, const double *uncertain, double *x);
+/* Where components cannot be told from 0 by compensated sums, but can be shown to be 0 by sums without roundings, they
+ * become that and are certain: if x is the answer without any error then, or if their columns are orthogonal to b and
+ * to the others. Returns whether that was so; otherwise x stays as it is. candidate (n). */
+int lsq_settle_zeros(const lsq_problem *problem, const double *b, double *x, double *candidate, double *uncertain);
 
-/* Digits of the worst component of x, zeros left out, where later corrections would still change `remaining`. */
-double lsq_right_digits(const lsq_problem *problem, const double *x, const double *uncertain, double remaining);
+/* Digits of the worst component of x, of which `uncertain` are the errors beside its last rounding. */
+double lsq_right_digits(const lsq_problem *problem, const double *x, const double *uncertain);
+
+/* ---- exact.c ---- */
+
+/* Whether A'(b - A x) is 0, without any rounding. 0 as well where that cannot be seen: sums with more than
+ * LSQ_EXACT_TERMS terms, products that underflow. gradient (n,LSQ_EXACT_TERMS). */
+int lsq_is_exact(int64_t m, int64_t n, const double *A, const double *b, const double *x, double *gradient);
+
+/* Whether v'w = 0 likewise, of m numbers at distances v_step and w_step. */
+int lsq_is_orthogonal(int64_t m, const double *v, int64_t v_step, const double *w, int64_t w_step);
 
 #endif

@@ -61,7 +61,7 @@ static void sum_state(const lsqnet_state *s, lsq_lane_group *g, int64_t side, do
   const double trace = system->number[LSQ_LANE_TRACE * lanes], b_drift = s->drift[n + side] * scale * scale;
   const double moved = sqrt(drift * length) + sqrt(b_drift), open = sqrt(drift) * moved;
   const double least = (LSQ_STATE_ROUNDING * (double)(n + 8) * data * data + moved * moved) / (scale * scale);
-  fill(g, system->number + LSQ_LANE_SQUARE * lanes, fmax(square.high, least));
+  fill(g, system->number + LSQ_LANE_SQUARE * lanes, fmax(square.high, 0.0) + least);
   fill(g, system->number + LSQ_LANE_OPEN * lanes, open + LSQ_STATE_ROUNDING * (double)(n + 8) * sqrt(trace) * data);
 }
 

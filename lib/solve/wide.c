@@ -11,13 +11,7 @@
 #include "kernels/compensated.h"
 #include "kernels/pair.h"
 
-static const double PAIR_ROUNDING = 0x1p-102; /* as in certificate.c */
-
-static double norm(int64_t n, const double *v) {
-  double sum = 0.0;
-  for (int64_t i = 0; i < n; i++) sum += v[i] * v[i];
-  return sqrt(sum);
-}
+static const double PAIR_ROUNDING = 0x1p-102, UNDERFLOW = 0x1p-1060; /* as in certificate.c */
 
 /* Row i of A, whose columns are at unit size, as column i of W. */
 static void take_row(const lsq_problem *p, lsq_wide *w, int64_t i) {
@@ -36,7 +30,7 @@ lsqnet_status lsq_wide_prepare(lsqnet_solver *solver, const lsq_problem *p, lsq_
   for (int64_t i = 0; i < w->m; i++) take_row(p, w, i);
   memcpy(w->factor.Q, w->W, (size_t)(w->m * w->n) * sizeof(double));
   LSQ_TRY(lsq_factor_compute(solver, w->n, &w->factor, contradiction));
-  for (int64_t j = 0; j < w->n; j++) w->lengths[j] = norm(w->m, w->factor.Q + j * w->m);
+  for (int64_t j = 0; j < w->n; j++) w->lengths[j] = lsq_norm(w->m, w->factor.Q + j * w->m);
 done:
   return st;
 }
@@ -79,30 +73,37 @@ static void correct(const struct lsq_kernels_f64 *kernels, const lsq_wide *w, do
   lsq_residual(kernels, w->n, w->m, w->W, w->W_low, w->m, w->y, w->y_low, w->zero, NULL, x, x_low);
 }
 
+/* Of component j, equation by equation: row j of Q R^-T, and of each equation what it is summed up from (sizes). */
+static double componentwise(const lsq_wide *w, const double *sizes, double *row, int64_t j) {
+  double sum = 0.0;
+  lsq_factor_solve_plain(&w->factor, w->factor.Q + j * w->m, row);
+  for (int64_t i = 0; i < w->m; i++) sum += fabs(row[i]) * sizes[i];
+  return sum;
+}
+
 /* uncertain (n): what roundings of r, taken to x by W (R'R)^-1 = Q R^-T, and those of W y may leave wrong in x. */
-static void bound_roundings(const lsq_wide *w, const double *x, double *uncertain) {
-  const double size = norm(w->n * w->m, w->W) * norm(w->n, x) + norm(w->m, w->c);
+static void bound_roundings(const lsq_problem *p, const lsq_wide *w, const double *x, double *uncertain) {
+  const double size = lsq_norm(w->n * w->m, w->W) * lsq_norm(w->n, x) + lsq_norm(w->m, w->c);
+  double *sizes = w->r, *row = w->r_low;
+  for (int64_t i = 0; i < w->m; i++) {
+    sizes[i] = fabs(w->c[i]);
+    for (int64_t j = 0; j < w->n; j++) sizes[i] += fabs(w->W[j * w->m + i] * x[j]);
+    if (sizes[i] > 0.0) sizes[i] += UNDERFLOW / PAIR_ROUNDING;
+  }
   for (int64_t j = 0; j < w->n; j++) {
-    double terms = 0.0;
+    double terms = 0.0, equations = w->lengths[j] * w->factor.inverse_norm * size;
     for (int64_t i = 0; i < w->m; i++) terms += fabs(w->W[j * w->m + i] * w->y[i]);
-    uncertain[j] = PAIR_ROUNDING * (w->lengths[j] * w->factor.inverse_norm * size + terms);
+    if (!(PAIR_ROUNDING * equations <= 0x1p-10 * p->solver->precision * fabs(x[j])))
+      equations = fmin(equations, componentwise(w, sizes, row, j));
+    uncertain[j] = PAIR_ROUNDING * (equations + terms);
   }
 }
 
-static double largest(int64_t n, const double *v) {
-  double value = 0.0;
-  for (int64_t i = 0; i < n; i++) value = fmax(value, fabs(v[i]));
-  return value;
-}
-
-/* The largest change of a component, relative to it (to DBL_EPSILON times the largest, for one that vanishes beside
- * it); a change that roundings explain is none. */
-static double relative_change(const lsq_problem *p, int64_t n, const double *x, const double *last,
-                              const double *uncertain) {
-  const double scale = largest(n, x);
+/* The largest change of a component, relative to it; a change that roundings explain is none. */
+static double relative_change(int64_t n, const double *x, const double *last, const double *uncertain) {
   double worst = 0.0;
   for (int64_t j = 0; j < n; j++) {
-    const double change = fabs(x[j] - last[j]), relative = change / fmax(fabs(x[j]), p->solver->precision * scale);
+    const double change = fabs(x[j] - last[j]), relative = change / fabs(x[j]);
     if (!(change <= 2.0 * uncertain[j]) && !(relative <= worst)) worst = relative;
   }
   return worst;
@@ -115,7 +116,7 @@ typedef struct {
 
 /* What all later corrections together would still change, relative to each component. */
 static double remaining(const progress *now) {
-  return now->rate < 1.0 ? now->rate / (1.0 - now->rate) * now->change : DBL_MAX;
+  return now->rate < 1.0 ? now->rate / (1.0 - now->rate) * now->change : now->change > 0.0 ? DBL_MAX : 0.0;
 }
 
 static int32_t correct_repeatedly(const lsq_problem *p, lsq_wide *w, double *x, double *x_low, double *last,
@@ -128,8 +129,8 @@ static int32_t correct_repeatedly(const lsq_problem *p, lsq_wide *w, double *x, 
     memcpy(last, x, (size_t)w->n * sizeof(double));
     residual(kernels, w, x, x_low);
     correct(kernels, w, x, x_low);
-    bound_roundings(w, x, uncertain);
-    now->change = relative_change(p, w->n, x, last, uncertain);
+    bound_roundings(p, w, x, uncertain);
+    now->change = relative_change(w->n, x, last, uncertain);
     if (!(now->change <= DBL_MAX)) return LSQNET_STOP_MODEL;
     if (++*corrections == 1) continue;
     now->rate = before > 0.0 ? now->change / before : 0.0;
@@ -150,14 +151,12 @@ void lsq_wide_refine(const lsq_problem *p, lsq_wide *w, const double *b, const d
   memset(x, 0, (size_t)w->n * sizeof(double));
   memset(x_low, 0, (size_t)w->n * sizeof(double));
   report->stopped = correct_repeatedly(p, w, x, x_low, last, uncertain, &now, &report->corrections);
-  const double scale = largest(w->n, x);
-  for (int64_t j = 0; j < w->n; j++) uncertain[j] += remaining(&now) * fmax(fabs(x[j]), p->solver->precision * scale);
+  for (int64_t j = 0; j < w->n; j++) uncertain[j] += x[j] != 0.0 ? remaining(&now) * fabs(x[j]) : 0.0;
   for (int64_t j = 0; j < w->n; j++) {
     x[j] = ldexp(x[j] / p->unscale[j], exponent);
     uncertain[j] = ldexp(uncertain[j] / p->unscale[j], exponent);
   }
   lsq_certify(p, b, b_low, x, r, r_low, vectors, report);
-  lsq_clear_vanishing(p, uncertain, x);
-  if (report->stopped != LSQNET_STOP_MODEL) report->digits = lsq_right_digits(p, x, uncertain, 0.0);
+  if (report->stopped != LSQNET_STOP_MODEL) report->digits = lsq_right_digits(p, x, uncertain);
   report->status = report->stopped == LSQNET_STOP_CONVERGED ? LSQNET_OK : LSQNET_E_NOT_CONVERGED;
 }

@@ -1,0 +1,237 @@
+/* Certificates at the edges: components that vanish beside the others, residuals whose squares underflow, answers that
+ * underflow, zeros. Truths are known without an oracle, or by it. */
+#include <check.h>
+#include <lsqnet/gels.h>
+
+#include "problem.h"
+
+static lsqnet_context *context;
+static const model_kind shipped = {NULL, NULL, 0, 0, 0};
+
+static void setup(void) { ck_assert_int_eq(lsqnet_context_create(&context, NULL), LSQNET_OK); }
+
+static void teardown(void) { lsqnet_context_destroy(context); }
+
+static lsqnet_solver *solver_with(double ridge, int min_norm, int fallback) {
+  lsqnet_solver_options options = solver_options(LSQNET_METHOD_AUTO);
+  options.ridge = ridge;
+  options.min_norm = min_norm;
+  options.lapack_fallback = fallback;
+  return solver_on(context, shipped, &options);
+}
+
+/* Of a problem of at most 4 x 3; nothing but `x` and `digits` is given for digits that must be reported. */
+typedef struct {
+  const char *name;
+  int64_t m, n;
+  double a[12], b[4], weights[4], x[3];
+  double residual; /* its norm */
+  int32_t status;
+} known;
+
+static const known all_known[] = {
+    {"diagonal", 2, 2, {1, 0, 0, 1e-40}, {1, 1e-40}, {0}, {1, 1}, 0, 0},
+    {"b alone is small", 2, 2, {1, 0, 0, 1}, {1, 0x1p-140}, {0}, {1, 0x1p-140}, 0, 0},
+    {"near the end of the range", 2, 2, {1, 0, 0, 1}, {1, 0x1p-950}, {0}, {1, 0x1p-950}, 0, 0},
+    {"one below two", 3, 2, {1, 0, 1, 0, 0, 1e-35}, {1, 2, 7e-35}, {0}, {1.5, 7}, 0.70710678118654752, 0},
+    {"weights", 2, 2, {1, 0, 0, 1}, {1, 1}, {1, 1e-70}, {1, 1}, 0, 0},
+    {"blocks",
+     4,
+     3,
+     {1, 1, 0, 1, -1, 0, 0, 0, 1, 0, 0, 1},
+     {2, 0, 1e-50, 3e-50},
+     {0},
+     {1, 1, 2e-50},
+     1.4142135623730951e-50,
+     0},
+    {"far apart", 3, 2, {1, 0, 0, 1, 0, 0}, {1e200, 1e-100, 3}, {0}, {1e200, 1e-100}, 3, 0},
+    {"a residual of 2^-560", 3, 1, {1, 1, 0}, {1, 1, 0x1p-560}, {0}, {1}, 0x1p-560, 0},
+    {"a residual of 2^-560, n = 2", 4, 2, {1, 0, 1, 0, 0, 1, 0, 0}, {1, 1, 1, 0x1p-560}, {0}, {1, 1}, 0x1p-560, 0},
+    {"a residual beside 1e200", 3, 1, {1, 1, 0}, {1e200, 1e200, 3}, {0}, {1e200}, 3, 0},
+    {"no slope", 4, 2, {1, 1, 1, -1, 1, 1, 1, -1}, {3, 3, 3, 3}, {0}, {3, 0}, 0, 0},
+    {"orthogonal b", 2, 1, {1, 1}, {1, -1}, {0}, {0}, 1.4142135623730951, 0},
+    {"odd columns, even b", 3, 2, {1, -1, 1, 0, 1, 1}, {2, 0.5, 2}, {0}, {1.5, 0}, 1.2247448713915890, 0},
+    {"the same without a third", 3, 2, {1, -1, 1, 0, 1, 1}, {1, 0, 1}, {0}, {2.0 / 3, 0}, 0.81649658092772603, 0},
+    {"an answer of 0 for want of range", 1, 1, {DBL_MAX}, {0x1p-1074}, {0}, {0}, 0x1p-1074, LSQNET_E_NOT_CONVERGED},
+};
+enum { KNOWN = sizeof all_known / sizeof all_known[0] };
+
+/* As a batch of 9, which fills and begins a group of lanes. */
+START_TEST(known_answers_are_certified_in_every_component) {
+  enum { COPIES = 9 };
+  const known *k = &all_known[_i];
+  lsqnet_solver *solver = solver_with(0, 0, 0);
+  lsqnet_problems p;
+  lsqnet_report reports[COPIES] = {{.size = sizeof *reports}};
+  double a[COPIES * 12], b[COPIES * 4], w[COPIES * 4], x[COPIES * 3];
+  for (int c = 0; c < COPIES; c++) {
+    memcpy(a + c * k->m * k->n, k->a, (size_t)(k->m * k->n) * sizeof *a);
+    memcpy(b + c * k->m, k->b, (size_t)k->m * sizeof *b);
+    memcpy(w + c * k->m, k->weights, (size_t)k->m * sizeof *w);
+  }
+  ck_assert_int_eq(lsqnet_problems_init(&p, sizeof p), LSQNET_OK);
+  p.count = COPIES;
+  p.m = k->m;
+  p.n = k->n;
+  const lsqnet_status st = lsqnet_solver_solve_batch_f64(solver, &p, a, b, k->weights[0] > 0 ? w : NULL, x, reports);
+  ck_assert_msg(st == k->status, "%s: %s", k->name, lsqnet_last_message());
+  for (int c = 0; c < COPIES; c++) {
+    const lsqnet_report *r = &reports[c];
+    for (int64_t j = 0; j < k->n; j++)
+      ck_assert_msg(x[c * k->n + j] == k->x[j], "%s: x[%d] = %g", k->name, (int)j, x[c * k->n + j]);
+    ck_assert_int_eq(r->status, k->status);
+    ck_assert_msg(st == LSQNET_OK ? r->digits >= 15 : r->digits == 0 && !signbit(r->digits), "%s: %g digits", k->name,
+                  r->digits);
+    ck_assert_msg(fabs(r->residual_norm - k->residual) <= 2 * DBL_EPSILON * k->residual, "%s: residual %g", k->name,
+                  r->residual_norm);
+    ck_assert(r->backward_error <= (st == LSQNET_OK ? 10 * (double)k->n * DBL_EPSILON : 1));
+  }
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+START_TEST(dgels_and_float32_and_least_norm_keep_small_components) {
+  double a[] = {1, 0, 0, 1}, b[] = {1, 0x1p-140}, wide[] = {1, 1, 0, 0, 0, 1}, c[] = {1, 1e-40}, x[3];
+  float narrow[] = {1, 0, 0, 1e-30f}, d[] = {1, 1e-30f}, y[2];
+  lsqnet_report report = {.size = sizeof report};
+  ck_assert_int_eq(lsqnet_dgels(LSQNET_ROW_MAJOR, 'N', 2, 2, 1, a, 2, b, 1), 0);
+  ck_assert(b[0] == 1 && b[1] == 0x1p-140);
+  lsqnet_solver *solver = solver_with(0, 1, 0);
+  ck_assert_int_eq(lsqnet_solver_solve_f32(solver, 2, 2, 1, narrow, 2, d, 1, y, 1, &report), LSQNET_OK);
+  ck_assert(y[0] == 1 && y[1] == 1 && report.digits > 7);
+  ck_assert_int_eq(lsqnet_solver_solve_f64(solver, 2, 3, 1, wide, 3, c, 1, x, 1, &report), LSQNET_OK);
+  ck_assert(x[0] == 0.5 && x[1] == 0.5 && x[2] == 1e-40 && report.digits > 15);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+START_TEST(rows_that_have_faded_still_say_what_they_alone_say) {
+  const double a[] = {1, 0, 0, 1}, b[] = {1, 3};
+  lsqnet_solver *solver = solver_with(0, 0, 0);
+  lsqnet_state_options options;
+  lsqnet_state *state = NULL;
+  lsqnet_report report = {.size = sizeof report};
+  double x[2];
+  ck_assert_int_eq(lsqnet_state_options_init(&options, sizeof options), LSQNET_OK);
+  options.n = 2;
+  options.forgetting = 0.5;
+  options.keep_rows = _i;
+  ck_assert_int_eq(lsqnet_state_create(&state, context, &options), LSQNET_OK);
+  ck_assert_int_eq(lsqnet_solver_append_rows(solver, state, 2, a, 2, b, 1), LSQNET_OK);
+  for (int i = 0; i < 640; i++) ck_assert_int_eq(lsqnet_solver_append_rows(solver, state, 1, a, 2, b, 1), LSQNET_OK);
+  ck_assert_int_eq(lsqnet_solver_solve_state(solver, state, x, 1, &report), LSQNET_OK);
+  ck_assert(x[0] == 1 && x[1] == 3);
+  if (_i) ck_assert(report.digits > 15);
+  lsqnet_state_destroy(state);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+/* Two equal columns are told apart by a ridge alone: x is small, the condition 1 / sqrt(ridge). */
+START_TEST(a_ridge_over_equal_columns_is_solved) {
+  static const double ridges[] = {1e-4, 1e-10, 1e-13, 1e-14, 1e-16, 1e-20, 1e300};
+  const double ridge = ridges[_i];
+  const int64_t m = 20, n = 5;
+  lsqnet_solver *solver = solver_with(ridge, 0, 0);
+  uint64_t state = 7;
+  for (int round = 0; round < 10; round++) {
+    problem p = problem_create(m + n, n, 1, 0);
+    lsqnet_report report = {.size = sizeof report};
+    p.a_low = doubles((m + n) * n);
+    for (int64_t i = 0; i < m; i++) {
+      for (int64_t j = 0; j < n; j++) p.a[i * n + j] = j + 1 < n ? normal(&state) : p.a[i * n + j - 1];
+      p.b[i] = normal(&state);
+    }
+    const quad root = quad_sqrt((quad)ridge);
+    for (int64_t j = 0; j < n; j++) {
+      p.a[(m + j) * n + j] = (double)root;
+      p.a_low[(m + j) * n + j] = (double)(root - (double)root);
+    }
+    (void)problem_truth(&p, 0);
+    ck_assert_msg(lsqnet_solver_solve_f64(solver, m, n, 1, p.a, n, p.b, 1, p.x, 1, &report) == LSQNET_OK, "%g: %s",
+                  ridge, lsqnet_last_message());
+    ck_assert_msg(worst_error(&p, DBL_EPSILON) <= 1, "%g: %g units", ridge, worst_error(&p, DBL_EPSILON));
+    ck_assert_msg(report.digits >= 15, "%g: %g digits", ridge, report.digits);
+    problem_free(&p);
+  }
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+/* Where the answer is right to its last digit, the report does not say that none is. */
+START_TEST(laeuchlis_problems_have_the_digits_that_they_have) {
+  lsqnet_solver *solver = solver_with(0, 0, 0);
+  for (int consistent = 0; consistent < 2; consistent++)
+    for (int power = -1; power >= -14; power--) {
+      const int64_t n = 5;
+      problem p = problem_create(n + 1, n, 1, 0);
+      lsqnet_report report = {.size = sizeof report};
+      for (int64_t i = 0; i <= n; i++) {
+        for (int64_t j = 0; j < n; j++) p.a[i * n + j] = i == 0 ? 1 : i == j + 1 ? pow(10, power) : 0;
+        p.b[i] = !consistent ? cos((double)(2 * i + 1)) : i == 0 ? (double)n : pow(10, power);
+      }
+      (void)problem_truth(&p, 0);
+      ck_assert_int_eq(problem_solve(solver, &p, &report), LSQNET_OK);
+      ck_assert(worst_error(&p, DBL_EPSILON) <= 1);
+      ck_assert_msg(report.digits >= 15, "1e%d: %g digits", power, report.digits);
+      problem_free(&p);
+    }
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+/* What cannot be told from 0 is not called 0, and has no digits. */
+START_TEST(a_component_that_could_be_zero_has_no_digits) {
+  lsqnet_solver *solver = solver_with(0, 0, 0);
+  problem p = problem_create(3, 1, 1, 0);
+  lsqnet_report report = {.size = sizeof report};
+  p.a[0] = p.a[1] = p.a[2] = p.b[0] = 1;
+  p.b[1] = -1;
+  p.b[2] = 1e-40;
+  ck_assert_int_eq(problem_solve(solver, &p, &report), LSQNET_E_NOT_CONVERGED);
+  ck_assert(report.digits == 0);
+  problem_free(&p);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+START_TEST(an_answer_may_not_lie_where_its_problem_does) {
+  double a[] = {1, 2, 3, 4, 5, 7}, b[] = {1, 2, 3}, x[2];
+  double *answers[] = {x, a};
+  const double *as[] = {a, a}, *bs[] = {b, b};
+  lsqnet_solver *solver = solver_with(0, 0, 0);
+  lsqnet_problems p;
+  ck_assert_int_eq(lsqnet_problems_init(&p, sizeof p), LSQNET_OK);
+  p.count = 2;
+  p.m = 3;
+  p.n = 2;
+  for (int64_t at = -1; at < 6; at++)
+    ck_assert_int_eq(lsqnet_solver_solve_f64(solver, 3, 2, 1, a, 2, b, 1, at < 0 ? b + 2 : a + at, 1, NULL),
+                     LSQNET_E_ARGUMENT);
+  ck_assert_ptr_nonnull(strstr(lsqnet_last_message(), "x overlaps a"));
+  ck_assert_int_eq(lsqnet_solver_solve_pointers_f64(solver, &p, as, bs, NULL, answers, NULL), LSQNET_E_ARGUMENT);
+  ck_assert(a[0] == 1 && b[2] == 3);
+  ck_assert_int_eq(lsqnet_solver_solve_f64(solver, 3, 2, 1, a, 2, b, 1, x, 1, NULL), LSQNET_OK);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("certificates");
+  TCase *edges = tcase_create("edges");
+  tcase_add_checked_fixture(edges, setup, teardown);
+  tcase_set_timeout(edges, 60);
+  suite_add_tcase(suite, edges);
+  tcase_add_loop_test(edges, known_answers_are_certified_in_every_component, 0, KNOWN);
+  tcase_add_test(edges, dgels_and_float32_and_least_norm_keep_small_components);
+  tcase_add_loop_test(edges, rows_that_have_faded_still_say_what_they_alone_say, 0, 2);
+  tcase_add_loop_test(edges, a_ridge_over_equal_columns_is_solved, 0, 7);
+  tcase_add_test(edges, laeuchlis_problems_have_the_digits_that_they_have);
+  tcase_add_test(edges, a_component_that_could_be_zero_has_no_digits);
+  tcase_add_test(edges, an_answer_may_not_lie_where_its_problem_does);
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_NORMAL);
+  const int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed != 0;
+}
