@@ -2,11 +2,16 @@
  * that names the argument and the value, writes nothing, loses nothing, and the right call works afterwards. And with
  * each of its allocations failing in turn. */
 #include <check.h>
+#include <fenv.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
 
 #include "api_table.h"
 #include "memory_file.h"
@@ -272,6 +277,86 @@ START_TEST(every_function_survives_each_failed_allocation) {
 }
 END_TEST
 
+/* ---- what a host does to its threads' arithmetic ---- */
+
+static uint64_t hash_bytes(uint64_t hash, const void *data, size_t bytes) {
+  for (size_t i = 0; i < bytes; i++) hash = (hash ^ ((const unsigned char *)data)[i]) * UINT64_C(1099511628211);
+  return hash;
+}
+
+static lsqnet_status hash_written(void *user, const void *data, uint64_t bytes) {
+  uint64_t *hash = user;
+  *hash = hash_bytes(*hash, data, (size_t)bytes);
+  return LSQNET_OK;
+}
+
+static uint64_t hash_file(uint64_t hash, const char *path) {
+  unsigned char bytes[4096];
+  FILE *file = fopen(path, "rb");
+  ck_assert_ptr_nonnull(file);
+  for (size_t got = fread(bytes, 1, sizeof bytes, file); got > 0; got = fread(bytes, 1, sizeof bytes, file))
+    hash = hash_bytes(hash, bytes, got);
+  fclose(file);
+  return hash;
+}
+
+/* Of all that a call may have written. */
+static uint64_t fingerprint(void) {
+  uint64_t hash = UINT64_C(14695981039346656037);
+  hash = hash_bytes(hash, api_out, sizeof api_out);
+  hash = hash_bytes(hash, api_out32, sizeof api_out32);
+  hash = hash_bytes(hash, api_file, (size_t)F.file_bytes);
+  hash = hash_bytes(hash, F.reports, sizeof F.reports);
+  if (F.made_model != NULL) ck_assert_ok(lsqnet_model_save_stream(F.made_model, hash_written, &hash));
+  ck_assert_ok(lsqnet_model_save_stream(F.model, hash_written, &hash));
+  return hash_file(hash, F.path);
+}
+
+enum { NEAREST, UPWARD, DOWNWARD, TOWARD_ZERO, FLUSHING, MODES };
+
+static int set_mode(int mode) {
+  static const int roundings[] = {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
+  if (mode < FLUSHING) return fesetround(roundings[mode]) == 0;
+#ifdef __SSE__
+  _mm_setcsr(_mm_getcsr() | 0x8040); /* results and operands */
+  return 1;
+#else
+  return 0;
+#endif
+}
+
+static lsqnet_status call_in(const api_entry *e, int mode, uint64_t *result) {
+  api_slot slots[API_ARGUMENTS];
+  fenv_t normal;
+  api_setup();
+  for (int i = 0; i < API_NUMBERS && mode >= FLUSHING; i++) api_in[i] *= 0x1p-1030;
+  fill(e, slots);
+  ck_assert_int_eq(fegetenv(&normal), 0);
+  const int set = mode >= MODES || set_mode(mode);
+  const lsqnet_status status = set ? e->call(slots) : LSQNET_E_UNSUPPORTED;
+  (void)fesetenv(&normal);
+  *result = fingerprint();
+  api_teardown();
+  return status;
+}
+
+/* Numbers that are normal and, for flushing (MODES: the same without), denormal. */
+START_TEST(another_arithmetic_of_the_host_changes_nothing_or_is_refused) {
+  const api_entry *e = &api_entries[_i];
+  uint64_t right, right_small, result;
+  if (e->call == NULL) return;
+  ck_assert_int_eq(call_in(e, NEAREST, &right), LSQNET_OK);
+  const lsqnet_status small = call_in(e, MODES, &right_small);
+  for (int mode = UPWARD; mode < MODES; mode++) {
+    const lsqnet_status status = call_in(e, mode, &result);
+    if (status == LSQNET_E_UNSUPPORTED) continue;
+    ck_assert_msg(status == (mode == FLUSHING ? small : LSQNET_OK), "%s, mode %d: %s \"%s\"", e->name, mode,
+                  lsqnet_status_name(status), lsqnet_last_message());
+    ck_assert_msg(result == (mode == FLUSHING ? right_small : right), "%s, mode %d: another result", e->name, mode);
+  }
+}
+END_TEST
+
 /* ---- completeness ---- */
 
 START_TEST(the_table_has_every_public_function) {
@@ -297,6 +382,7 @@ int main(void) {
   tcase_add_test(each, the_table_has_every_public_function);
   tcase_add_loop_test(each, every_wrong_argument_is_refused_by_name_and_value, 0, api_entry_count);
   tcase_add_loop_test(each, every_function_survives_each_failed_allocation, 0, api_entry_count);
+  tcase_add_loop_test(each, another_arithmetic_of_the_host_changes_nothing_or_is_refused, 0, api_entry_count);
   suite_add_tcase(suite, each);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);
