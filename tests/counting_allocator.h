@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#define COUNTING_MOST (UINT64_C(1) << 36) /* a block beyond is refused, as most machines would */
+
 typedef struct {
   atomic_llong calls;      /* of allocate so far */
   atomic_llong live;       /* blocks out */
@@ -15,12 +17,12 @@ typedef struct {
   long long refuse;        /* number of the call that gets NULL; 0: none */
 } counting_allocator;
 
-static void *counting_allocate(void *user, uint64_t bytes, uint64_t alignment) {
+static inline void *counting_allocate(void *user, uint64_t bytes, uint64_t alignment) {
   counting_allocator *a = (counting_allocator *)user;
   const long long call = atomic_fetch_add(&a->calls, 1) + 1;
   if (bytes == 0 || alignment == 0 || alignment > 64 || (alignment & (alignment - 1)) != 0)
     atomic_fetch_add(&a->misuses, 1);
-  if (call == a->refuse) return NULL;
+  if (call == a->refuse || bytes > COUNTING_MOST) return NULL;
   void *memory = aligned_alloc(64, (size_t)((bytes + 63) / 64 * 64));
   if (memory != NULL) {
     atomic_fetch_add(&a->live, 1);
@@ -30,7 +32,7 @@ static void *counting_allocate(void *user, uint64_t bytes, uint64_t alignment) {
   return memory;
 }
 
-static void counting_release(void *user, void *memory, uint64_t bytes) {
+static inline void counting_release(void *user, void *memory, uint64_t bytes) {
   counting_allocator *a = (counting_allocator *)user;
   if (memory == NULL) atomic_fetch_add(&a->misuses, 1);
   atomic_fetch_sub(&a->live, 1);
@@ -39,7 +41,7 @@ static void counting_release(void *user, void *memory, uint64_t bytes) {
 }
 
 /* A context on this allocator, which must be zero but for `refuse`. */
-static lsqnet_status counting_context(lsqnet_context **out, counting_allocator *a, int32_t threads) {
+static inline lsqnet_status counting_context(lsqnet_context **out, counting_allocator *a, int32_t threads) {
   lsqnet_context_options options;
   lsqnet_status status = lsqnet_context_options_init(&options, sizeof options);
   if (status != LSQNET_OK) return status;

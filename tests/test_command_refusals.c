@@ -85,12 +85,16 @@ START_TEST(matrix_market_that_cannot_be_used_is_refused_with_its_line) {
 }
 END_TEST
 
-/* Sizes that no memory holds: said, not tried. */
-START_TEST(announced_sizes_beyond_memory_are_refused) {
+/* Sizes that the file's own does not justify: said, not tried. */
+START_TEST(announced_sizes_beyond_the_file_are_refused) {
   write_text("a.mtx", "%%MatrixMarket matrix coordinate real general\n4000000000 4000000000 1\n1 1 1\n");
-  expect_failure("solve a.mtx", 1, "not enough memory for a table of 4000000000 x 4000000000 numbers");
+  expect_failure("solve a.mtx", 3, "a.mtx:2: 4000000000 x 4000000000 numbers for 1 entries: too sparse");
   write_text("a.mtx", "%%MatrixMarket matrix array real general\n9000000000000000000 9000000000000000000\n");
-  expect_failure("solve a.mtx", 1, "not enough memory");
+  expect_failure("solve a.mtx", 3, "a.mtx:2: 2305843009213693951 entries are announced, but 0 bytes follow");
+  write_text("a.mtx", "%%MatrixMarket matrix array real general\n100000000 2\n1\n");
+  expect_failure("solve a.mtx", 3, "a.mtx:2: 200000000 entries are announced, but 2 bytes follow");
+  write_text("a.mtx", "%%MatrixMarket matrix coordinate real general\n100000000 2 50000000\n1 1 1\n");
+  expect_failure("solve a.mtx", 3, "a.mtx:2: 50000000 entries are announced, but 6 bytes follow");
 }
 END_TEST
 
@@ -210,7 +214,7 @@ int main(void) {
   TCase *tests = tcase_create("command: refusals");
   tcase_add_test(tests, csv_that_cannot_be_used_is_refused_with_its_line);
   tcase_add_test(tests, matrix_market_that_cannot_be_used_is_refused_with_its_line);
-  tcase_add_test(tests, announced_sizes_beyond_memory_are_refused);
+  tcase_add_test(tests, announced_sizes_beyond_the_file_are_refused);
   tcase_add_test(tests, hostile_npy_headers_are_refused);
   tcase_add_test(tests, cut_npy_files_are_refused);
   tcase_add_test(tests, files_that_cannot_be_read_are_bad_input);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The library as a program meets it: installed, found by pkg-config, linked and run; and its size.
 
-    test_install.py MESON BUILD_FOLDER SOURCE_FOLDER CC..."""
+    test_install.py MESON BUILD_FOLDER SOURCE_FOLDER tools|no-tools CC..."""
 import sys
 from pathlib import Path
 
@@ -28,21 +28,22 @@ def check_example(it, source, compiler):
     print(f"{source.name}:", it.run(program).strip())
 
 
-def check_files(it, source):
+def check_files(it, source, tools):
     for header in (source / "include/lsqnet").glob("*.h*"):
         only((it.prefix / "include/lsqnet").glob(header.name), header.name)
     for model in (source / "models").glob("*.safetensors"):
         only((it.prefix / "share/lsqnet/models").glob(model.name), model.name)
-    for name in ("man/man1/lsqnet.1", "man/man3/liblsqnet.3", "bash-completion/completions/lsqnet"):
-        only((it.prefix / "share").glob(name), name)
+    only((it.prefix / "share").glob("man/man3/liblsqnet.3"), "liblsqnet.3")
+    for name in ("bin/lsqnet", "share/man/man1/lsqnet.1", "share/bash-completion/completions/lsqnet") if tools else ():
+        only(it.prefix.glob(name), name)
 
 
 def main():
-    meson, build, source, *compiler = sys.argv[1:]
+    meson, build, source, tools, *compiler = sys.argv[1:]
     source = Path(source)
     examples = [path for path in sorted((source / "examples").glob("*.c")) if path.stem != "tour"]  # test_language.py's
     with Installed(meson, build) as it:
-        check_files(it, source)
+        check_files(it, source, tools == "tools")
         check_library(it)
         for example in examples:
             check_example(it, example, compiler)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the shared library shows the linker, and what it asks of the system.
 
-    test_symbols.py LIBRARY SYMBOLS_FILE INCLUDE_FOLDER [--sanitized]
+    test_symbols.py LIBRARY SYMBOLS_FILE INCLUDE_FOLDER [--sanitized] [--lapack]
 
 SYMBOLS_FILE (tests/abi/symbols.txt) is written by `ninja store-abi`, in the commit that adds a function: symbols never
 leave it once they have been released."""
@@ -17,6 +17,8 @@ FORBIDDEN = set("""printf fprintf vprintf vfprintf puts fputs putc fputc putchar
   __printf_chk __fprintf_chk __vprintf_chk __vfprintf_chk exit _exit _Exit quick_exit abort raise kill atexit
   getenv secure_getenv setenv putenv unsetenv setlocale signal sigaction fesetround feupdateenv
   rand srand random srandom drand48 system popen fork execv execve errx err warn warnx syslog""".split())
+# what it may be linked to: BLIS, jansson, libm, and what comes with the C library and the compiler
+NEEDED = re.compile(r"lib(blis|jansson|m|c|pthread|gcc_s|atomic)\.so\.\d+|ld-linux.*")
 WRITABLE = {".data", ".bss"}
 # the compiler's own: start files, and what libgcc knows of the processor, written before main
 COMPILERS = re.compile(r"(completed\.\d+|__dso_handle|__TMC_END__|__bss_start|_edata|_end|__cpu_model|__cpu_features2)")
@@ -53,6 +55,12 @@ def check_undefined(library):
             yield f"{name}: the library must not use it"
 
 
+def check_needed(library, lapack):
+    for name in re.findall(r"NEEDED.*\[(.*?)\]", readelf("-d", library)):
+        if not NEEDED.fullmatch(name) and not (lapack and name.startswith("liblapacke.so.")):
+            yield f"{name}: linked to it"
+
+
 def check_segments(library):
     dynamic, segments = readelf("-d", library), readelf("-l", library)
     if "TEXTREL" in dynamic:
@@ -82,7 +90,7 @@ def main():
         declared.update(re.findall(r"LSQNET_API\s[^;(]*?\b(lsqnet_\w+)\s*\(", text))
     faults = [*check_exports(library, stored, declared), *check_segments(library)]
     if "--sanitized" not in sys.argv:  # sanitizers bring calls and variables of their own
-        faults += [*check_undefined(library), *check_state(library)]
+        faults += [*check_undefined(library), *check_state(library), *check_needed(library, "--lapack" in sys.argv)]
     print(*faults, f"{len(stored)} symbols, {len(faults)} faults", sep="\n")
     return 1 if faults or not stored else 0
 

@@ -23,6 +23,7 @@ int input_open(input *in, const char *path) {
 void input_close(input *in) {
   if (in->file != NULL && in->file != stdin) fclose(in->file);
   free(in->text);
+  free(in->held);
   memset(in, 0, sizeof *in);
 }
 
@@ -88,6 +89,40 @@ int input_bytes(input *in, void *bytes, int64_t count, int64_t *got) {
 int64_t input_rest(const input *in) {
   struct stat status;
   off_t here = ftello(in->file);
+  if (in->held != NULL) return in->held_size - (int64_t)here;
   if (here < 0 || fstat(fileno(in->file), &status) != 0 || !S_ISREG(status.st_mode)) return -1;
   return (int64_t)(status.st_size - here);
+}
+
+int input_hold(input *in) {
+  int code = CODE_DONE;
+  size_t capacity = 0, size = 0;
+  char *bytes = NULL;
+  if (in->held != NULL || input_rest(in) >= 0) return CODE_DONE;
+  do {
+    if (size == capacity) {
+      capacity = capacity == 0 ? 65536 : 2 * capacity;
+      char *grown = realloc(bytes, capacity);
+      if (grown == NULL) {
+        code = fail_memory(in->name);
+        goto done;
+      }
+      bytes = grown;
+    }
+    size += fread(bytes + size, 1, capacity - size, in->file);
+  } while (size == capacity);
+  TRY(check_read(in, 0));
+  FILE *reader = size > 0 ? fmemopen(bytes, size, "rb") : fopen("/dev/null", "rb");
+  if (reader == NULL) {
+    code = fail_memory(in->name);
+    goto done;
+  }
+  if (in->file != stdin) fclose(in->file);
+  in->file = reader;
+  in->held = bytes;
+  in->held_size = (int64_t)size;
+  bytes = NULL;
+done:
+  free(bytes);
+  return code;
 }

@@ -11,6 +11,8 @@ typedef struct {
   int64_t line;     /* number of the line in `text`, 1 for the first */
   char *text;       /* the last line, without its end */
   size_t length, capacity;
+  char *held;        /* what input_hold has read, in which `file` then reads */
+  int64_t held_size; /* bytes of it */
 } input;
 
 /* "-" is standard input. */
@@ -29,7 +31,10 @@ int input_extend(input *in, int *more);
 /* Reads exactly `count` bytes unless the file ends before: *got says how many. */
 int input_bytes(input *in, void *bytes, int64_t count, int64_t *got);
 
-/* Bytes from here to the end of a regular file; -1 when only reading can tell. */
+/* Bytes from here to the end of a regular file or of one that is held; -1 when only reading can tell. */
 int64_t input_rest(const input *in);
+
+/* Makes input_rest known: what is no regular file is read into memory to its end. */
+int input_hold(input *in);
 
 #endif

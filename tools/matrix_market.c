@@ -9,6 +9,11 @@
 
 enum { GENERAL, SYMMETRIC, SKEW };
 
+/* Tables of more numbers than LARGE must be justified by the file: a sparse one holds at most this many numbers an
+ * entry.
+ */
+enum { NUMBERS_PER_ENTRY = 1000, LARGE = 1 << 24 };
+
 typedef struct {
   input *in;
   table *out;
@@ -76,6 +81,22 @@ static int64_t array_entries(const market *f) {
   return f->symmetry == SYMMETRIC ? f->m * (f->m + 1) / 2 : f->m * (f->m - 1) / 2;
 }
 
+/* A file of few bytes is to take little memory. */
+static int check_sizes(const market *f) {
+  const int64_t rest = input_rest(f->in), bytes = f->coordinate ? 6 : 2; /* "1 1 1\n", "1\n" */
+  if (f->m <= LARGE / f->n) return CODE_DONE;
+  if (f->entries > (rest + 1) / bytes) {
+    return fail_at(CODE_INPUT, f->in->name, f->size_line, "%lld entries are announced, but %lld bytes follow",
+                   (long long)f->entries, (long long)rest);
+  }
+  if (f->coordinate && f->m > f->entries * NUMBERS_PER_ENTRY / f->n) {
+    return fail_at(CODE_INPUT, f->in->name, f->size_line,
+                   "%lld x %lld numbers for %lld entries: too sparse to be solved as a whole table", (long long)f->m,
+                   (long long)f->n, (long long)f->entries);
+  }
+  return CODE_DONE;
+}
+
 static int read_sizes(market *f) {
   int code = CODE_DONE, more;
   TRY(next_line(f, &more));
@@ -94,8 +115,12 @@ static int read_sizes(market *f) {
                    (long long)f->n);
   }
   f->size_line = f->in->line;
+  if (!f->coordinate && f->m > INT64_MAX / 4 / f->n)
+    f->entries = INT64_MAX / 4;
+  else if (!f->coordinate)
+    f->entries = array_entries(f);
+  TRY(check_sizes(f));
   TRY(table_allocate(f->out, f->m, f->n, f->pairs));
-  if (!f->coordinate) f->entries = array_entries(f);
 done:
   return code;
 }
@@ -189,6 +214,7 @@ done:
 int matrix_market_read(table *out, input *in, int pairs) {
   int code = CODE_DONE;
   market f = {.in = in, .out = out, .pairs = pairs};
+  TRY(input_hold(in));
   TRY(read_banner(&f));
   TRY(read_sizes(&f));
   TRY(read_entries(&f));

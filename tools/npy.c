@@ -256,6 +256,7 @@ static int check_finite(const input *in, const table *t) {
 int npy_read_table(table *out, input *in, int pairs) {
   int code = CODE_DONE;
   npy_header header;
+  TRY(input_hold(in)); /* the table is sized by the header, which then is checked */
   TRY(npy_read_header(in, &header));
   if (header.rank < 1 || header.rank > 2) {
     return fail_at(CODE_INPUT, in->name, 0, "an array of %d dimensions: a table has one or two", header.rank);

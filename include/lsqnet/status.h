@@ -30,9 +30,10 @@ enum {
   LSQNET_E_NOT_FINITE = 40,    /**< NaN or infinity where a number must be */
   LSQNET_E_NOT_CONVERGED = 41, /**< the best answer found does not meet the tolerance */
   LSQNET_E_RANK = 42,          /**< the columns depend on each other: no unique answer */
-  LSQNET_E_UNSUPPORTED = 50,   /**< known, but not in this build or not for this object */
-  LSQNET_E_STOPPED = 51,       /**< a callback asked to stop, or failed */
-  LSQNET_E_INTERNAL = 90       /**< a bug of the library: please report it */
+  LSQNET_E_UNSUPPORTED = 50, /**< known, but not in this build or not for this object; and of every call that computes,
+                                on a thread that does not round to nearest or that flushes denormals */
+  LSQNET_E_STOPPED = 51,     /**< a callback asked to stop, or failed */
+  LSQNET_E_INTERNAL = 90     /**< a bug of the library: please report it */
 };
 
 /** Name of a status, e.g. "LSQNET_E_SHAPE"; "unknown status" for a number that is none. Never NULL. */

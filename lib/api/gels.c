@@ -4,7 +4,7 @@
 #include <float.h>
 #include <lsqnet/gels.h>
 
-#include "api/arithmetic.h"
+#include "base/arithmetic.h"
 #include "base/real.h"
 
 #if LSQ_PRECISION == 64

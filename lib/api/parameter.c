@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "base/sized.h"
 #include "model/model.h"
 
@@ -50,8 +51,12 @@ lsqnet_status lsqnet_model_read_parameter(const lsqnet_model *model, int64_t ind
 }
 
 lsqnet_status lsqnet_model_write_parameter(lsqnet_model *model, int64_t index, const double *values, int64_t count) {
-  const lsqnet_status st = check_values(model, index, values, count);
-  return st != LSQNET_OK ? st : lsq_model_store(model, index, values);
+  lsqnet_status st = LSQNET_OK;
+  LSQ_TRY(check_values(model, index, values, count));
+  LSQ_TRY(lsq_check_arithmetic());
+  st = lsq_model_store(model, index, values);
+done:
+  return st;
 }
 
 lsqnet_status lsqnet_model_freeze(lsqnet_model *model, int64_t index, int32_t frozen) {

@@ -1,3 +1,4 @@
+#include "base/arithmetic.h"
 #include "base/real.h"
 #include "base/sized.h"
 #include "model/workspace.h"
@@ -11,7 +12,7 @@ static lsqnet_status check_workspace(const lsqnet_model *model, const lsqnet_wor
   if (model->options.dtype != REAL_DTYPE)
     return lsq_fail(LSQNET_E_ARGUMENT, "the model is %s, the call is not",
                     model->options.dtype == LSQNET_F64 ? "float64" : "float32");
-  return LSQNET_OK;
+  return lsq_check_arithmetic();
 }
 
 static lsqnet_status check_follows_forward(const lsqnet_model *model, const lsqnet_workspace *workspace) {

@@ -1,21 +1,11 @@
 /* Solving: arguments are checked here, once, and problems of all layouts described in one way (solve/batch.h). */
-#include <fenv.h>
 #include <float.h>
 
-#include "api/arithmetic.h"
 #include "api/reports.h"
+#include "base/arithmetic.h"
 #include "base/sized.h"
 #include "solve/batch.h"
 #include "solve/shipped.h"
-
-lsqnet_status lsq_check_arithmetic(void) {
-  const volatile double smallest = DBL_MIN;
-  if (fegetround() != FE_TONEAREST)
-    return lsq_fail(LSQNET_E_UNSUPPORTED, "the thread's rounding mode is not to nearest: no certificate would hold");
-  if (!(smallest * 0.5 > 0.0))
-    return lsq_fail(LSQNET_E_UNSUPPORTED, "the thread flushes denormal numbers to zero: no certificate would hold");
-  return LSQNET_OK;
-}
 
 static lsqnet_status check_sizes(const lsqnet_problems *p) {
   if (p->m < 1 || p->n < 1 || p->k < 1)

@@ -3,8 +3,8 @@
 #include <float.h>
 #include <string.h>
 
-#include "api/arithmetic.h"
 #include "api/reports.h"
+#include "base/arithmetic.h"
 #include "base/sized.h"
 #include "solve/shipped.h"
 

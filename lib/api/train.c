@@ -2,6 +2,7 @@
 #include <lsqnet/train.h>
 #include <stddef.h>
 
+#include "base/arithmetic.h"
 #include "base/sized.h"
 #include "train/trainer.h"
 
@@ -136,6 +137,7 @@ static lsqnet_status begin(lsqnet_train_options *known, lsqnet_trainer **out, co
   if (options == NULL) return LSQNET_OK;
   LSQ_TRY(lsq_sized_read(known, sizeof *known, FIRST_OPTIONS_SIZE, options, "lsqnet_train_options"));
   LSQ_TRY(check_options(known));
+  LSQ_TRY(lsq_check_arithmetic());
 done:
   return st;
 }
@@ -157,7 +159,8 @@ lsqnet_status lsqnet_trainer_step(lsqnet_trainer *trainer, lsqnet_progress *prog
   if (progress != NULL && progress->size < FIRST_PROGRESS_SIZE)
     return lsq_fail(LSQNET_E_VERSION, "lsqnet_trainer_step: progress->size=%lu: the first release's has %lu",
                     (unsigned long)progress->size, (unsigned long)FIRST_PROGRESS_SIZE);
-  const lsqnet_status st = lsq_trainer_step(trainer);
+  lsqnet_status st = lsq_check_arithmetic();
+  if (st == LSQNET_OK) st = lsq_trainer_step(trainer);
   if (progress != NULL)
     (void)lsq_sized_write(progress, progress->size, FIRST_PROGRESS_SIZE, &trainer->progress, sizeof trainer->progress,
                           "lsqnet_progress");
@@ -166,7 +169,8 @@ lsqnet_status lsqnet_trainer_step(lsqnet_trainer *trainer, lsqnet_progress *prog
 
 lsqnet_status lsqnet_trainer_run(lsqnet_trainer *trainer, lsqnet_progress_fn callback, void *user) {
   if (trainer == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_trainer_run: trainer is NULL");
-  return lsq_trainer_run(trainer, callback, user);
+  const lsqnet_status st = lsq_check_arithmetic();
+  return st != LSQNET_OK ? st : lsq_trainer_run(trainer, callback, user);
 }
 
 lsqnet_status lsqnet_evaluate(const lsqnet_model *model, const lsqnet_task *task, uint64_t seed, int64_t batch,
@@ -176,13 +180,17 @@ lsqnet_status lsqnet_evaluate(const lsqnet_model *model, const lsqnet_task *task
   if (batch < 1 || batch > MOST)
     return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_evaluate: batch=%lld: must be 1 to %lld", (long long)batch,
                     (long long)MOST);
-  return lsq_within(lsq_evaluate(model, task, seed, batch, mse, mean_square), "lsqnet_evaluate");
+  lsqnet_status st = lsq_check_arithmetic();
+  if (st == LSQNET_OK) st = lsq_evaluate(model, task, seed, batch, mse, mean_square);
+  return lsq_within(st, "lsqnet_evaluate");
 }
 
 lsqnet_status lsqnet_trainer_save(const lsqnet_trainer *trainer, const char *path) {
   if (trainer == NULL || path == NULL)
     return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_trainer_save: %s is NULL", trainer == NULL ? "trainer" : "path");
-  return lsq_within(lsq_trainer_save(trainer, path), "%s", path);
+  lsqnet_status st = lsq_check_arithmetic(); /* numbers are printed */
+  if (st == LSQNET_OK) st = lsq_trainer_save(trainer, path);
+  return lsq_within(st, "%s", path);
 }
 
 lsqnet_status lsqnet_trainer_resume(lsqnet_trainer **out, lsqnet_model *model, lsqnet_task *task,

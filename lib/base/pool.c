@@ -13,6 +13,7 @@ typedef struct {
 
 struct lsq_pool {
   int64_t lanes; /* workers + 1 */
+  pid_t process; /* that the workers are in: a child made by fork has none */
   worker *workers;
   int64_t started;
   pthread_mutex_t busy; /* held by the caller whose call the workers do */
@@ -71,6 +72,7 @@ lsqnet_status lsq_pool_create(struct lsq_pool **out, const lsqnet_context *conte
   pthread_mutex_init(&pool->lock, NULL);
   pthread_cond_init(&pool->work, NULL);
   pthread_cond_init(&pool->idle, NULL);
+  pool->process = getpid();
   pool->lanes = threads > 0 ? threads : (int64_t)sysconf(_SC_NPROCESSORS_ONLN);
   if (pool->lanes < 1) pool->lanes = 1;
   LSQ_TRY(lsq_alloc(context, &pool->workers, pool->lanes - 1, sizeof *pool->workers));
@@ -93,6 +95,7 @@ done:
 
 void lsq_pool_destroy(struct lsq_pool *pool, const lsqnet_context *context) {
   if (pool == NULL) return;
+  if (pool->process != getpid()) goto release; /* locks and conditions are as a worker may have held them */
   pthread_mutex_lock(&pool->lock);
   pool->quit = 1;
   pthread_cond_broadcast(&pool->work);
@@ -102,6 +105,7 @@ void lsq_pool_destroy(struct lsq_pool *pool, const lsqnet_context *context) {
   pthread_cond_destroy(&pool->work);
   pthread_mutex_destroy(&pool->lock);
   pthread_mutex_destroy(&pool->busy);
+release:
   lsq_free(context, pool->workers);
   lsq_free(context, pool);
 }
@@ -116,7 +120,7 @@ done:
 }
 
 lsqnet_status lsq_pool_run(struct lsq_pool *pool, int64_t count, lsq_task_fn task, void *argument) {
-  if (pool->lanes == 1 || count == 1 || pthread_mutex_trylock(&pool->busy) != 0)
+  if (pool->lanes == 1 || count == 1 || pool->process != getpid() || pthread_mutex_trylock(&pool->busy) != 0)
     return run_serially(count, task, argument);
   pthread_mutex_lock(&pool->lock);
   pool->task = task;

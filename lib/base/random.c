@@ -2,8 +2,11 @@
 
 #include <math.h>
 
-#ifndef __SIZEOF_INT128__
-#define R123_USE_MULHILO64_C99 1 /* 32-bit processors */
+/* The header knows by itself of few processors. */
+#ifdef __SIZEOF_INT128__
+#define R123_USE_GNU_UINT128 1
+#else
+#define R123_USE_MULHILO64_C99 1
 #endif
 #include <Random123/philox.h>
 

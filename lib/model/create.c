@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "layers/registry.h"
 #include "model/parameters.h"
 
@@ -89,6 +90,7 @@ lsqnet_status lsq_model_create_structure(lsqnet_model **out, lsqnet_context *con
   lsqnet_model *model = NULL;
   *out = NULL;
   LSQ_TRY(check_options(options));
+  LSQ_TRY(lsq_check_arithmetic());
   LSQ_TRY(lsq_alloc(context, &model, 1, sizeof *model));
   atomic_init(&model->references, 1);
   model->context = lsq_context_hold(context);

@@ -1,5 +1,6 @@
 #include <math.h>
 
+#include "base/arithmetic.h"
 #include "base/random.h"
 #include "model/model.h"
 
@@ -124,6 +125,7 @@ lsqnet_status lsqnet_model_draw_weights(lsqnet_model *model, uint64_t seed, doub
   if (model == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_model_draw_weights: model is NULL");
   if (!(scale > 0.0 && scale <= 1e6))
     return lsq_fail(LSQNET_E_ARGUMENT, "scale=%g: it must be positive, and at most 1e6", scale);
+  LSQ_TRY(lsq_check_arithmetic());
   LSQ_TRY(lsq_alloc(model->context, &values, model->weight_count, sizeof *values));
   for (int64_t i = 0; i < model->parameter_count; i++) {
     const lsqnet_parameter *p = &model->parameters[i];

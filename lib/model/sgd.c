@@ -1,5 +1,6 @@
 #include <math.h>
 
+#include "base/arithmetic.h"
 #include "model/workspace.h"
 
 static double stepped(const lsqnet_workspace *w, int64_t i, double rate) {
@@ -25,6 +26,7 @@ lsqnet_status lsqnet_sgd_step(lsqnet_model *model, const lsqnet_workspace *works
   if (workspace->model != model || !workspace->has_gradient)
     return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_sgd_step: the workspace has no gradient of this model");
   if (!isfinite(rate)) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_sgd_step: rate=%g: must be finite", rate);
+  LSQ_TRY(lsq_check_arithmetic());
   for (int64_t k = 0; k < model->parameter_count; k++)
     if (!model->parameters[k].frozen) LSQ_TRY(check_parameter(workspace, &model->parameters[k], rate));
   for (int64_t k = 0; k < model->parameter_count; k++) {

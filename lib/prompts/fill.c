@@ -1,7 +1,7 @@
 #include <string.h>
 
+#include "base/context.h"
 #include "base/real.h"
-#include "base/status.h"
 #include "prompts/prompt.h"
 
 void REAL(lsq_prompt_fill)(const lsq_prompt *prompt, int64_t L, int64_t D, int64_t m, int64_t n, const real *a,
@@ -23,6 +23,7 @@ void REAL(lsq_prompt_fill)(const lsq_prompt *prompt, int64_t L, int64_t D, int64
 lsqnet_status REAL(lsqnet_prompt_fill)(const char *name, int64_t rows, int64_t dim, const real *a, int64_t lda,
                                        const real *b, const real *x, real *out) {
   lsqnet_status st = LSQNET_OK;
+  int64_t numbers = 0;
   const lsq_prompt *prompt = NULL;
   LSQ_TRY(lsq_prompt_find(name, &prompt));
   LSQ_TRY(lsq_prompt_shape(prompt, rows, dim, NULL, NULL, NULL));
@@ -30,6 +31,7 @@ lsqnet_status REAL(lsqnet_prompt_fill)(const char *name, int64_t rows, int64_t d
     return lsq_fail(LSQNET_E_ARGUMENT, "%s is NULL", a == NULL ? "a" : b == NULL ? "b" : x == NULL ? "x" : "out");
   if (lda < dim)
     return lsq_fail(LSQNET_E_SHAPE, "lda=%lld: the rows of a hold dim=%lld values", (long long)lda, (long long)dim);
+  LSQ_TRY(lsq_size_product(&numbers, (const int64_t[]){rows, lda, sizeof *a}, 3, "a: rows x lda"));
   REAL(lsq_prompt_fill)(prompt, rows, dim, rows, dim, a, lda, b, x, out);
 done:
   return st;

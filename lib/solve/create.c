@@ -1,6 +1,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "base/arithmetic.h"
 #include "kernels/lapack.h"
 #include "solve/fold.h"
 #include "solve/shipped.h"
@@ -80,6 +81,7 @@ lsqnet_status lsq_solver_create(lsqnet_solver **out, lsqnet_context *context, co
   lsqnet_solver *solver = NULL;
   if (options->lapack_fallback && !lsq_have_lapack())
     return lsq_fail(LSQNET_E_UNSUPPORTED, "lapack_fallback=1: this build of the library has no LAPACK");
+  LSQ_TRY(lsq_check_arithmetic());
   LSQ_TRY(lsq_alloc(context, &solver, 1, sizeof *solver));
   solver->context = lsq_context_hold(context);
   solver->options = *options;

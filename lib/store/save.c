@@ -1,3 +1,4 @@
+#include "base/arithmetic.h"
 #include "store/model_file.h"
 
 enum { OWN_TEXTS = 3 };
@@ -25,6 +26,7 @@ lsqnet_status lsq_model_write(const lsqnet_model *model, lsqnet_write_fn write, 
   lsq_values *arrays = NULL;
   lsq_step_texts step;
   lsq_text texts[OWN_TEXTS + LSQ_STEP_TEXTS];
+  LSQ_TRY(lsq_check_arithmetic()); /* numbers are printed */
   LSQ_TRY(lsq_config_text(&config, model));
   LSQ_TRY(lsq_step_write(&step, &model->step));
   LSQ_TRY(list_arrays(&arrays, model));

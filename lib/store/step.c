@@ -68,16 +68,16 @@ static lsqnet_status refuse(const char *key, const char *text, const char *must)
   return lsq_fail(LSQNET_E_FORMAT, "%s is \"%s\": it must be %s", key, lsq_quote(quoted, text), must);
 }
 
-static lsqnet_status contradicts(const char *key, const char *text) {
-  char quoted[LSQ_QUOTED];
-  return lsq_fail(LSQNET_E_ARGUMENT, "the file says that %s is \"%s\", the load options say otherwise", key,
-                  lsq_quote(quoted, text));
+static lsqnet_status contradicts(const char *key, const char *text, const char *given) {
+  char quoted[LSQ_QUOTED], other[LSQ_QUOTED];
+  return lsq_fail(LSQNET_E_ARGUMENT, "the file says that %s is \"%s\", the load options say \"%s\"", key,
+                  lsq_quote(quoted, text), lsq_quote(other, given));
 }
 
 static lsqnet_status read_text(const char **out, const lsq_archive *archive, const char *key, const char *given) {
   const char *text = lsq_archive_text(archive, key);
   *out = text != NULL ? text : given;
-  return text != NULL && given != NULL && strcmp(text, given) != 0 ? contradicts(key, text) : LSQNET_OK;
+  return text != NULL && given != NULL && strcmp(text, given) != 0 ? contradicts(key, text, given) : LSQNET_OK;
 }
 
 static lsqnet_status read_size(int64_t *out, const lsq_archive *archive, const char *key, int64_t given) {
@@ -91,7 +91,9 @@ static lsqnet_status read_size(int64_t *out, const lsq_archive *archive, const c
           __builtin_add_overflow(*out, *digit - '0', out);
   }
   if (bad) return refuse(key, text, "a number of decimal digits, below 2^63");
-  return given != 0 && *out != given ? contradicts(key, text) : LSQNET_OK;
+  char other[LSQ_NUMBER_BYTES];
+  (void)snprintf(other, sizeof other, "%lld", (long long)given);
+  return given != 0 && *out != given ? contradicts(key, text, other) : LSQNET_OK;
 }
 
 static lsqnet_status read_number(double *out, const lsq_archive *archive, const char *key, double given) {
@@ -103,7 +105,9 @@ static lsqnet_status read_number(double *out, const lsq_archive *archive, const 
   if (!bad) *out = json_number_value(number);
   json_decref(number);
   if (bad) return refuse(key, text, "a number");
-  return given != 0 && *out != given ? contradicts(key, text) : LSQNET_OK;
+  char other[LSQ_NUMBER_BYTES];
+  (void)snprintf(other, sizeof other, "%g", given);
+  return given != 0 && *out != given ? contradicts(key, text, other) : LSQNET_OK;
 }
 
 static lsqnet_status read_output(int32_t *out, const lsq_archive *archive, int32_t given) {
@@ -114,7 +118,7 @@ static lsqnet_status read_output(int32_t *out, const lsq_archive *archive, int32
   *out = 0;
   while (*out < OUTPUT_COUNT && strcmp(OUTPUTS[*out], text) != 0) ++*out;
   if (*out == OUTPUT_COUNT) return refuse(key, text, "gradient, iterate, solution or none");
-  return given != LSQNET_OUTPUT_NONE && *out != given ? contradicts(key, text) : LSQNET_OK;
+  return given != LSQNET_OUTPUT_NONE && *out != given ? contradicts(key, text, OUTPUTS[given]) : LSQNET_OK;
 }
 
 lsqnet_status lsq_step_read(lsqnet_model_step *out, const lsq_archive *archive, const lsqnet_load_options *given) {

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "tasks/task.h"
 
 /* Bounds of options, whether or not the task uses them. */
@@ -130,6 +131,7 @@ lsqnet_status lsq_task_create(lsqnet_task **out, lsqnet_context *context, const 
   *out = NULL;
   LSQ_TRY(check_numbers(options));
   LSQ_TRY(check_sizes(options));
+  LSQ_TRY(lsq_check_arithmetic());
   LSQ_TRY(task_open(&task, context));
   task->options = *options;
   LSQ_TRY(lsq_task_kind_find(options->name, &task->kind));

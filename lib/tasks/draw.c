@@ -1,5 +1,4 @@
-#include <fenv.h>
-
+#include "base/arithmetic.h"
 #include "base/real.h"
 #include "tasks/task.h"
 
@@ -52,8 +51,7 @@ lsqnet_status REAL(lsq_task_draw)(const lsqnet_task *task, int64_t L, int64_t ke
   lsq_sample sample = {0};
   double *buffer = NULL;
   if (task->kind == NULL) return draw_custom(task, seed, step, first, count, x, target);
-  if (fegetround() != FE_TONEAREST)
-    return lsq_fail(LSQNET_E_UNSUPPORTED, "the thread's rounding mode is not to nearest: targets would not be exact");
+  LSQ_TRY(lsq_check_arithmetic());
   lsq_task_shape_for(task, L, &shape);
   const int64_t ins = shape.rows * shape.in_width, outs = shape.count * shape.scored;
   LSQ_TRY(lsq_alloc(task->context, &buffer, BUFFERED * (ins + outs), sizeof *buffer));
