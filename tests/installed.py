@@ -28,7 +28,7 @@ def only(paths, what):
 
 
 def install(meson, build, root):
-    """Installs below `root`, as if it lay where it was meant to be installed: (library, file for pkg-config, prefix)."""
+    """Installs below `root`, as if that were where it belongs: (library, file for pkg-config, prefix)."""
     run(meson, "install", "-C", build, "--no-rebuild", "--destdir", root)
     config = only(root.rglob("lsqnet.pc"), "lsqnet.pc")
     prefix = root / re.search(r"^prefix=/(.*)$", config.read_text(), re.MULTILINE).group(1)

@@ -33,7 +33,7 @@ def compare(library, folder):
                folder / "first_release.abi", library)
     if done.returncode & (INCOMPATIBLE | FAILED):
         print(done.stdout, done.stderr)
-        print("Something that programs of the first release rely on is gone: that needs a new abi_version in meson.build.")
+        print("Something that programs of the first release rely on is gone: that needs a new abi_version.")
         return 1
     done = run("abidiff", "--exported-interfaces-only", "--suppressions", folder / "internal.suppressions",
                folder / "lsqnet.abi", library)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Exported models, all that are shipped among them: each compiles without a warning and gives the library's bits, on this
-machine and on 32-bit ARM; those that need nothing but + and * link with nothing at all; all of them go into one file.
+"""Exported models, all that are shipped among them: each compiles without a warning and gives the library's bits, on
+this machine and on 32-bit ARM; those that need nothing but + and * link with nothing; all of them go into one file.
 
     test_export.py LSQNET EXPORT_CASES MODELS_FOLDER TESTS_FOLDER CC..."""
 import json

@@ -7,9 +7,9 @@ or of the part of it under a heading.
 
 Blocks are told apart by what stands behind their fence: `sh` is run by a shell, which keeps its folder and variables
 from block to block; `LANGUAGE FILE` is written to FILE; `text` is what the commands before it must print, numbers up to
-their last digits; others are left alone. Commands find what they would in a clone of the repository. `meson setup` is run as it
-stands; `meson install` installs what has been built here, into a scratch folder. A document that installs finds nothing
-installed before it has."""
+their last digits; others are left alone. Commands find what they would in a clone of the repository. `meson setup` is run as
+it stands; `meson install` installs what has been built here, into a scratch folder. A document that installs finds
+nothing installed before it has."""
 import os
 import re
 import shutil

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Every header that is installed compiles alone, as C99 and as C++11 (those of C++ as C++11 to C++20), with gcc and clang,
-without a warning, and the structs of C headers have no padding on 64-bit targets or on 32-bit ones that align int64_t and
-double to 8 bytes. A function of the interface is wrapped by lsqnet.hpp or listed here.
+"""Every header that is installed compiles alone, as C99 and as C++11 (those of C++ as C++11 to C++20), with gcc and
+clang, without a warning, and the structs of C headers have no padding on 64-bit targets or on 32-bit ones that align
+int64_t and double to 8 bytes. A function of the interface is wrapped by lsqnet.hpp or listed here.
 
     test_headers.py SOURCE_FOLDER"""
 import platform
@@ -18,7 +18,7 @@ LANGUAGES = [
     (["g++", "clang++"], ["-x", "c++", "-std=c++11"]),
 ]
 WRAPPER_STANDARDS = ["-std=c++11", "-std=c++17", "-std=c++20"]
-# in C++ as they are in C: numbers, texts, what has LAPACK's arguments, and a count that is the size of a vector of names
+# in C++ as they are in C: numbers, texts, what has LAPACK's arguments; and a count, which is the size of a vector
 PLAIN = {f"lsqnet_{name}" for name in ("version", "abi_version", "method_name", "stop_name", "road_name", "why_name",
                                        "dgels", "sgels", "context_mixer_count")}
 # freestanding: no 32-bit C library is needed for <stdint.h>

@@ -248,7 +248,7 @@ module lsqnet
 
 contains
 
-  !> min ||A x - b||: A (m,n) as it lies, b (m), x (n). LSQNET_E_NOT_CONVERGED leaves the best x; the report says how good.
+  !> min ||A x - b||: A (m,n) as it lies, b (m), x (n). LSQNET_E_NOT_CONVERGED leaves the best x.
   function lsqnet_solve(solver, a, b, x, report) result(status)
     type(c_ptr), intent(in) :: solver
     real(c_double), intent(in), contiguous :: a(:,:), b(:)

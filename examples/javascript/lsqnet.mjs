@@ -1,9 +1,10 @@
 // liblsqnet from JavaScript (Node.js) by way of koffi: one file to copy into a project.
 //
-// Float64Arrays go in and out without copies. A failed call throws LsqnetError with the library's message (a solve's has
-// the report and the best x too), a value of the wrong type TypeError. What a callback throws ends the call that led to it, which throws LsqnetError with that as
-// its cause; what it returns says nothing. close() frees at once; what is not closed is freed some time after it is out
-// of reach. The C headers say what each call does and what each option means.
+// Float64Arrays go in and out without copies. A failed call throws LsqnetError with the library's message (a solve's
+// has the report and the best x too), a value of the wrong type TypeError. What a callback throws ends the call that led
+// to it, which throws LsqnetError with that as its cause; what it returns says nothing. close() frees at once; what is
+// not closed is freed some time after it is out of reach. The C headers say what each call does and what each option
+// means.
 import koffi from "koffi";
 
 const library = koffi.load("liblsqnet.so.0");
@@ -285,8 +286,8 @@ export class Solver extends Handle {
     super("solver", functions.solver, handleOf(Context, context), own, all);
   }
 
-  // min ||A x - b|| for a row-major A, both Float64Arrays: {x, report}. The error of a solve that fails has `report` and,
-  // where there is a best x (not converged, or unrefined as the options asked), `x`.
+  // min ||A x - b|| for a row-major A, both Float64Arrays: {x, report}. The error of a solve that fails has `report`
+  // and, where there is a best x (not converged, or unrefined as the options asked), `x`.
   solve(a, b) {
     const m = b.length, n = a.length / b.length;
     if (!(a instanceof Float64Array) || !(b instanceof Float64Array) || !Number.isInteger(n))

@@ -23,8 +23,8 @@ ARGUMENT, STOPPED = 10, 51  # LSQNET_E_ARGUMENT, LSQNET_E_STOPPED
 
 
 class Error(Exception):
-    """A failed call: `status` is its number, `name` its name, e.g. "LSQNET_E_SHAPE", str() the library's message. That of
-    a solve has its `reports` and, where there is a best answer (not converged, or unrefined as asked for), `x`, NaN where there is none."""
+    """A failed call: `status` is its number, `name` its name, e.g. "LSQNET_E_SHAPE", str() the library's message. A
+    solve's has its `reports` and, where there is a best answer (not converged, or unrefined as asked for), `x`."""
     x, reports = None, ()
 
     def __init__(self, status, message):
@@ -507,7 +507,7 @@ class Solver(_Handle):
 
     def solve(self, a, b, x=None):
         """min ||A X - B||: X and its reports, one for each right-hand side; a b of one dimension gives one x and one
-        report. What is not certified raises Error; `x`, where it is given, then holds the best answer, if there is one."""
+        report. What is not certified raises Error; `x`, where it is given, then holds the best answer there is."""
         a, b = _real(a), _real(b)
         if a.dtype != b.dtype:
             a, b = a.astype(np.float64), b.astype(np.float64)
@@ -517,8 +517,8 @@ class Solver(_Handle):
         if x is None:
             x = np.full((a.shape[1], *b.shape[1:]), np.nan, a.dtype)
         if x.dtype != a.dtype or x.shape != (a.shape[1], *b.shape[1:]) or not x.flags.carray:
-            raise ValueError(f"x is {x.shape} {x.dtype}: it must be {(a.shape[1], *b.shape[1:])} {a.dtype}, contiguous, "
-                             "aligned and writeable")
+            raise ValueError(f"x is {x.shape} {x.dtype}: it must be {(a.shape[1], *b.shape[1:])} {a.dtype}, "
+                             "contiguous, aligned and writeable")
         answers, reports = x.reshape(a.shape[1], sides.shape[1]), (Report * max(sides.shape[1], 1))()
         reports[0].size = sizeof(Report)
         with _best(x, reports):

@@ -1,8 +1,8 @@
 //! liblsqnet from Rust: one file to copy into a project, as `mod lsqnet;`. It links `liblsqnet` and needs no crate.
 //!
-//! A failed call is an `Err(Error)` with the library's status and message; a solve that fails is an `Err(Unsolved)`, which
-//! has the report and the best x too. What owns, frees; a context, a model and a task may go before what was made of
-//! them. The C headers say what each call does and what each option means.
+//! A failed call is an `Err(Error)` with the library's status and message; a solve that fails is an `Err(Unsolved)`,
+//! which has the report and the best x too. What owns, frees; a context, a model and a task may go before what was made
+//! of them. The C headers say what each call does and what each option means.
 #![allow(dead_code)]
 
 use std::any::Any;
