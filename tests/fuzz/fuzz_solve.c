@@ -108,7 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   p.call = data[3] % 7;
   demand(lsqnet_solver_options_init(&p.options, sizeof p.options) == LSQNET_OK);
   p.options.method = data[4] % METHODS;
-  p.options.iterations = 200;
+  p.options.iterations = 50;
   p.options.min_norm = data[5] & 1;
   if (data[5] & 2) p.options.corrections = 0;
   if (data[5] & 4) p.options.ridge = 1e-3;
