@@ -24,6 +24,7 @@ static const char about[] =
 
 static const experiment *const experiments[] = {
     &experiment_construction,
+    &experiment_real_data,
 };
 
 enum { EXPERIMENTS = sizeof experiments / sizeof *experiments };
