@@ -59,11 +59,15 @@ static int write_points(FILE *script, const reproduction *r, const picture *p, c
 }
 
 /* Colours that stay apart in grey; dashes and symbols tell series apart without any. Long curves have a symbol here and
- * there, at other places than their neighbours. */
-static void write_style(FILE *script, int index, int points) {
+ * there, at other places than their neighbours; categories have symbols alone. */
+static void write_style(FILE *script, int index, int points, int alone) {
   static const char *const colours[] = {"#000000", "#0060a0", "#c04000", "#40a080", "#b070c0", "#909090"};
   static const int symbols[] = {7, 4, 9, 2, 10, 6, 5, 8, 3, 11};
   const int every = points > 16 ? points / 8 + index : 1;
+  if (alone) {
+    fprintf(script, " with points pt %d ps 1.2 lw 2 lc rgb \"%s\"", symbols[index % SERIES_MOST], colours[index % 6]);
+    return;
+  }
   fprintf(script, " with linespoints lw 2 dt %d lc rgb \"%s\" pt %d ps 0.9 pi %d", index % 5 + 1, colours[index % 6],
           symbols[index % SERIES_MOST], every);
 }
@@ -112,7 +116,7 @@ static int draw(const reproduction *r, const picture *p) {
   for (int i = 0, comma = 0; i < SERIES_MOST && p->series[i].title != NULL; i++) {
     if (!drawn[i]) continue;
     fprintf(script, "%s $s%d using 1:2", comma++ ? "," : "", i);
-    write_style(script, i, drawn[i]);
+    write_style(script, i, drawn[i], named.count > 0);
     fprintf(script, " title ");
     gnuplot_quote(script, p->series[i].title);
   }

@@ -24,6 +24,7 @@ static const char about[] =
 
 static const experiment *const experiments[] = {
     &experiment_construction,
+    &experiment_iterates,
     &experiment_real_data,
 };
 
