@@ -25,6 +25,7 @@ static const char about[] =
 static const experiment *const experiments[] = {
     &experiment_construction,
     &experiment_iterates,
+    &experiment_algorithms,
     &experiment_real_data,
 };
 
