@@ -25,7 +25,7 @@ static int is_softmax(int model) { return model < 3; }
 
 static void write_words(const reproduction *r, char *words, size_t room, int task, int model, int layers,
                         const char *rest) {
-  const int full = r->budget == BUDGET_FULL, width = full ? 64 : is_softmax(model) ? 12 : 16;
+  const int full = r->budget == BUDGET_FULL, width = full ? 64 : is_softmax(model) ? 12 : 21;
   snprintf(words, room, "%s --rows %d --dim %d --layers %d --width %d --seed 1 %s %s", tasks[task], full ? 40 : 8,
            full ? 20 : 4, layers, width, models[model].words, rest);
 }
