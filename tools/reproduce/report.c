@@ -10,13 +10,14 @@
 #include "../output.h"
 #include "reproduce.h"
 
-/* NaN if no run has it, or one of them has no number there. */
+/* Of the runs that have the field; NaN if none has, or if one of them could not be told. */
 static double find_quantity(const reproduction *r, const quantity *q) {
   json_t *run;
   size_t i;
   double found = NAN;
   json_array_foreach(r->runs, i, run) {
     if (fnmatch(q->runs, json_string_value(json_object_get(run, "key")), 0) != 0) continue;
+    if (json_object_get(run, q->field) == NULL) continue;
     const double value = run_number(run, q->field);
     if (isnan(value)) return NAN;
     if (isnan(found) || (q->which == LEAST ? value < found : value > found)) found = value;
