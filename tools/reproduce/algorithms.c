@@ -326,15 +326,15 @@ static const struct {
   const char *last; /* what it is trained for */
   int (*use)(reproduction *r, lsqnet_model *model);
 } learned[] = {
-    {{"newton_schulz_step", "newton_schulz --dim 4 --rows 4 --width 8 --init-scale 0.5 " ATTENTION, 120, NULL},
+    {{"newton_schulz_step", "newton_schulz --dim 4 --rows 4 --width 8 --init-scale 0.5 " ATTENTION, 120, NULL, 0},
      "newton_schulz",
      invert},
     {{"power_step", "explicit_gradient --prompt split --dim 3 --rows 12 --width 8 --init-scale 0.25 " ATTENTION, 120,
-      NULL},
+      NULL, 0},
      "power_iteration",
      iterate_power},
     {{"momentum_step", "momentum --dim 3 --rows 12 --task-momentum 0.5 --width 12 --init-scale 0.25 " ATTENTION, 120,
-      NULL},
+      NULL, 0},
      "chebyshev",
      descend}};
 

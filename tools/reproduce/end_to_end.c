@@ -26,7 +26,8 @@ static int train_whole(reproduction *r, const law *l, const char *mixer, const c
            "--batch %d "
            "--schedule step --schedule-steps %d --steps 100000000 --seed 1 %s",
            layers, full ? 256 : 32, mixer_words, full ? 1024 : 64, full ? 10000 : 100, l->words);
-  return train_run(r, &(training_request){key, words, by_budget(r, 0.1, 15, 36000), full ? "1e-4" : "3e-3,1e-3"}, NULL);
+  return train_run(r, &(training_request){key, words, by_budget(r, 0.1, 15, 36000), full ? "1e-4" : "3e-3,1e-3", 0},
+                   NULL);
 }
 
 /* Mean squared error over problems after each of `steps` applications, from x = 0. */
@@ -74,7 +75,7 @@ static int run(reproduction *r) {
   const training_request step = {
       "one_step",
       STEP "--rows 20 --dim 5 --width 11 --init-scale 0.25 --optimizer levenberg_marquardt --steps 100 --target 1e-29",
-      by_budget(r, 5, 30, 36000), NULL};
+      by_budget(r, 5, 30, 36000), NULL, 0};
   TRY(train_run(r, &step, &model));
   for (int i = 0; i < 2; i++) {
     char key[64];

@@ -40,7 +40,7 @@ static int train_adam(reproduction *r, int task, int model, int layers) {
               r->budget == BUDGET_FULL
                   ? "--batch 1024 --dtype f32 --schedule step --schedule-steps 10000 --steps 100000000"
                   : "--batch 64 --schedule step --schedule-steps 200 --steps 100000000");
-  return train_run(r, &(training_request){key, words, by_budget(r, 0.05, 6, 3600), NULL}, NULL);
+  return train_run(r, &(training_request){key, words, by_budget(r, 0.05, 6, 3600), NULL, 0}, NULL);
 }
 
 static int train_newton(reproduction *r, int task, int model) {
@@ -49,7 +49,7 @@ static int train_newton(reproduction *r, int task, int model) {
   write_words(r, words, sizeof words, task, model, 0,
               is_softmax(model) ? "--init-scale 0.5 --optimizer gauss_newton_cg --steps 1000 --target 1e-29"
                                 : "--init-scale 0.5 --optimizer levenberg_marquardt --steps 1000 --target 1e-29");
-  return train_run(r, &(training_request){key, words, by_budget(r, 0.05, 20, 3600), NULL}, NULL);
+  return train_run(r, &(training_request){key, words, by_budget(r, 0.05, 20, 3600), NULL, 0}, NULL);
 }
 
 static int run(reproduction *r) {

@@ -79,6 +79,9 @@ int ask(asker *a, const problems *p, const double *x, double *y) {
     st = lsqnet_prompt_fill_f64(a->step.prompt, p->L, p->D, rows, p->D + 1, a->b, x + i * p->D,
                                 a->prompts + i * a->shape.rows * a->width);
   }
+  for (int64_t i = 0; a->bits > 0 && i < p->count * a->shape.rows * a->width; i++) {
+    a->prompts[i] = rounded(a->prompts[i], a->bits);
+  }
   if (st == LSQNET_OK) st = lsqnet_model_forward_f64(a->model, a->workspace, &a->shape, a->prompts, a->out);
   if (st != LSQNET_OK) return fail_status(st, NULL);
   for (int64_t i = 0; i < p->count; i++) memcpy(y + i * p->D, a->out + i * a->out_width, (size_t)p->D * sizeof *y);

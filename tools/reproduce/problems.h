@@ -26,6 +26,7 @@ typedef struct {
   lsqnet_model_step step;
   int64_t width, out_width;
   double *prompts, *b, *out;
+  int bits; /* to which numbers of the prompts are rounded; 0: they are not */
 } asker;
 
 int asker_open(asker *out, const lsqnet_model *model, const problems *p);

@@ -42,12 +42,12 @@ static int run(reproduction *r) {
   for (int i = 0; i < VARIANTS; i++) {
     snprintf(words, sizeof words, "%s %s --optimizer adam --schedule %s %s", model_words(r), training_words(r),
              variants[i].schedule, variants[i].more);
-    TRY(train_run(r, &(training_request){variants[i].key, words, seconds, "1e-2,3e-3"}, NULL));
+    TRY(train_run(r, &(training_request){variants[i].key, words, seconds, "1e-2,3e-3", 0}, NULL));
   }
   snprintf(words, sizeof words, "%s --init-scale %g --optimizer levenberg_marquardt --steps 200 --target 1e-29%s",
            model_words(r), r->budget == BUDGET_FULL ? 1 : 0.25,
            r->budget == BUDGET_FULL ? " --memory 12000000000" : "");
-  TRY(train_run(r, &(training_request){"Gauss-Newton", words, 2 * seconds, NULL}, NULL));
+  TRY(train_run(r, &(training_request){"Gauss-Newton", words, 2 * seconds, NULL, 0}, NULL));
 done:
   return code;
 }

@@ -23,9 +23,9 @@ static const char about[] =
     "tests of the command. Exit code 4 says that a claim was not supported.\n";
 
 static const experiment *const experiments[] = {
-    &experiment_construction, &experiment_iterates,       &experiment_algorithms,
-    &experiment_recipe,       &experiment_primitives,     &experiment_real_data,
-    &experiment_solution,     &experiment_generalization, &experiment_end_to_end,
+    &experiment_construction,    &experiment_primitives,     &experiment_end_to_end, &experiment_recipe,
+    &experiment_iterates,        &experiment_generalization, &experiment_odes,       &experiment_algorithms,
+    &experiment_mixed_precision, &experiment_real_data,      &experiment_solution,
 };
 
 enum { EXPERIMENTS = sizeof experiments / sizeof *experiments };

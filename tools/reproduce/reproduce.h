@@ -96,11 +96,16 @@ typedef struct {
   const char *words; /* those of `lsqnet train`, without --out and --rate */
   double seconds;    /* most for each rate */
   const char *rates; /* learning rates to be tried, with commas between them; NULL: as `words` has it */
+  int bits;          /* numbers of the data are rounded to so many bits, as rounded() does; 0: they are not */
 } training_request;
 
 /* Trains, evaluates on fresh data and adds a run with command, parameters, optimizer, steps, seconds (of all tries),
  * tries, mse, mean_square, relative, curve_seconds, curve_loss. *model, unless NULL, is what it ended with. */
 int train_run(reproduction *r, const training_request *request, lsqnet_model **model);
+
+/* x to so many bits, the leading 1 included: 8 is bfloat16, 11 is float16, 24 is float32; 0 leaves it as it is.
+ * Exponents are as large as they need to be. */
+double rounded(double x, int bits);
 
 /* ---- table, verdict and pictures (report.c, picture.c) ---- */
 

@@ -29,7 +29,10 @@ typedef struct {
   char *words[WORDS_MOST];
   int count;
   train_settings settings;
-  lsqnet_task *task;
+  lsqnet_task *task;  /* what is measured on */
+  lsqnet_task *drawn; /* what is trained on: the same, or its rounding */
+  int bits;
+  lsqnet_task_shape shape;
   lsqnet_model *model;
   lsqnet_trainer *trainer;
   lsqnet_progress progress;
@@ -41,6 +44,7 @@ typedef struct {
 static void trial_close(trial *t) {
   lsqnet_trainer_destroy(t->trainer);
   lsqnet_model_destroy(t->model);
+  lsqnet_task_destroy(t->drawn);
   lsqnet_task_destroy(t->task);
   free(t->text);
   free(t->line);
@@ -71,17 +75,43 @@ static int describe(trial *t, const training_request *request, const char *rate)
   return t->text == NULL ? fail_memory("a command") : split_words(t);
 }
 
+double rounded(double x, int bits) {
+  int exponent = 0;
+  if (bits == 0 || x == 0 || !isfinite(x)) return x;
+  const double part = frexp(x, &exponent);
+  return ldexp(rint(ldexp(part, bits)), exponent - bits);
+}
+
+static lsqnet_status draw_rounded(void *user, uint64_t seed, uint64_t step, int64_t first, int64_t count, double *x,
+                                  double *target) {
+  const trial *t = user;
+  const lsqnet_status st = lsqnet_task_draw_f64(t->task, seed, step, first, count, x, target);
+  for (int64_t i = 0; i < count * t->shape.rows * t->shape.in_width; i++) x[i] = rounded(x[i], t->bits);
+  for (int64_t i = 0; i < count * t->shape.count * t->shape.scored; i++) target[i] = rounded(target[i], t->bits);
+  return st;
+}
+
+static int create_tasks(trial *t) {
+  lsqnet_status st = lsqnet_task_create(&t->task, t->r->context, &t->settings.task);
+  if (st == LSQNET_OK) st = lsqnet_task_get_shape(t->task, &t->shape, sizeof t->shape);
+  if (st == LSQNET_OK && t->bits > 0) {
+    st = lsqnet_task_create_custom(&t->drawn, t->r->context, "rounded", &t->shape, draw_rounded, t);
+  }
+  return st == LSQNET_OK ? CODE_DONE : fail_status(st, t->key);
+}
+
 static int prepare(trial *t) {
   int code = CODE_DONE, helped = 0;
   train_settings *s = &t->settings;
   TRY(train_settings_read(s, t->count, t->words, &helped));
-  lsqnet_status st = lsqnet_task_create(&t->task, t->r->context, &s->task);
-  if (st != LSQNET_OK) return fail_status(st, t->key);
+  TRY(create_tasks(t));
   TRY(train_model_create(&t->model, t->r->context, t->task, s));
+  lsqnet_status st = LSQNET_OK;
+  lsqnet_task *drawn = t->bits > 0 ? t->drawn : t->task;
   if (access(t->state, F_OK) == 0) {
-    st = lsqnet_trainer_resume(&t->trainer, t->model, t->task, &s->train, t->state);
+    st = lsqnet_trainer_resume(&t->trainer, t->model, drawn, &s->train, t->state);
   } else {
-    st = lsqnet_trainer_create(&t->trainer, t->model, t->task, &s->train);
+    st = lsqnet_trainer_create(&t->trainer, t->model, drawn, &s->train);
   }
   if (st != LSQNET_OK) return fail_status(st, t->key);
 done:
@@ -185,6 +215,7 @@ static int try_rate(reproduction *r, const training_request *request, const char
   t->r = r;
   t->key = key;
   t->limit = request->seconds;
+  t->bits = request->bits;
   TRY(describe(t, request, rate));
   TRY(prepare(t));
   TRY(train(t));
