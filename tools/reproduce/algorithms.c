@@ -326,14 +326,14 @@ static const struct {
   const char *last; /* what it is trained for */
   int (*use)(reproduction *r, lsqnet_model *model);
 } learned[] = {
-    {{"newton_schulz_step", "newton_schulz --dim 4 --rows 4 --width 8 --init-scale 0.5 " ATTENTION, 120, NULL, 0},
+    {{"newton_schulz_step", "newton_schulz --dim 4 --rows 4 --width 8 --init-scale 0.5 " ATTENTION, 0, NULL, 0},
      "newton_schulz",
      invert},
-    {{"power_step", "explicit_gradient --prompt split --dim 3 --rows 12 --width 8 --init-scale 0.25 " ATTENTION, 120,
+    {{"power_step", "explicit_gradient --prompt split --dim 3 --rows 12 --width 8 --init-scale 0.25 " ATTENTION, 0,
       NULL, 0},
      "power_iteration",
      iterate_power},
-    {{"momentum_step", "momentum --dim 3 --rows 12 --task-momentum 0.5 --width 12 --init-scale 0.25 " ATTENTION, 120,
+    {{"momentum_step", "momentum --dim 3 --rows 12 --task-momentum 0.5 --width 12 --init-scale 0.25 " ATTENTION, 0,
       NULL, 0},
      "chebyshev",
      descend}};
@@ -343,7 +343,9 @@ static int run(reproduction *r) {
   for (size_t i = 0; i < sizeof learned / sizeof *learned; i++) {
     lsqnet_model *model = NULL;
     if (runs_find(r, learned[i].last) != NULL) continue;
-    TRY(train_run(r, &learned[i].training, &model));
+    training_request training = learned[i].training;
+    training.seconds = by_budget(r, 1, 120, 600);
+    TRY(train_run(r, &training, &model));
     TRY(learned[i].use(r, model));
   }
 done:

@@ -114,7 +114,7 @@ static int open_peers(peers *s, reproduction *r) {
       "one_step",
       "multistep_gd --prompt split --rows 20 --dim 5 --width 11 --mixer attention --no-softmax --no-causal --layers 1 "
       "--freeze-positions --init-scale 0.25 --optimizer levenberg_marquardt --steps 100 --target 1e-29 --seed 1",
-      by_budget(r, 5, 60, 36000), NULL, 0};
+      by_budget(r, 1, 60, 36000), NULL, 0};
   snprintf(words, sizeof words,
            "least_squares --rows 20 --dim 5 --layers %d --width %d --mixer attention --heads %d --mlp relu --norms "
            "--dtype f32 "

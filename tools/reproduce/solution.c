@@ -196,10 +196,11 @@ static int run(reproduction *r) {
   int code = CODE_DONE;
   lsqnet_model *gradient = NULL, *newton = NULL;
   const training_request gradient_training = {
-      "gradient", "explicit_gradient --prompt split --dim 4 --rows 16 --width 10 --init-scale 0.25 " ATTENTION, 120,
-      NULL, 0};
-  const training_request newton_training = {
-      "newton_schulz", "newton_schulz --dim 4 --rows 4 --width 8 --init-scale 0.5 " ATTENTION, 120, NULL, 0};
+      "gradient", "explicit_gradient --prompt split --dim 4 --rows 16 --width 10 --init-scale 0.25 " ATTENTION,
+      by_budget(r, 1, 120, 600), NULL, 0};
+  const training_request newton_training = {"newton_schulz",
+                                            "newton_schulz --dim 4 --rows 4 --width 8 --init-scale 0.5 " ATTENTION,
+                                            by_budget(r, 1, 120, 600), NULL, 0};
   const unrolled_request alone = {"solution_alone", by_budget(r, 0.3, 40, 1200), rates, 3, 1};
   TRY(train_run(r, &gradient_training, &gradient));
   TRY(train_run(r, &newton_training, &newton));
