@@ -78,13 +78,13 @@ static void write_axes(FILE *script, const picture *p, const categories *named) 
           "set grid lc rgb \"#d0d0d0\"\nset border lw 1\nset key below Left reverse maxcols 2 samplen 4 spacing 1.1 "
           "font \",15\"\n");
   if (p->log_y) fprintf(script, "set logscale y\nset format y \"1e%%T\"\nset mytics 1\n");
-  if (p->log_x) fprintf(script, "set logscale x\n");
+  if (p->log_x) fprintf(script, "set logscale x\nset format x \"1e%%T\"\n");
   fprintf(script, "set xlabel ");
   gnuplot_quote(script, p->x_label);
   fprintf(script, "\nset ylabel ");
   gnuplot_quote(script, p->y_label);
   if (named->count > 0) {
-    fprintf(script, "\nset xrange [-0.5:%d.5]\nset xtics rotate by 35 right (", named->count - 1);
+    fprintf(script, "\nset rmargin 3\nset xrange [-0.5:%d.5]\nset xtics rotate by 35 right (", named->count - 1);
     for (int i = 0; i < named->count; i++) {
       if (i > 0) fprintf(script, ", ");
       gnuplot_quote(script, named->names[i]);

@@ -1,4 +1,5 @@
-/* The NIST sets and seven real regression problems: right digits and time, beside LAPACK's dgels. */
+/* The NIST sets and seven real regression problems: right digits and time, beside LAPACK's dgels; and how many
+ * problems a second there are of a small shape. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "../json.h"
 #include "../progress.h"
 #include "problems.h"
+#include "throughput.h"
 #ifdef HAVE_LAPACKE
 #include <lapacke.h>
 #endif
@@ -157,6 +159,7 @@ static int run(reproduction *r) {
     TRY(read_set(&s, &text));
     if (runs_find(r, s.name) == NULL) TRY(measure(r, &s, &p));
   }
+  TRY(throughput_runs(r, p.refined));
 done:
   set_free(&s);
   lsqnet_solver_destroy(p.refined);
@@ -174,6 +177,9 @@ static const column columns[] = {"rows",
                                  "microseconds_unrefined:µs, model alone",
                                  "microseconds_lapack:µs, dgels",
                                  "time_ratio:lsqnet's time over dgels'",
+                                 "batch",
+                                 "per_second:problems a second, lsqnet",
+                                 "per_second_lapack:problems a second, dgels",
                                  NULL};
 
 static const claim claims[] = {{"no set has fewer right digits than LAPACK's dgels gives: difference of digits",
@@ -204,6 +210,13 @@ static const picture pictures[] = {{"digits",
                                     {{"lsqnet, refined", "*", "set", "microseconds"},
                                      {"the model alone", "*", "set", "microseconds_unrefined"},
                                      {"LAPACK's dgels", "*", "set", "microseconds_lapack"}}},
+                                   {"throughput",
+                                    "problems of 20 x 5 in a batch",
+                                    "problems a second",
+                                    1,
+                                    1,
+                                    {{"lsqnet, refined", "batch=*", "batch", "per_second"},
+                                     {"LAPACK's dgels, one by one", "batch=*", "batch", "per_second_lapack"}}},
                                    {.name = NULL}};
 
 const experiment experiment_real_data = {
