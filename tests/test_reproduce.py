@@ -2,7 +2,7 @@
 """lsqnet reproduce: the shape of what an experiment writes, that it goes on where it was stopped, and verdicts.
 
     test_reproduce.py LSQNET SOURCE_FOLDER NAME      an experiment with its smallest budget
-    test_reproduce.py LSQNET SOURCE_FOLDER command   the list, refusals, an interrupt, the data that the command carries"""
+    test_reproduce.py LSQNET SOURCE_FOLDER command   the list, refusals, an interrupt, carried data, docs/paper.md"""
 import json
 import os
 import signal
@@ -78,7 +78,8 @@ def check_resume(program, folder, name, result):
     (folder / f"{name}.json").write_text(json.dumps(result), encoding="utf-8")
     smoke(program, folder, name)
     again = read(folder, name)["runs"]
-    must(again[-1]["key"] == gone["key"] and json.dumps(again[:-1]) == rest, "made again:", [run["key"] for run in again])
+    keys = [run["key"] for run in again]
+    must(keys[-1] == gone["key"] and json.dumps(again[:-1]) == rest, "made again:", keys)
 
 
 def check_verdict(program, folder, name):
@@ -116,7 +117,7 @@ def check_interrupt(program):
         time.sleep(2)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=120)
-        must(process.returncode == 1 and "interrupted: the same command goes on from here" in errors, "interrupt:", errors)
+        must(process.returncode == 1 and "interrupted: the same command goes on from here" in errors, "errors", errors)
         states = list(folder.glob("*.state"))
         must(len(states) == 1, "states", states)
         before = states[0].read_bytes()
@@ -149,6 +150,7 @@ def check_command(program, source):
         must((folder / "real-data.md").exists(), "no table without gnuplot")
     check_interrupt(program)
     subprocess.run([sys.executable, source / "tools/reproduce/data/make.py", "--check"], check=True)
+    subprocess.run([sys.executable, source / "docs/reproduced/verdicts.py", "--check"], check=True)
 
 
 def main():
