@@ -9,5 +9,6 @@ int train_command(int argc, char **argv);
 int eval_command(int argc, char **argv);
 int export_command(int argc, char **argv);
 int plot_command(int argc, char **argv);
+int reproduce_command(int argc, char **argv);
 
 #endif

@@ -19,6 +19,7 @@ static const struct {
     {"eval", eval_command, "measure a model on its task, in distribution and beyond it"},
     {"export", export_command, "write a model as one C file without dependencies"},
     {"plot", plot_command, "draw training curves"},
+    {"reproduce", reproduce_command, "repeat an experiment of the paper: table, pictures, verdict"},
 };
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
@@ -37,8 +38,8 @@ static int fail_unknown(const char *name) {
 static int print_help(void) {
   printf(
       "Usage: lsqnet COMMAND [options]\n\nSequence models that solve least-squares problems to machine precision.\n\n");
-  for (int i = 0; i < SUBCOMMANDS; i++) printf("  %-8s %s\n", subcommands[i].name, subcommands[i].about);
-  printf("  %-8s %s\n\n", "help", "print this, or with the name of a command its options");
+  for (int i = 0; i < SUBCOMMANDS; i++) printf("  %-9s %s\n", subcommands[i].name, subcommands[i].about);
+  printf("  %-9s %s\n\n", "help", "print this, or with the name of a command its options");
   printf(
       "Exit codes: 0 done; 1 anything else; 2 usage; 3 bad input; 4 not converged (the best answer is printed);\n"
       "5 rank deficient, or fewer rows than unknowns.\n");

@@ -1,19 +1,15 @@
 /* lsqnet plot: training curves from logs, drawn by gnuplot. */
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "command.h"
 #include "decimal.h"
 #include "error.h"
+#include "gnuplot.h"
 #include "options.h"
-#include "output.h"
 
 static const char about[] =
     "Draws the training loss of logs that \"lsqnet train --log\" wrote, over steps, with a logarithmic scale. gnuplot\n"
@@ -88,16 +84,6 @@ static int write_curve(FILE *script, const char *path, int index, const char *ke
   return code;
 }
 
-/* gnuplot's single quotes take everything as it is, apart from themselves. */
-static void write_quoted(FILE *script, const char *text) {
-  fputc('\'', script);
-  for (const char *c = text; *c != '\0'; c++) {
-    if (*c == '\'') fputc('\'', script);
-    fputc((unsigned char)*c < ' ' || *c == 127 ? '?' : *c, script);
-  }
-  fputc('\'', script);
-}
-
 static int write_script(FILE *script, const plot_settings *s) {
   int code = CODE_DONE;
   for (int i = 0; i < s->count; i++) TRY(write_curve(script, s->files[i], i, s->fresh ? "fresh_loss" : "loss"));
@@ -107,64 +93,24 @@ static int write_script(FILE *script, const plot_settings *s) {
           s->fresh ? "mean squared error on fresh data" : "mean squared error");
   for (int i = 0; i < s->count; i++) {
     fprintf(script, "%s $curve%d using 1:2 with lines linewidth 2 title ", i > 0 ? "," : "", i);
-    write_quoted(script, s->files[i]);
+    gnuplot_quote(script, s->files[i]);
   }
   fputc('\n', script);
-  if (fflush(script) != 0 || ferror(script)) return fail(CODE_OTHER, "a temporary file: %s", strerror(errno));
-  rewind(script);
 done:
   return code;
-}
-
-/* The child: gnuplot reads the script and writes the picture; what stops it from being run goes into the pipe. */
-static void become_gnuplot(int in, int out, int trouble) {
-  char *const arguments[] = {(char[]){"gnuplot"}, NULL};
-  const int silence = open("/dev/null", O_WRONLY);
-  if (silence >= 0 && dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
-      dup2(silence, STDERR_FILENO) >= 0) {
-    (void)execvp(arguments[0], arguments);
-  }
-  const int reason = errno;
-  (void)!write(trouble, &reason, sizeof reason);
-  _exit(127);
-}
-
-static int run_gnuplot(FILE *script, FILE *picture) {
-  int trouble[2], reason = 0, status = 0;
-  if (pipe(trouble) != 0) return fail(CODE_OTHER, "gnuplot: %s", strerror(errno));
-  (void)fcntl(trouble[1], F_SETFD, FD_CLOEXEC);
-  const pid_t child = fork();
-  if (child == 0) become_gnuplot(fileno(script), fileno(picture), trouble[1]);
-  const int forked = errno;
-  close(trouble[1]);
-  const ssize_t got = child < 0 ? 0 : read(trouble[0], &reason, sizeof reason);
-  close(trouble[0]);
-  if (child < 0) return fail(CODE_OTHER, "gnuplot: %s", strerror(forked));
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
-  if (got == (ssize_t)sizeof reason) {
-    return fail(CODE_OTHER, "gnuplot cannot be run: %s%s", strerror(reason),
-                reason == ENOENT ? " (is it installed?)" : "");
-  }
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return CODE_DONE;
-  return fail(CODE_OTHER, "gnuplot failed (%s %d)", WIFEXITED(status) ? "exit code" : "signal",
-              WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 }
 
 int plot_command(int argc, char **argv) {
   int code = CODE_DONE, helped = 0;
   plot_settings s = {.count = 0};
-  output out = {0};
   FILE *script = NULL;
   TRY(read_settings(&s, argc, argv, &helped));
   if (helped) return CODE_DONE;
   script = tmpfile();
   if (script == NULL) return fail(CODE_OTHER, "a temporary file: %s", strerror(errno));
   TRY(write_script(script, &s));
-  TRY(output_open(&out, s.out_path));
-  TRY(run_gnuplot(script, out.file));
-  TRY(output_commit(&out));
+  TRY(gnuplot_draw(script, s.out_path));
 done:
   if (script != NULL) fclose(script);
-  output_close(&out);
   return code;
 }

@@ -1,7 +1,6 @@
 /* lsqnet train: a model from random weights, or from those of another one. */
 #include <errno.h>
 #include <lsqnet/lsqnet.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "command.h"
 #include "decimal.h"
 #include "error.h"
+#include "interrupt.h"
 #include "json.h"
 #include "progress.h"
 #include "train_log.h"
@@ -31,23 +31,6 @@ typedef struct {
   progress_line line;
   double saved; /* when the last checkpoint was written, or tried */
 } training;
-
-static volatile sig_atomic_t interrupted = 0;
-
-static void note_interrupt(int number) {
-  (void)number;
-  interrupted = 1;
-}
-
-/* A second interrupt ends the process as usual. */
-static void catch_interrupts(void) {
-  struct sigaction action;
-  memset(&action, 0, sizeof action);
-  action.sa_handler = note_interrupt;
-  action.sa_flags = (int)SA_RESETHAND | SA_RESTART;
-  (void)sigaction(SIGINT, &action, NULL);
-  (void)sigaction(SIGTERM, &action, NULL);
-}
 
 /* Hours of work must not end at a folder that is not there. */
 static int check_folder(const char *path) {
@@ -149,11 +132,11 @@ done:
 
 static int train(training *t) {
   int code = CODE_DONE;
-  catch_interrupts();
+  interrupts_catch();
   t->saved = seconds_now();
   t->progress.size = sizeof t->progress;
   progress_begin(&t->line, !t->settings.quiet, t->settings.train.steps);
-  while (t->progress.ended == LSQNET_TRAIN_GOING && !interrupted) TRY(step(t));
+  while (t->progress.ended == LSQNET_TRAIN_GOING && !interrupts_came()) TRY(step(t));
   if (t->progress.ended == LSQNET_TRAIN_GOING) code = fail_interrupted(t);
 done:
   return code;

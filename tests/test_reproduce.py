@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""lsqnet reproduce: the shape of what an experiment writes, that it goes on where it was stopped, and verdicts.
+
+    test_reproduce.py LSQNET SOURCE_FOLDER NAME      an experiment with its smallest budget
+    test_reproduce.py LSQNET SOURCE_FOLDER command   the list, refusals, an interrupt, carried data, docs/paper.md"""
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+NAMES = ["construction", "primitives", "end-to-end", "recipe", "iterates", "generalization", "odes", "algorithms",
+         "mixed-precision", "real-data", "solution"]
+TRAINING = {"command": str, "optimizer": str, "precision": str, "parameters": int, "steps": int, "seconds": float,
+            "tries": int, "mse": (float, type(None)), "curve_seconds": list, "curve_loss": list}
+SUPPORTED, NOT_SUPPORTED = 0, 4
+
+
+def must(holds, *what):
+    if not holds:
+        raise SystemExit(" ".join(map(str, what)))
+
+
+def reproduce(program, folder, *words):
+    """Exit code and last line of standard error."""
+    done = subprocess.run([program, "reproduce", *words, "-o", folder], capture_output=True, text=True, check=False)
+    errors = done.stderr.strip().splitlines()
+    return done.returncode, errors[-1] if errors else "", done.stdout
+
+
+def smoke(program, folder, name):
+    code, error, _ = reproduce(program, folder, name, "--budget", "smoke", "--quiet")
+    must(code in (SUPPORTED, NOT_SUPPORTED), name, "ended with", code, error)
+    must(code == SUPPORTED or error == "lsqnet: not every claim is supported by these runs", error)
+    return code
+
+
+def read(folder, name):
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def check_shape(folder, name):
+    result = read(folder, name)
+    must(result["experiment"] == name and result["budget"] == "smoke", "head", result["experiment"], result["budget"])
+    keys = [run["key"] for run in result["runs"]]
+    must(len(keys) == len(set(keys)) and keys, "keys", keys)
+    trainings = [run for run in result["runs"] if "command" in run]
+    for run in trainings:
+        for field, kind in TRAINING.items():
+            must(field in run and isinstance(run[field], kind), run["key"], field, run.get(field))
+        must(len(run["curve_seconds"]) == len(run["curve_loss"]) > 0, run["key"], "has no curve")
+        must(run["parameters"] > 0 and run["steps"] > 0 and run["tries"] > 0, run["key"], "is empty")
+    must(result["verdict"], "no verdict")
+    for one in result["verdict"]:
+        must(one["ratio"] is None or one["holds"] == (one["ratio"] >= one["bound"] if one["wanted"] == "at least"
+                                                      else one["ratio"] <= one["bound"]), one)
+    table = (folder / f"{name}.md").read_text(encoding="utf-8")
+    for run in result["runs"]:
+        must("@" in run["key"] or f"| {run['key']} |" in table, run["key"], "is not in the table")
+    for one in result["verdict"]:
+        must(one["claim"] in table, one["claim"], "is not in the table")
+    pictures = sorted(folder.glob(f"{name}-*.svg"))
+    must(pictures and all(f"({picture.name})" in table for picture in pictures), "pictures", pictures)
+    for picture in pictures:
+        root = ElementTree.parse(picture).getroot()
+        must(root.tag.endswith("svg") and len(list(root.iter())) > 20, picture, "is no picture")
+    return result, trainings
+
+
+def check_resume(program, folder, name, result):
+    """A run that is taken out is made again, and no other."""
+    gone = result["runs"].pop()
+    rest = json.dumps(result["runs"])
+    (folder / f"{name}.json").write_text(json.dumps(result), encoding="utf-8")
+    smoke(program, folder, name)
+    again = read(folder, name)["runs"]
+    keys = [run["key"] for run in again]
+    must(keys[-1] == gone["key"] and json.dumps(again[:-1]) == rest, "made again:", keys)
+
+
+def check_verdict(program, folder, name):
+    """It follows the file: what could not be measured supports nothing."""
+    result = read(folder, name)
+    for run in result["runs"]:
+        for field, value in run.items():
+            if isinstance(value, float):
+                run[field] = None
+    (folder / f"{name}.json").write_text(json.dumps(result), encoding="utf-8")
+    code, error, _ = reproduce(program, folder, name, "--budget", "smoke", "--quiet")
+    must(code == NOT_SUPPORTED or (code == 1 and "no run has anything to draw" in error), name, code, error)
+    verdict = read(folder, name)["verdict"]
+    unknown = [one for one in verdict if one["left"] is None]
+    must(unknown and not any(one["holds"] for one in unknown), "a verdict that does not look at its numbers", verdict)
+
+
+def check_experiment(program, name):
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path)
+        code = smoke(program, folder, name)
+        must(code == SUPPORTED or name not in ("construction", "real-data"), name, "is not supported")
+        result, trainings = check_shape(folder, name)
+        print(f"{len(result['runs'])} runs, {len(trainings)} of them trainings, {len(result['verdict'])} claims")
+        check_resume(program, folder, name, result)
+        check_verdict(program, folder, name)
+
+
+def check_interrupt(program):
+    """A training that was stopped leaves its state, and goes on from there."""
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path)
+        command = [program, "reproduce", "recipe", "-o", folder, "--quiet", "--threads", "1"]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+        must(process.returncode == 1 and "interrupted: the same command goes on from here" in errors, "errors", errors)
+        states = list(folder.glob("*.state"))
+        must(len(states) == 1, "states", states)
+        before = states[0].read_bytes()
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        time.sleep(2)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=120)
+        must(states[0].exists() and states[0].read_bytes() != before, "the training did not go on")
+
+
+def check_command(program, source):
+    code, _, listed = reproduce(program, "unused")
+    must(code == 0 and [line.split()[0] for line in listed.splitlines()] == NAMES, "the list", listed)
+    code, error, _ = reproduce(program, "unused", "nothing")
+    must(code == 2 and "no experiment \"nothing\"" in error, error)
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path)
+        smoke(program, folder, "construction")
+        code, error, _ = reproduce(program, folder, "construction", "--budget", "quick")
+        must(code == 3 and "another budget than quick" in error, error)
+        (folder / "construction.json").write_text("{", encoding="utf-8")
+        code, error, _ = reproduce(program, folder, "construction", "--budget", "smoke")
+        must(code == 3 and "construction.json:1: " in error, error)
+        code, error, _ = reproduce(program, folder / "a" / "b", "construction")
+        must(code == 1 and "No such file" in error, error)
+        empty = {**os.environ, "PATH": path}
+        done = subprocess.run([program, "reproduce", "real-data", "--budget", "smoke", "--quiet", "-o", path], env=empty,
+                              capture_output=True, text=True, check=False)
+        must(done.returncode == 1 and "gnuplot cannot be run" in done.stderr, done.stderr)
+        must((folder / "real-data.md").exists(), "no table without gnuplot")
+    check_interrupt(program)
+    subprocess.run([sys.executable, source / "tools/reproduce/data/make.py", "--check"], check=True)
+    subprocess.run([sys.executable, source / "docs/reproduced/verdicts.py", "--check"], check=True)
+
+
+def main():
+    program, source, name = Path(sys.argv[1]).resolve(), Path(sys.argv[2]), sys.argv[3]
+    if name == "command":
+        check_command(program, source)
+    else:
+        check_experiment(program, name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+/* Least squares end to end: softmax Transformers and BaseConv over depth, that see A and b and give x, beside a model
+ * that was trained on one step of gradient descent and is applied until x stands. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../error.h"
+#include "problems.h"
+
+#define STEP \
+  "multistep_gd --prompt split --mixer attention --no-softmax --no-causal --layers 1 --freeze-positions --seed 1 "
+
+typedef struct {
+  const char *name, *words;
+  double condition; /* 0: as A is drawn */
+} law;
+
+static const law laws[] = {{"normal", "", 0}, {"values1to5", "--condition 5", 5}};
+
+static int train_whole(reproduction *r, const law *l, const char *mixer, const char *mixer_words, int layers) {
+  char key[96], words[512];
+  const int full = r->budget == BUDGET_FULL;
+  snprintf(key, sizeof key, "%s,%s,layers=%02d", l->name, mixer, layers);
+  snprintf(words, sizeof words,
+           "least_squares --rows 20 --dim 5 --layers %d --width %d %s --mlp relu --mlp-factor 4 --norms --dtype f32 "
+           "--batch %d "
+           "--schedule step --schedule-steps %d --steps 100000000 --seed 1 %s",
+           layers, full ? 256 : 32, mixer_words, full ? 1024 : 64, full ? 10000 : 100, l->words);
+  return train_run(r, &(training_request){key, words, by_budget(r, 0.1, 15, 36000), full ? "1e-4" : "3e-3,1e-3", 0},
+                   NULL);
+}
+
+/* Mean squared error over problems after each of `steps` applications, from x = 0. */
+static int iterate(reproduction *r, const char *key, const law *l, const lsqnet_model *model, int64_t steps) {
+  enum { POINTS = 201 };
+  int code = CODE_DONE, points = 0;
+  problems p = {0};
+  asker a = {0};
+  double k_of[POINTS], mse[POINTS], *x = NULL, last = 0;
+  const json_t *training = runs_find(r, "one_step");
+  lsqnet_task_options o = task_named("least_squares", 20, 5);
+  o.condition = l->condition;
+  TRY(problems_draw(&p, r, &o, 6, (int64_t)by_budget(r, 8, 256, 1024)));
+  TRY(asker_open(&a, model, &p));
+  x = numbers(p.count * p.D);
+  if (x == NULL) {
+    code = CODE_OTHER;
+    goto done;
+  }
+  for (int64_t k = 0; k <= steps; k++) {
+    last = mean_error(&p, x, p.x);
+    if (k * (POINTS - 1) % steps == 0) {
+      k_of[points] = (double)k;
+      mse[points++] = last;
+    }
+    TRY(ask(&a, &p, x, x));
+  }
+  TRY(runs_add(
+      r, key,
+      json_pack("{s:s, s:I, s:f, s:f, s:i, s:I, s:f, s:o, s:o}", "optimizer", "levenberg_marquardt", "parameters",
+                (json_int_t)run_number(training, "parameters"), "steps", run_number(training, "steps"), "seconds",
+                run_number(training, "seconds"), "tries", 1, "applied", (json_int_t)steps, "mse", last, "k",
+                numbers_json(k_of, points), "curve", numbers_json(mse, points))));
+done:
+  asker_close(&a);
+  problems_free(&p);
+  free(x);
+  return code;
+}
+
+static int run(reproduction *r) {
+  int code = CODE_DONE;
+  lsqnet_model *model = NULL;
+  const int depth = (int)by_budget(r, 2, 8, 64);
+  const training_request step = {
+      "one_step",
+      STEP "--rows 20 --dim 5 --width 11 --init-scale 0.25 --optimizer levenberg_marquardt --steps 100 --target 1e-29",
+      by_budget(r, 1, 30, 36000), NULL, 0};
+  TRY(train_run(r, &step, &model));
+  for (int i = 0; i < 2; i++) {
+    char key[64];
+    snprintf(key, sizeof key, "%s,iterated", laws[i].name);
+    if (runs_find(r, key) == NULL) TRY(iterate(r, key, &laws[i], model, (int64_t)by_budget(r, 200, 2000, 4000)));
+    for (int layers = 1; layers <= (i == 0 ? depth : 4); layers *= 2) {
+      if (i == 0 || layers == 4) TRY(train_whole(r, &laws[i], "softmax", "--mixer attention --heads 4", layers));
+      if (i == 0 && layers <= 4) TRY(train_whole(r, &laws[i], "base_conv", "--mixer base_conv --filter long", layers));
+    }
+  }
+done:
+  lsqnet_model_destroy(model);
+  return code;
+}
+
+static const column columns[] = {
+    "optimizer", "precision", "parameters", "steps", "seconds", "tries", "applied:times applied", "mse:MSE", NULL};
+
+static const claim claims[] = {{"the best Transformer's MSE over that of the iterated model",
+                                AT_LEAST,
+                                1e5,
+                                {LEAST, "normal,softmax*", "mse"},
+                                {LARGEST, "normal,iterated", "mse"}},
+                               {"the same with singular values in [1,5]",
+                                AT_LEAST,
+                                1e5,
+                                {LEAST, "values1to5,softmax*", "mse"},
+                                {LARGEST, "values1to5,iterated", "mse"}},
+                               {"Transformers level off: MSE of the best of any depth",
+                                AT_LEAST,
+                                1e-8,
+                                {LEAST, "*softmax*", "mse"},
+                                {LEAST, NULL, NULL}},
+                               {"and depth does not change that: the best of one layer over the best of any depth",
+                                AT_MOST,
+                                1e4,
+                                {LEAST, "normal,softmax,layers=01", "mse"},
+                                {LEAST, "normal,softmax*", "mse"}},
+                               {.text = NULL}};
+
+static const picture pictures[] = {
+    {"training",
+     "training time (s)",
+     "mean squared error of what is learned",
+     1,
+     1,
+     {{"Transformer, 1 layer", "normal,softmax,layers=01", "curve_seconds", "curve_loss"},
+      {"2 layers", "normal,softmax,layers=02", "curve_seconds", "curve_loss"},
+      {"4 layers", "normal,softmax,layers=04", "curve_seconds", "curve_loss"},
+      {"8 layers", "normal,softmax,layers=08", "curve_seconds", "curve_loss"},
+      {"BaseConv, 4 layers", "normal,base_conv,layers=04", "curve_seconds", "curve_loss"},
+      {"linear attention, one step", "one_step", "curve_seconds", "curve_loss"}}},
+    {"iterated",
+     "times that the trained step is applied",
+     "mean squared error of x",
+     0,
+     1,
+     {{"normal A", "normal,iterated", "k", "curve"},
+      {"singular values in [1,5]", "values1to5,iterated", "k", "curve"}}},
+    {.name = NULL}};
+
+const experiment experiment_end_to_end = {
+    "end-to-end", "least squares end to end, beside an iterated step", run, columns, claims, pictures};

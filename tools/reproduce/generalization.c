@@ -1,0 +1,235 @@
+/* What a trained step, iterated, and a Transformer trained end to end make of problems unlike those of their training.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../error.h"
+#include "../json.h"
+#include "problems.h"
+
+enum { L = 20, D = 5 };
+
+/* What a law changes; zero: as in training. */
+typedef struct {
+  const char *name;
+  double scale_a, scale_x, condition, sparsity, correlation;
+  int32_t law_a, law_x;
+  int64_t rows; /* fewer than L: rows of zeros come before them */
+} law;
+
+static const law laws[] = {{.name = "as in training"},
+                           {.name = "A times 0.1", .scale_a = 0.1},
+                           {.name = "A times 2", .scale_a = 2},
+                           {.name = "A times 10", .scale_a = 10},
+                           {.name = "x times 10", .scale_x = 10},
+                           {.name = "x times 100", .scale_x = 100},
+                           {.name = "cond(A) = 5", .condition = 5},
+                           {.name = "cond(A) = 100", .condition = 100},
+                           {.name = "cond(A) = 1e4", .condition = 1e4},
+                           {.name = "A uniform", .law_a = LSQNET_LAW_UNIFORM},
+                           {.name = "A Laplace", .law_a = LSQNET_LAW_LAPLACE},
+                           {.name = "A Student t3", .law_a = LSQNET_LAW_STUDENT_T},
+                           {.name = "x Laplace", .law_x = LSQNET_LAW_LAPLACE},
+                           {.name = "A sparse, half", .sparsity = 0.5},
+                           {.name = "rows correlated, 0.9", .correlation = 0.9},
+                           {.name = "10 rows, padded", .rows = 10}};
+
+enum { LAWS = sizeof laws / sizeof *laws };
+
+static lsqnet_task_options vary(const law *l) {
+  lsqnet_task_options o = task_named("least_squares", L, D);
+  if (l->scale_a > 0) o.scale_a = l->scale_a;
+  if (l->scale_x > 0) o.scale_x = l->scale_x;
+  o.condition = l->condition;
+  o.sparsity = l->sparsity;
+  o.law_a = l->law_a;
+  o.law_x = l->law_x;
+  if (l->condition > 0) o.singular_max = sqrt((double)L);
+  return o;
+}
+
+/* Each row is `rho` times the one before it and the rest new, so that its law stays; b = A x anew. */
+static void correlate(problems *p, double rho) {
+  for (int64_t i = 0; i < p->count; i++) {
+    double *row = problem_rows(p, i);
+    for (int64_t k = 0; k < p->L; k++, row += D + 1) {
+      double b = 0;
+      for (int j = 0; j < D; j++) {
+        if (k > 0) row[j] = rho * row[j - (D + 1)] + sqrt(1 - rho * rho) * row[j];
+        b += row[j] * p->x[i * D + j];
+      }
+      row[D] = b;
+    }
+  }
+}
+
+static void pad(problems *p, int64_t rows) {
+  for (int64_t i = 0; i < p->count; i++) {
+    memset(problem_rows(p, i), 0, (size_t)((p->L - rows) * (D + 1)) * sizeof(double));
+  }
+}
+
+static int solve(lsqnet_solver *solver, const problems *p, double *x) {
+  for (int64_t i = 0; i < p->count; i++) {
+    const double *rows = problem_rows(p, i);
+    const lsqnet_status st =
+        lsqnet_solver_solve_f64(solver, p->L, D, 1, rows, D + 1, rows + D, D + 1, x + i * D, 1, NULL);
+    if (st != LSQNET_OK && st != LSQNET_E_NOT_CONVERGED) return fail_status(st, NULL);
+  }
+  return CODE_DONE;
+}
+
+static int predict(const lsqnet_model *model, const problems *p, double *x) {
+  lsqnet_workspace *workspace = NULL;
+  const lsqnet_batch shape = {sizeof shape, 0, p->count, L, L - 1, 1};
+  lsqnet_status st = lsqnet_workspace_create(&workspace, model);
+  if (st == LSQNET_OK) st = lsqnet_model_forward_f64(model, workspace, &shape, p->rows, x);
+  lsqnet_workspace_destroy(workspace);
+  return st == LSQNET_OK ? CODE_DONE : fail_status(st, NULL);
+}
+
+typedef struct {
+  lsqnet_solver *descent, *conjugate, *direct, *refined;
+  lsqnet_model *transformer;
+} peers;
+
+static int open_solver(lsqnet_solver **out, reproduction *r, const lsqnet_model *model, int32_t method,
+                       int64_t corrections) {
+  lsqnet_solver_options o;
+  lsqnet_status st = lsqnet_solver_options_init(&o, sizeof o);
+  o.method = method;
+  o.corrections = corrections;
+  if (st == LSQNET_OK) st = lsqnet_solver_create(out, r->context, model, &o);
+  return st == LSQNET_OK ? CODE_DONE : fail_status(st, NULL);
+}
+
+static int open_peers(peers *s, reproduction *r) {
+  int code = CODE_DONE;
+  lsqnet_model *step = NULL, *single = NULL;
+  const int full = r->budget == BUDGET_FULL;
+  char words[512];
+  const training_request one = {
+      "one_step",
+      "multistep_gd --prompt split --rows 20 --dim 5 --width 11 --mixer attention --no-softmax --no-causal --layers 1 "
+      "--freeze-positions --init-scale 0.25 --optimizer levenberg_marquardt --steps 100 --target 1e-29 --seed 1",
+      by_budget(r, 1, 60, 36000), NULL, 0};
+  snprintf(words, sizeof words,
+           "least_squares --rows 20 --dim 5 --layers %d --width %d --mixer attention --heads %d --mlp relu --norms "
+           "--dtype f32 "
+           "--batch %d --schedule step --schedule-steps %d --steps 100000000 --seed 1",
+           full ? 12 : 2, full ? 256 : 32, full ? 8 : 4, full ? 1024 : 64, full ? 10000 : 300);
+  const training_request whole = {"transformer", words, by_budget(r, 0.3, 60, 36000), full ? "1e-4" : "3e-3", 0};
+  TRY(train_run(r, &one, &step));
+  TRY(train_run(r, &whole, &single));
+  const lsqnet_status st = lsqnet_model_convert(&s->transformer, single, LSQNET_F64);
+  if (st != LSQNET_OK) code = fail_status(st, NULL);
+  if (code == CODE_DONE) TRY(open_solver(&s->descent, r, step, LSQNET_METHOD_GD, 0));
+  if (code == CODE_DONE) TRY(open_solver(&s->conjugate, r, step, LSQNET_METHOD_CG, 0));
+  if (code == CODE_DONE) TRY(open_solver(&s->direct, r, step, LSQNET_METHOD_DIRECT, 0));
+  if (code == CODE_DONE) TRY(open_solver(&s->refined, r, step, LSQNET_METHOD_AUTO, 50));
+done:
+  lsqnet_model_destroy(step);
+  lsqnet_model_destroy(single);
+  return code;
+}
+
+static void close_peers(peers *s) {
+  lsqnet_solver_destroy(s->descent);
+  lsqnet_solver_destroy(s->conjugate);
+  lsqnet_solver_destroy(s->direct);
+  lsqnet_solver_destroy(s->refined);
+  lsqnet_model_destroy(s->transformer);
+}
+
+/* A difference of errors that are both roundings is a rounding, and may come out as 0. */
+static double gap(double outside, double inside) { return fmax(fabs(outside - inside), 1e-33); }
+
+static int measure(reproduction *r, const peers *s, const law *l) {
+  int code = CODE_DONE;
+  problems p = {0};
+  double mse[5] = {0}, gaps[5] = {0}, *x = NULL;
+  static const char *const fields[] = {"mse_transformer", "mse_descent", "mse_conjugate", "mse_model", "mse_refined"};
+  const lsqnet_task_options o = vary(l);
+  const json_t *inside = runs_find(r, laws[0].name);
+  TRY(problems_draw(&p, r, &o, 7, (int64_t)by_budget(r, 4, 256, 2048)));
+  if (l->correlation > 0) correlate(&p, l->correlation);
+  if (l->rows > 0) pad(&p, l->rows);
+  x = numbers(p.count * D);
+  if (x == NULL) {
+    code = CODE_OTHER;
+    goto done;
+  }
+  lsqnet_solver *const solvers[] = {NULL, s->descent, s->conjugate, s->direct, s->refined};
+  for (int i = 0; i < 5; i++) {
+    TRY(i == 0 ? predict(s->transformer, &p, x) : solve(solvers[i], &p, x));
+    mse[i] = mean_error(&p, x, p.x);
+    gaps[i] = gap(mse[i], inside == NULL ? mse[i] : run_number(inside, fields[i]));
+  }
+  json_t *run = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "law", l->name, "problems", (json_int_t)p.count,
+                          fields[0], json_number(mse[0]), fields[1], json_number(mse[1]), fields[2],
+                          json_number(mse[2]), fields[3], json_number(mse[3]), fields[4], json_number(mse[4]));
+  if (run != NULL && inside != NULL) {
+    json_object_set_new(run, "gap_transformer", json_number(gaps[0]));
+    json_object_set_new(run, "gap_model", json_number(gaps[3]));
+    json_object_set_new(run, "gap_ratio", json_number(gaps[0] / gaps[3]));
+    json_object_set_new(run, "gap_ratio_conjugate", json_number(gaps[0] / gaps[2]));
+  }
+  TRY(runs_add(r, l->name, run));
+done:
+  problems_free(&p);
+  free(x);
+  return code;
+}
+
+static int run(reproduction *r) {
+  int code = CODE_DONE;
+  peers s = {0};
+  TRY(open_peers(&s, r));
+  for (int i = 0; i < LAWS; i++) {
+    if (runs_find(r, laws[i].name) == NULL) TRY(measure(r, &s, &laws[i]));
+  }
+done:
+  close_peers(&s);
+  return code;
+}
+
+static const column columns[] = {"parameters",
+                                 "optimizer",
+                                 "steps",
+                                 "seconds",
+                                 "tries",
+                                 "mse:MSE in training's terms",
+                                 "mse_transformer:Transformer, MSE of x",
+                                 "mse_descent:model, gradient descent",
+                                 "mse_conjugate:model, conjugate gradients",
+                                 "mse_model:model, its normal equations",
+                                 "mse_refined:exact: the model refined",
+                                 "gap_ratio:Transformer's gap over the model's",
+                                 "gap_ratio_conjugate:over that by conjugate gradients",
+                                 NULL};
+
+static const claim claims[] = {{"on each law the Transformer's generalization gap is at least 1e4 times the model's "
+                                "(its normal equations, no refinement): "
+                                "least ratio",
+                                AT_LEAST,
+                                1e4,
+                                {LEAST, "*", "gap_ratio"},
+                                {LEAST, NULL, NULL}},
+                               {.text = NULL}};
+
+static const picture pictures[] = {{"laws",
+                                    "problems",
+                                    "mean squared error of x",
+                                    0,
+                                    1,
+                                    {{"Transformer", "*", "law", "mse_transformer"},
+                                     {"model, gradient descent", "*", "law", "mse_descent"},
+                                     {"model, conjugate gradients", "*", "law", "mse_conjugate"},
+                                     {"model, its normal equations", "*", "law", "mse_model"},
+                                     {"exact: the model refined", "*", "law", "mse_refined"}}},
+                                   {.name = NULL}};
+
+const experiment experiment_generalization = {
+    "generalization", "problems unlike those of training: model, Transformer, exact", run, columns, claims, pictures};

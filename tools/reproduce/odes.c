@@ -1,0 +1,303 @@
+/* In-context ODEs: from examples (c(t_1) .. c(t_n), u0) -> u(t*) of one unknown linear ODE, u(t*) of another forcing.
+ * By least squares on the examples: the paper's iterate with a trained step, exact gradient descent of as many steps,
+ * the refined solver, LAPACK; and by a Transformer that was trained on such prompts. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../error.h"
+#include "../json.h"
+#include "problems.h"
+#ifdef HAVE_LAPACKE
+#include <lapacke.h>
+#endif
+
+/* Unknowns: a weight for each point, for u0, and the constant; the step is trained for that many. */
+enum { POINTS = 6, D = POINTS + 2, EXAMPLES = 32, ITERATES = 200 };
+/* The largest eigenvalue of A'A / L is below D or so; with columns times this a step of 1/2 is stable. */
+static const double SCALE = 0.5, STEP = 0.5;
+
+typedef struct {
+  const char *name;
+  int32_t kind; /* ode_class */
+  int32_t places;
+  double variance, spread, initial, noise; /* zero: as in training */
+} setting;
+
+enum { ALL_TERMS = 0, LINEAR = 1, RANDOM = 1 };
+
+static const setting settings[] = {{.name = "class 1", .kind = LINEAR},
+                                   {.name = "class 1, random points", .kind = LINEAR, .places = RANDOM},
+                                   {.name = "class 1, noise 0.01", .kind = LINEAR, .noise = 0.01},
+                                   {.name = "class 1, forcing shift", .kind = LINEAR, .variance = 0.5},
+                                   {.name = "class 1, parameter shift", .kind = LINEAR, .spread = 2},
+                                   {.name = "class 1, initial shift", .kind = LINEAR, .initial = 3},
+                                   {.name = "class 0", .kind = ALL_TERMS},
+                                   {.name = "class 0, random points", .kind = ALL_TERMS, .places = RANDOM},
+                                   {.name = "class 0, initial shift", .kind = ALL_TERMS, .initial = 3}};
+
+enum { SETTINGS = sizeof settings / sizeof *settings };
+
+/* The examples as problems, and the row and u that are asked for: (count,D), (count). */
+typedef struct {
+  problems p;
+  double *prompts, *query, *u;
+  int64_t width;
+} odes;
+
+static int odes_draw(odes *o, reproduction *r, const setting *s, int64_t count) {
+  lsqnet_task *task = NULL;
+  lsqnet_task_options t = task_named("ode_icl_final", EXAMPLES + 1, D);
+  t.points = POINTS;
+  t.ode_class = s->kind;
+  t.ode_points = s->places;
+  t.ode_noise = s->noise;
+  if (s->variance > 0) t.ode_variance = s->variance;
+  if (s->spread > 0) t.ode_spread = s->spread;
+  if (s->initial > 0) t.ode_initial = s->initial;
+  *o = (odes){.p = {count, EXAMPLES, D, numbers(count * EXAMPLES * (D + 1)), numbers(count * D)}, .width = D + 1};
+  o->prompts = numbers(count * (EXAMPLES + 1) * o->width);
+  o->query = numbers(count * D);
+  o->u = numbers(count);
+  if (o->p.rows == NULL || o->p.x == NULL || o->prompts == NULL || o->query == NULL || o->u == NULL) return CODE_OTHER;
+  lsqnet_status st = lsqnet_task_create(&task, r->context, &t);
+  if (st == LSQNET_OK) st = lsqnet_task_draw_f64(task, 9, 0, 0, count, o->prompts, o->u);
+  lsqnet_task_destroy(task);
+  if (st != LSQNET_OK) return fail_status(st, NULL);
+  for (int64_t i = 0; i < count; i++) {
+    const double *prompt = o->prompts + i * (EXAMPLES + 1) * o->width;
+    memcpy(problem_rows(&o->p, i), prompt, (size_t)(EXAMPLES * o->width) * sizeof *prompt);
+    memcpy(o->query + i * D, prompt + EXAMPLES * o->width, D * sizeof *prompt);
+  }
+  return CODE_DONE;
+}
+
+static void odes_close(odes *o) {
+  problems_free(&o->p);
+  free(o->prompts);
+  free(o->query);
+  free(o->u);
+}
+
+/* Mean squared error of u = query . x. */
+static double prediction_error(const odes *o, const double *x) {
+  double sum = 0;
+  for (int64_t i = 0; i < o->p.count; i++) {
+    double u = -o->u[i];
+    for (int j = 0; j < D; j++) u += o->query[i * D + j] * x[i * D + j];
+    sum += u * u;
+  }
+  return sum / (double)o->p.count;
+}
+
+/* Columns times SCALE, and so x over it. */
+static void scale_columns(odes *o, double scale) {
+  for (int64_t i = 0; i < o->p.count * EXAMPLES; i++) {
+    for (int j = 0; j < D; j++) o->p.rows[i * (D + 1) + j] *= scale;
+  }
+  for (int64_t i = 0; i < o->p.count * D; i++) o->query[i] *= scale;
+}
+
+/* Iterates of the model, or with `model` NULL of gradient descent, from 0. */
+static int descend(odes *o, const lsqnet_model *model, double *x, double *mse) {
+  int code = CODE_DONE;
+  asker a = {0};
+  double g[D];
+  memset(x, 0, (size_t)(o->p.count * D) * sizeof *x);
+  scale_columns(o, SCALE);
+  if (model != NULL) TRY(asker_open(&a, model, &o->p));
+  for (int k = 0; k < ITERATES; k++) {
+    if (model != NULL) TRY(ask(&a, &o->p, x, x));
+    for (int64_t i = 0; i < o->p.count && model == NULL; i++) {
+      exact_gradient(&o->p, i, x + i * D, g);
+      for (int j = 0; j < D; j++) x[i * D + j] -= STEP * g[j];
+    }
+  }
+  *mse = prediction_error(o, x);
+done:
+  scale_columns(o, 1 / SCALE);
+  asker_close(&a);
+  return code;
+}
+
+static int refine(odes *o, lsqnet_solver *solver, double *x, double *mse) {
+  for (int64_t i = 0; i < o->p.count; i++) {
+    const double *rows = problem_rows(&o->p, i);
+    const lsqnet_status st =
+        lsqnet_solver_solve_f64(solver, EXAMPLES, D, 1, rows, D + 1, rows + D, D + 1, x + i * D, 1, NULL);
+    if (st != LSQNET_OK && st != LSQNET_E_NOT_CONVERGED) return fail_status(st, NULL);
+  }
+  *mse = prediction_error(o, x);
+  return CODE_DONE;
+}
+
+/* LAPACK's dgels; NaN in builds without it. */
+static int solve_lapack(odes *o, double *x, double *mse) {
+  *mse = NAN;
+#ifdef HAVE_LAPACKE
+  double a[EXAMPLES * D], b[EXAMPLES];
+  for (int64_t i = 0; i < o->p.count; i++) {
+    const double *rows = problem_rows(&o->p, i);
+    for (int k = 0; k < EXAMPLES; k++) {
+      for (int j = 0; j < D; j++) a[j * EXAMPLES + k] = rows[k * (D + 1) + j];
+      b[k] = rows[k * (D + 1) + D];
+    }
+    const lapack_int info = LAPACKE_dgels(LAPACK_COL_MAJOR, 'N', EXAMPLES, D, 1, a, EXAMPLES, b, EXAMPLES);
+    if (info < 0) return fail(CODE_OTHER, "dgels: %d", (int)info);
+    memcpy(x + i * D, b, D * sizeof *x);
+  }
+  *mse = prediction_error(o, x);
+#else
+  (void)x;
+#endif
+  return CODE_DONE;
+}
+
+static int predict(odes *o, const lsqnet_model *transformer, double *mse) {
+  lsqnet_workspace *workspace = NULL;
+  const lsqnet_batch shape = {sizeof shape, 0, o->p.count, EXAMPLES + 1, EXAMPLES, 1};
+  double sum = 0, *u = numbers(o->p.count);
+  if (u == NULL) return CODE_OTHER;
+  lsqnet_status st = lsqnet_workspace_create(&workspace, transformer);
+  if (st == LSQNET_OK) st = lsqnet_model_forward_f64(transformer, workspace, &shape, o->prompts, u);
+  for (int64_t i = 0; i < o->p.count; i++) sum += (u[i] - o->u[i]) * (u[i] - o->u[i]);
+  *mse = sum / (double)o->p.count;
+  lsqnet_workspace_destroy(workspace);
+  free(u);
+  return st == LSQNET_OK ? CODE_DONE : fail_status(st, NULL);
+}
+
+typedef struct {
+  lsqnet_model *step, *transformers[2]; /* of class 0 and 1, in float64 */
+  lsqnet_solver *solver;
+} peers;
+
+static int train_transformer(reproduction *r, int kind, lsqnet_model **out) {
+  char key[64], words[512];
+  lsqnet_model *single = NULL;
+  const int full = r->budget == BUDGET_FULL;
+  snprintf(key, sizeof key, "transformer,class_%d", kind);
+  snprintf(
+      words, sizeof words,
+      "ode_icl_final --rows %d --points %d --ode-class %s --mixer attention --heads 4 --mlp relu --norms --layers %d "
+      "--width %d --dtype f32 --batch %d --schedule step --schedule-steps %d --steps 100000000 --seed 1",
+      EXAMPLES + 1, POINTS, kind == LINEAR ? "no-a2" : "all", full ? 12 : 2, full ? 256 : 32, full ? 64 : 32,
+      full ? 10000 : 200);
+  int code =
+      train_run(r, &(training_request){key, words, by_budget(r, 0.3, 45, 36000), full ? "1e-4" : "3e-3", 0}, &single);
+  if (code == CODE_DONE) {
+    const lsqnet_status st = lsqnet_model_convert(out, single, LSQNET_F64);
+    if (st != LSQNET_OK) code = fail_status(st, key);
+  }
+  lsqnet_model_destroy(single);
+  return code;
+}
+
+static int open_peers(peers *s, reproduction *r) {
+  int code = CODE_DONE;
+  const training_request one = {
+      "one_step",
+      "multistep_gd --prompt split --rows 32 --dim 8 --width 17 --mixer attention --no-softmax --no-causal --layers 1 "
+      "--freeze-positions --init-scale 0.25 --optimizer gauss_newton_cg --steps 60 --target 1e-28 --seed 1",
+      by_budget(r, 1, 90, 600), NULL, 0};
+  TRY(train_run(r, &one, &s->step));
+  for (int kind = 0; kind < 2; kind++) TRY(train_transformer(r, kind, &s->transformers[kind]));
+  const lsqnet_status st = lsqnet_solver_create(&s->solver, r->context, s->step, NULL);
+  if (st != LSQNET_OK) code = fail_status(st, NULL);
+done:
+  return code;
+}
+
+static void close_peers(peers *s) {
+  lsqnet_solver_destroy(s->solver);
+  lsqnet_model_destroy(s->step);
+  for (int kind = 0; kind < 2; kind++) lsqnet_model_destroy(s->transformers[kind]);
+}
+
+static int measure(reproduction *r, const peers *s, const setting *how) {
+  int code = CODE_DONE;
+  odes o = {{0}, NULL, NULL, NULL, 0};
+  double transformer = NAN, model = NAN, descent = NAN, refined = NAN, lapack = NAN, *x = NULL;
+  TRY(odes_draw(&o, r, how, (int64_t)by_budget(r, 4, 256, 2048)));
+  x = numbers(o.p.count * D);
+  if (x == NULL) {
+    code = CODE_OTHER;
+    goto done;
+  }
+  TRY(predict(&o, s->transformers[how->kind], &transformer));
+  TRY(descend(&o, s->step, x, &model));
+  TRY(descend(&o, NULL, x, &descent));
+  TRY(refine(&o, s->solver, x, &refined));
+  TRY(solve_lapack(&o, x, &lapack));
+  TRY(runs_add(r, how->name,
+               json_pack("{s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "setting", how->name, "problems",
+                         (json_int_t)o.p.count, "iterates", ITERATES, "mse_transformer", json_number(transformer),
+                         "mse_model", json_number(model), "mse_descent", json_number(descent), "mse_refined",
+                         json_number(refined), "mse_lapack", json_number(lapack), "model_over_descent",
+                         json_number(model / descent), "refined_over_lapack", json_number(refined / lapack),
+                         "transformer_over_lapack", json_number(transformer / lapack))));
+done:
+  odes_close(&o);
+  free(x);
+  return code;
+}
+
+static int run(reproduction *r) {
+  int code = CODE_DONE;
+  peers s = {NULL, {NULL, NULL}, NULL};
+  TRY(open_peers(&s, r));
+  for (int i = 0; i < SETTINGS; i++) {
+    if (runs_find(r, settings[i].name) == NULL) TRY(measure(r, &s, &settings[i]));
+  }
+done:
+  close_peers(&s);
+  return code;
+}
+
+static const column columns[] = {"optimizer",
+                                 "parameters",
+                                 "steps",
+                                 "seconds",
+                                 "tries",
+                                 "mse:MSE in training's terms",
+                                 "mse_transformer:Transformer, MSE of u",
+                                 "mse_model:200 iterates of the model",
+                                 "mse_descent:200 of gradient descent",
+                                 "mse_refined:the model refined",
+                                 "mse_lapack:LAPACK's dgels",
+                                 NULL};
+
+static const claim claims[] = {
+    {"the paper's iterate is within 2 of exact gradient descent, in and out of distribution: MSE over MSE",
+     AT_MOST,
+     2,
+     {LARGEST, "class*", "model_over_descent"},
+     {LEAST, NULL, NULL}},
+    {"the refined solver is within 10 of least squares: MSE over MSE",
+     AT_MOST,
+     10,
+     {LARGEST, "class*", "refined_over_lapack"},
+     {LEAST, NULL, NULL}},
+    {"the Transformer is far from both where u is linear in the data (class 1 without noise): its MSE over least "
+     "squares'",
+     AT_LEAST,
+     10,
+     {LEAST, "class 1*[!1]", "transformer_over_lapack"},
+     {LEAST, NULL, NULL}},
+    {.text = NULL}};
+
+static const picture pictures[] = {{"settings",
+                                    "prompts",
+                                    "mean squared error of u(t*)",
+                                    0,
+                                    1,
+                                    {{"Transformer", "*", "setting", "mse_transformer"},
+                                     {"200 iterates of the model", "*", "setting", "mse_model"},
+                                     {"200 of gradient descent", "*", "setting", "mse_descent"},
+                                     {"the model refined", "*", "setting", "mse_refined"},
+                                     {"LAPACK's dgels", "*", "setting", "mse_lapack"}}},
+                                   {.name = NULL}};
+
+const experiment experiment_odes = {
+    "odes", "in-context ODEs: Transformer, iterated model, least squares", run, columns, claims, pictures};

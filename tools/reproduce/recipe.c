@@ -1,0 +1,110 @@
+/* The paper's recipe for the explicit gradient: constant, step and adaptive learning rates, with and without the EMA of
+ * gradients, an MLP, LayerNorms; each with the same rates tried for the same time. Then Gauss-Newton, in that time. */
+#include <stdio.h>
+
+#include "../error.h"
+#include "reproduce.h"
+
+static const struct {
+  const char *key, *schedule, *more;
+} variants[] = {
+    {"constant", "constant", ""},
+    {"constant,EMA", "constant", "--ema-lambda 2"},
+    {"step", "step", ""},
+    {"step,EMA", "step", "--ema-lambda 2"},
+    {"adaptive", "adaptive", ""},
+    {"adaptive,EMA", "adaptive", "--ema-lambda 2"},
+    {"adaptive,EMA,MLP", "adaptive", "--ema-lambda 2 --mlp relu"},
+    {"adaptive,EMA,LayerNorm", "adaptive", "--ema-lambda 2 --norms"},
+};
+
+enum { VARIANTS = sizeof variants / sizeof *variants };
+
+/* quick: two unknowns, one layer of linear attention, and a schedule that is as much shorter as the run is. */
+static const char *model_words(const reproduction *r) {
+  return r->budget == BUDGET_FULL
+             ? "explicit_gradient --rows 20 --dim 5 --mixer base_conv --layers 3 --width 64 --seed 1"
+             : "explicit_gradient --prompt split --rows 6 --dim 2 --mixer attention --no-softmax --no-causal --layers "
+               "1 --width 6 "
+               "--seed 1";
+}
+
+static const char *training_words(const reproduction *r) {
+  return r->budget == BUDGET_FULL ? "--dtype f32 --batch 1024 --schedule-steps 3000 --steps 100000000"
+                                  : "--batch 256 --schedule-steps 200 --metric-every 100 --metric-batches 16 "
+                                    "--no-increase-steps 1000 --steps 100000000";
+}
+
+static int run(reproduction *r) {
+  int code = CODE_DONE;
+  char words[512];
+  const double seconds = by_budget(r, 0.2, 15, 36000);
+  for (int i = 0; i < VARIANTS; i++) {
+    snprintf(words, sizeof words, "%s %s --optimizer adam --schedule %s %s", model_words(r), training_words(r),
+             variants[i].schedule, variants[i].more);
+    TRY(train_run(r, &(training_request){variants[i].key, words, seconds, "1e-2,3e-3", 0}, NULL));
+  }
+  snprintf(words, sizeof words, "%s --init-scale %g --optimizer levenberg_marquardt --steps 200 --target 1e-29%s",
+           model_words(r), r->budget == BUDGET_FULL ? 1 : 0.25,
+           r->budget == BUDGET_FULL ? " --memory 12000000000" : "");
+  TRY(train_run(r, &(training_request){"Gauss-Newton", words, 2 * seconds, NULL, 0}, NULL));
+done:
+  return code;
+}
+
+static const column columns[] = {
+    "optimizer", "parameters", "steps", "seconds", "tries", "mse:MSE", "relative:relative MSE", NULL};
+
+/* The paper's order: an adaptive rate and the EMA each bring something, an MLP and LayerNorms cost something. */
+static const claim claims[] = {
+    {"a falling rate is better than a constant one: MSE over MSE",
+     AT_LEAST,
+     2,
+     {LEAST, "constant", "mse"},
+     {LARGEST, "step", "mse"}},
+    {"with the EMA an adaptive rate is better than a constant one",
+     AT_LEAST,
+     2,
+     {LEAST, "constant,EMA", "mse"},
+     {LARGEST, "adaptive,EMA", "mse"}},
+    {"the EMA of gradients helps an adaptive rate",
+     AT_LEAST,
+     2,
+     {LEAST, "adaptive", "mse"},
+     {LARGEST, "adaptive,EMA", "mse"}},
+    {"the adaptive rate with EMA is the best of all schedules",
+     AT_LEAST,
+     1,
+     {LEAST, "step*", "mse"},
+     {LARGEST, "adaptive,EMA", "mse"}},
+    {"an MLP costs precision", AT_LEAST, 2, {LEAST, "adaptive,EMA,MLP", "mse"}, {LARGEST, "adaptive,EMA", "mse"}},
+    {"LayerNorms cost precision",
+     AT_LEAST,
+     2,
+     {LEAST, "adaptive,EMA,LayerNorm", "mse"},
+     {LARGEST, "adaptive,EMA", "mse"}},
+    {"Gauss-Newton in the same time: the recipe's best MSE over its MSE",
+     AT_LEAST,
+     1e8,
+     {LEAST, "[csa]*", "mse"},
+     {LARGEST, "Gauss-Newton", "mse"}},
+    {.text = NULL}};
+
+#define SECONDS "curve_seconds"
+static const picture pictures[] = {{"training",
+                                    "training time (s)",
+                                    "mean squared error of the gradient",
+                                    1,
+                                    1,
+                                    {{"constant rate", "constant@1e-2", SECONDS, "curve_loss"},
+                                     {"falling", "step@1e-2", SECONDS, "curve_loss"},
+                                     {"falling, EMA", "step,EMA@1e-2", SECONDS, "curve_loss"},
+                                     {"adaptive", "adaptive@1e-2", SECONDS, "curve_loss"},
+                                     {"adaptive, EMA", "adaptive,EMA@1e-2", SECONDS, "curve_loss"},
+                                     {"adaptive, EMA, MLP", "adaptive,EMA,MLP@1e-2", SECONDS, "curve_loss"},
+                                     {"adaptive, EMA, LayerNorm", "adaptive,EMA,LayerNorm@1e-2", SECONDS, "curve_loss"},
+                                     {"Gauss-Newton", "Gauss-Newton", SECONDS, "curve_loss"}}},
+                                   {.name = NULL}};
+
+const experiment experiment_recipe = {
+    "recipe", "the paper's training recipe, and Gauss-Newton in the same time", run, columns, claims, pictures};

@@ -1,0 +1,145 @@
+/* Verdict and table of an experiment, from its finished runs alone. */
+#include <fnmatch.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../error.h"
+#include "../json.h"
+#include "../output.h"
+#include "reproduce.h"
+
+/* Of the runs that have the field; NaN if none has, or if one of them could not be told. */
+static double find_quantity(const reproduction *r, const quantity *q) {
+  json_t *run;
+  size_t i;
+  double found = NAN;
+  json_array_foreach(r->runs, i, run) {
+    if (fnmatch(q->runs, json_string_value(json_object_get(run, "key")), 0) != 0) continue;
+    if (json_object_get(run, q->field) == NULL) continue;
+    const double value = run_number(run, q->field);
+    if (isnan(value)) return NAN;
+    if (isnan(found) || (q->which == LEAST ? value < found : value > found)) found = value;
+  }
+  return found;
+}
+
+static json_t *judge(const reproduction *r, const claim *c, int *all) {
+  const double over = find_quantity(r, &c->over), under = c->under.runs == NULL ? 1 : find_quantity(r, &c->under);
+  /* an error of exactly 0 is better than any that float64 can tell */
+  const double ratio = over / (under == 0 ? 1e-300 : under);
+  const int holds = c->kind == AT_LEAST ? ratio >= c->bound : ratio <= c->bound;
+  *all = *all && holds;
+  return json_pack("{s:s, s:b, s:o, s:o, s:o, s:s, s:o}", "claim", c->text, "holds", holds, "left", json_number(over),
+                   "right", json_number(under), "ratio", json_number(ratio), "wanted",
+                   c->kind == AT_LEAST ? "at least" : "at most", "bound", json_number(c->bound));
+}
+
+json_t *verdict_make(const reproduction *r, int *all) {
+  json_t *verdict = json_array();
+  *all = 1;
+  for (const claim *c = r->experiment->claims; c->text != NULL; c++) json_append(&verdict, judge(r, c, all));
+  return verdict;
+}
+
+static void write_cell(FILE *out, const json_t *value) {
+  if (json_is_string(value)) {
+    fprintf(out, " %s |", json_string_value(value));
+  } else if (json_is_integer(value)) {
+    fprintf(out, " %lld |", (long long)json_integer_value(value));
+  } else if (json_is_real(value)) {
+    const double number = json_real_value(value), size = fabs(number);
+    fprintf(out, number == 0 ? " 0 |" : size >= 0.01 && size < 1e4 ? " %.3g |" : " %.1e |", number);
+  } else {
+    fprintf(out, " |");
+  }
+}
+
+static int column_fits(const reproduction *r, const char *field) {
+  json_t *run;
+  size_t i;
+  json_array_foreach(r->runs, i, run) {
+    if (json_object_get(run, field) != NULL) return 1;
+  }
+  return 0;
+}
+
+/* Tries of learning rates are in the JSON file; the table has what came out best. */
+static void write_table(const reproduction *r, FILE *out) {
+  json_t *run;
+  size_t i;
+  char field[64];
+  fprintf(out, "| run |");
+  for (const column *c = r->experiment->columns; *c != NULL; c++) {
+    const size_t length = strcspn(*c, ":");
+    snprintf(field, sizeof field, "%.*s", (int)length, *c);
+    if (column_fits(r, field)) fprintf(out, " %s |", (*c)[length] == ':' ? *c + length + 1 : field);
+  }
+  fprintf(out, "\n| --- |");
+  for (const column *c = r->experiment->columns; *c != NULL; c++) {
+    snprintf(field, sizeof field, "%.*s", (int)strcspn(*c, ":"), *c);
+    if (column_fits(r, field)) fprintf(out, " ---: |");
+  }
+  fprintf(out, "\n");
+  json_array_foreach(r->runs, i, run) {
+    const char *key = json_string_value(json_object_get(run, "key"));
+    if (strchr(key, '@') != NULL) continue;
+    fprintf(out, "| %s |", key);
+    for (const column *c = r->experiment->columns; *c != NULL; c++) {
+      snprintf(field, sizeof field, "%.*s", (int)strcspn(*c, ":"), *c);
+      if (column_fits(r, field)) write_cell(out, json_object_get(run, field));
+    }
+    fprintf(out, "\n");
+  }
+}
+
+static void write_commands(const reproduction *r, FILE *out) {
+  json_t *run;
+  size_t i;
+  int any = 0;
+  json_array_foreach(r->runs, i, run) {
+    const char *key = json_string_value(json_object_get(run, "key"));
+    const char *command = json_string_value(json_object_get(run, "command"));
+    if (command == NULL || strchr(key, '@') != NULL) continue;
+    if (!any++)
+      fprintf(out, "\n## Trainings\n\nEach is `lsqnet train` with these words, ended after the seconds above.\n\n");
+    fprintf(out, "- %s: `%s`\n", key, command);
+  }
+}
+
+static void write_verdict(FILE *out, const json_t *verdict) {
+  json_t *one;
+  size_t i;
+  fprintf(out, "\n| claim | holds | measured | wanted |\n| --- | --- | ---: | ---: |\n");
+  json_array_foreach(verdict, i, one) {
+    fprintf(out, "| %s | %s |", json_string_value(json_object_get(one, "claim")),
+            json_is_true(json_object_get(one, "holds")) ? "yes" : "**no**");
+    write_cell(out, json_object_get(one, "ratio"));
+    fprintf(out, " %s %.3g |\n", json_string_value(json_object_get(one, "wanted")), run_number(one, "bound"));
+  }
+}
+
+int report_write(const reproduction *r, const json_t *verdict) {
+  int code = CODE_DONE;
+  output out = {0};
+  char *path = runs_path(r, ".md");
+  if (path == NULL) return fail_memory("a file name");
+  TRY(output_open(&out, path));
+  fprintf(out.file, "# %s, budget %s\n\n%s\n\n", r->experiment->name, budget_name(r->budget), r->experiment->about);
+  write_table(r, out.file);
+  write_verdict(out.file, verdict);
+  for (const picture *p = r->experiment->pictures; p->name != NULL; p++) {
+    fprintf(out.file, "\n![%s over %s](%s-%s.svg)\n", p->y_label, p->x_label, r->experiment->name, p->name);
+  }
+  write_commands(r, out.file);
+  TRY(output_commit(&out));
+  if (!r->quiet) {
+    write_table(r, stdout);
+    write_verdict(stdout, verdict);
+  }
+done:
+  output_close(&out);
+  free(path);
+  return code;
+}

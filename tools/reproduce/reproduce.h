@@ -1,0 +1,120 @@
+/* The frame of `lsqnet reproduce`.
+ *
+ * An experiment is a function that makes *runs*, one after the other: a training, or a measurement. A run is a JSON
+ * object with a key; it goes into FOLDER/NAME.json (whole, at once) as soon as it is finished, and a run that is there
+ * is not made again. A training that was stopped goes on from the trainer's checkpoint beside it. Table, pictures and
+ * verdict are made from that file alone: which columns, which curves and which thresholds stands in tables beside each
+ * experiment. */
+#ifndef TOOLS_REPRODUCE_H
+#define TOOLS_REPRODUCE_H
+
+#include <jansson.h>
+#include <lsqnet/lsqnet.h>
+
+#include "../machine.h"
+
+/* How much of the paper's configuration: `smoke` is for tests, seconds in all, and says nothing about claims. */
+enum { BUDGET_SMOKE, BUDGET_QUICK, BUDGET_FULL };
+const char *budget_name(int32_t budget);
+
+/* A column of the table: "FIELD" or "FIELD:heading". */
+typedef const char *column;
+
+/* "FIELD of the runs KEY", of which the least or the largest counts. KEY may hold * and ? as file names may. */
+typedef struct {
+  enum { LEAST, LARGEST } which;
+  const char *runs, *field;
+} quantity;
+
+/* over / under, or `over` alone, is at least (or at most) `bound`. */
+typedef struct {
+  const char *text;
+  enum { AT_LEAST, AT_MOST } kind;
+  double bound;
+  quantity over, under;
+} claim;
+
+/* Points of the runs that match: (x, y) of each, or of their arrays. A text as x makes a category. */
+typedef struct {
+  const char *title, *runs, *x, *y;
+} series;
+
+enum { SERIES_MOST = 10 };
+
+typedef struct {
+  const char *name; /* NAME-name.svg */
+  const char *x_label, *y_label;
+  int log_x, log_y;
+  series series[SERIES_MOST]; /* up to one without a title */
+} picture;
+
+typedef struct reproduction reproduction;
+
+typedef struct {
+  const char *name, *about;
+  int (*run)(reproduction *r);
+  const column *columns; /* up to NULL; so the next two, to one without text or name */
+  const claim *claims;
+  const picture *pictures;
+} experiment;
+
+struct reproduction {
+  const experiment *experiment;
+  int32_t budget;
+  const char *folder;
+  int quiet;
+  lsqnet_context *context;
+  json_t *runs; /* finished ones, in their order */
+};
+
+extern const experiment experiment_construction, experiment_iterates, experiment_algorithms, experiment_recipe,
+    experiment_primitives, experiment_real_data, experiment_solution, experiment_generalization, experiment_end_to_end,
+    experiment_mixed_precision, experiment_odes;
+
+/* One of three numbers. */
+double by_budget(const reproduction *r, double smoke, double quick, double full);
+
+/* ---- runs (runs.c) ---- */
+
+/* Reads what FOLDER/NAME.json holds, if it is there. */
+int runs_read(reproduction *r);
+/* The run with this key, or NULL. */
+json_t *runs_find(const reproduction *r, const char *key);
+/* Adds a run, whose reference it takes, and writes the file; `fields` NULL says that memory ran out. */
+int runs_add(reproduction *r, const char *key, json_t *fields);
+int runs_write(const reproduction *r, json_t *verdict);
+/* FOLDER/NAME.REST; the caller frees it. NULL: no memory. */
+char *runs_path(const reproduction *r, const char *rest);
+json_t *numbers_json(const double *values, int64_t count);
+/* Number in a field; NaN if there is none. */
+double run_number(const json_t *run, const char *field);
+
+/* ---- training (training.c) ---- */
+
+typedef struct {
+  const char *key;
+  const char *words; /* those of `lsqnet train`, without --out and --rate */
+  double seconds;    /* most for each rate */
+  const char *rates; /* learning rates to be tried, with commas between them; NULL: as `words` has it */
+  int bits;          /* numbers of the data are rounded to so many bits, as rounded() does; 0: they are not */
+} training_request;
+
+/* Trains, evaluates on fresh data and adds a run with command, parameters, optimizer, steps, seconds (of all tries),
+ * tries, mse, mean_square, relative, curve_seconds, curve_loss. *model, unless NULL, is what it ended with. */
+int train_run(reproduction *r, const training_request *request, lsqnet_model **model);
+
+/* x to so many bits, the leading 1 included: 8 is bfloat16, 11 is float16, 24 is float32; 0 leaves it as it is.
+ * Exponents are as large as they need to be. */
+double rounded(double x, int bits);
+
+/* ---- table, verdict and pictures (report.c, picture.c) ---- */
+
+/* What of the claims holds, from the runs alone; NULL when memory runs out. *all is 1 if each of them does. */
+json_t *verdict_make(const reproduction *r, int *all);
+int report_write(const reproduction *r, const json_t *verdict);
+int pictures_write(const reproduction *r);
+
+/* One line on standard error, unless quiet. */
+void tell(const reproduction *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,122 @@
+/* FOLDER/NAME.json: what is finished of an experiment. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../error.h"
+#include "../json.h"
+#include "../output.h"
+#include "reproduce.h"
+
+char *runs_path(const reproduction *r, const char *rest) {
+  const size_t room = strlen(r->folder) + strlen(r->experiment->name) + strlen(rest) + 3;
+  char *path = malloc(room);
+  if (path != NULL) snprintf(path, room, "%s/%s%s", r->folder, r->experiment->name, rest);
+  return path;
+}
+
+static int is_text(const json_t *object, const char *key, const char *wanted) {
+  const char *text = json_string_value(json_object_get(object, key));
+  return text != NULL && strcmp(text, wanted) == 0;
+}
+
+/* Each run must have a key: it is how runs are told apart. */
+static int take_runs(reproduction *r, const json_t *file, const char *path) {
+  json_t *runs = json_object_get(file, "runs"), *run;
+  size_t i;
+  if (!json_is_array(runs) || !is_text(file, "experiment", r->experiment->name)) {
+    return fail_at(CODE_INPUT, path, 0, "does not hold runs of %s", r->experiment->name);
+  }
+  if (!is_text(file, "budget", budget_name(r->budget))) {
+    return fail_at(CODE_INPUT, path, 0, "holds runs of another budget than %s: take another folder",
+                   budget_name(r->budget));
+  }
+  json_array_foreach(runs, i, run) {
+    if (json_string_value(json_object_get(run, "key")) == NULL) {
+      return fail_at(CODE_INPUT, path, 0, "run %zu has no key", i);
+    }
+  }
+  r->runs = json_incref(runs);
+  return CODE_DONE;
+}
+
+int runs_read(reproduction *r) {
+  int code = CODE_DONE;
+  json_error_t error;
+  json_t *file = NULL;
+  char *path = runs_path(r, ".json");
+  if (path == NULL) return fail_memory("a file name");
+  if (access(path, F_OK) != 0) {
+    r->runs = json_array();
+    if (r->runs == NULL) code = fail_memory("runs");
+    goto done;
+  }
+  file = json_load_file(path, 0, &error);
+  if (file == NULL) {
+    code = fail_at(CODE_INPUT, path, error.line, "%s", error.text);
+    goto done;
+  }
+  TRY(take_runs(r, file, path));
+done:
+  json_decref(file);
+  free(path);
+  return code;
+}
+
+json_t *runs_find(const reproduction *r, const char *key) {
+  json_t *run;
+  size_t i;
+  json_array_foreach(r->runs, i, run) {
+    if (is_text(run, "key", key)) return run;
+  }
+  return NULL;
+}
+
+int runs_write(const reproduction *r, json_t *verdict) {
+  int code = CODE_DONE;
+  output out = {0};
+  char *path = runs_path(r, ".json"), *text = NULL;
+  json_t *file = json_pack("{s:s, s:s, s:s, s:O, s:O*}", "experiment", r->experiment->name, "budget",
+                           budget_name(r->budget), "version", lsqnet_version(), "runs", r->runs, "verdict", verdict);
+  if (file != NULL) text = json_dumps(file, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
+  if (path == NULL || text == NULL) {
+    code = fail_memory("runs");
+    goto done;
+  }
+  TRY(output_open(&out, path));
+  TRY(output_bytes(&out, text, (int64_t)strlen(text)));
+  TRY(output_bytes(&out, "\n", 1));
+  TRY(output_commit(&out));
+done:
+  output_close(&out);
+  json_decref(file);
+  free(text);
+  free(path);
+  return code;
+}
+
+int runs_add(reproduction *r, const char *key, json_t *fields) {
+  json_t *run = json_pack("{s:s}", "key", key);
+  if (run == NULL || fields == NULL || json_object_update(run, fields) != 0 || json_array_append(r->runs, run) != 0) {
+    json_decref(run);
+    json_decref(fields);
+    return fail_memory("a run");
+  }
+  json_decref(run);
+  json_decref(fields);
+  return runs_write(r, NULL);
+}
+
+json_t *numbers_json(const double *values, int64_t count) {
+  json_t *array = json_array();
+  for (int64_t i = 0; i < count; i++) json_append(&array, json_number(values[i]));
+  return array;
+}
+
+double run_number(const json_t *run, const char *field) {
+  const json_t *value = json_object_get(run, field);
+  return json_is_number(value) ? json_number_value(value) : NAN;
+}

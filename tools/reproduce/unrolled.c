@@ -1,0 +1,226 @@
+#include "unrolled.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../error.h"
+#include "../interrupt.h"
+#include "../json.h"
+#include "../progress.h"
+#include "problems.h"
+
+/* H has condition 5; exact Newton-Schulz from I then has a mean squared error of some 1e-9 after five steps. */
+enum { D = 2, LOOPS = 5, LOOPS_MOST = 2 * LOOPS, BATCH = 64, ROWS = 8, WIDTH = 8, CURVE_MOST = 200, MEASURED = 1024 };
+static const double SQUARED_CONDITION = 5, CURVE_FACTOR = 1.15;
+
+typedef struct {
+  lsqnet_model *model;
+  lsqnet_workspace *loops[LOOPS_MOST];
+  lsqnet_batch shape;
+  int64_t weights;
+  double *w, *gradient, *mean, *square; /* (weights): Adam's */
+  double *h, *c, *x;                    /* (batch,D,D), (batch,D), (batch,D) */
+  double *prompt, *X, *dX, *dprompt;    /* (batch,D,2D), (batch,D,D) */
+  lsqnet_task_options task;
+} looped;
+
+static int open_model(looped *l, reproduction *r, uint64_t seed) {
+  lsqnet_model_options o;
+  lsqnet_status st = lsqnet_model_options_init(&o, sizeof o);
+  o.rows = D;
+  o.in_width = 2 * D;
+  o.out_width = D;
+  o.width = WIDTH;
+  o.layers = 1;
+  o.freeze_positions = 1;
+  o.mixer = "attention";
+  o.mixer_config = "{\"softmax\":false,\"causal\":false}";
+  if (st == LSQNET_OK) st = lsqnet_model_create(&l->model, r->context, &o);
+  if (st == LSQNET_OK) st = lsqnet_model_draw_weights(l->model, seed, 0.25);
+  for (int t = 0; t < LOOPS_MOST && st == LSQNET_OK; t++) st = lsqnet_workspace_create(&l->loops[t], l->model);
+  l->weights = lsqnet_model_weight_count(l->model);
+  return st == LSQNET_OK ? CODE_DONE : fail_status(st, NULL);
+}
+
+static int looped_open(looped *l, reproduction *r, uint64_t seed) {
+  int code = CODE_DONE;
+  memset(l, 0, sizeof *l);
+  TRY(open_model(l, r, seed));
+  l->task = task_named("least_squares", ROWS, D);
+  l->task.condition = sqrt(SQUARED_CONDITION);
+  l->task.singular_max = sqrt((double)ROWS);
+  const struct {
+    double **array;
+    int64_t count;
+  } wanted[] = {{&l->w, l->weights},        {&l->gradient, l->weights},         {&l->mean, l->weights},
+                {&l->square, l->weights},   {&l->h, MEASURED * D * D},          {&l->c, MEASURED * D},
+                {&l->x, MEASURED * D},      {&l->prompt, MEASURED * 2 * D * D}, {&l->X, MEASURED * D * D},
+                {&l->dX, MEASURED * D * D}, {&l->dprompt, MEASURED * 2 * D * D}};
+  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+    *wanted[i].array = numbers(wanted[i].count);
+    if (*wanted[i].array == NULL) code = CODE_OTHER;
+  }
+done:
+  return code;
+}
+
+static void looped_close(looped *l) {
+  double *arrays[] = {l->w, l->gradient, l->mean, l->square, l->h, l->c, l->x, l->prompt, l->X, l->dX, l->dprompt};
+  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
+  for (int t = 0; t < LOOPS_MOST; t++) lsqnet_workspace_destroy(l->loops[t]);
+  lsqnet_model_destroy(l->model);
+}
+
+/* H = A'A / L and c = H x of fresh problems. */
+static int draw(looped *l, reproduction *r, uint64_t seed, int64_t batch) {
+  int code = CODE_DONE;
+  problems p = {0};
+  l->shape = (lsqnet_batch){sizeof l->shape, 0, batch, D, 0, D};
+  TRY(problems_draw(&p, r, &l->task, seed, batch));
+  memset(l->h, 0, (size_t)(batch * D * D) * sizeof *l->h);
+  memset(l->c, 0, (size_t)(batch * D) * sizeof *l->c);
+  for (int64_t i = 0; i < batch; i++) {
+    for (int64_t k = 0; k < ROWS; k++) {
+      const double *row = problem_rows(&p, i) + k * (D + 1);
+      for (int j = 0; j < D * D; j++) l->h[i * D * D + j] += row[j / D] * row[j % D] / ROWS;
+      for (int j = 0; j < D; j++) l->c[i * D + j] += row[j] * row[D] / ROWS;
+    }
+  }
+  memcpy(l->x, p.x, (size_t)(batch * D) * sizeof *l->x);
+done:
+  problems_free(&p);
+  return code;
+}
+
+static int forward(looped *l, int loops) {
+  for (int64_t i = 0; i < l->shape.batch * D * D; i++) l->X[i] = i % (D * D) % (D + 1) == 0;
+  for (int t = 0; t < loops; t++) {
+    for (int64_t row = 0; row < l->shape.batch * D; row++) {
+      memcpy(l->prompt + row * 2 * D, l->h + row * D, D * sizeof(double));
+      memcpy(l->prompt + row * 2 * D + D, l->X + row * D, D * sizeof(double));
+    }
+    const lsqnet_status st = lsqnet_model_forward_f64(l->model, l->loops[t], &l->shape, l->prompt, l->X);
+    if (st != LSQNET_OK) return fail_status(st, NULL);
+  }
+  return CODE_DONE;
+}
+
+/* Mean squared error of X c, and its derivative by X. */
+static double loss(looped *l) {
+  const double count = (double)(l->shape.batch * D);
+  double sum = 0;
+  for (int64_t i = 0; i < l->shape.batch * D; i++) {
+    const double *c = l->c + i / D * D;
+    double difference = -l->x[i];
+    for (int j = 0; j < D; j++) difference += l->X[i * D + j] * c[j];
+    for (int j = 0; j < D; j++) l->dX[i * D + j] = 2 / count * difference * c[j];
+    sum += difference * difference;
+  }
+  return sum / count;
+}
+
+static int backward(looped *l) {
+  memset(l->gradient, 0, (size_t)l->weights * sizeof *l->gradient);
+  for (int t = LOOPS - 1; t >= 0; t--) {
+    const lsqnet_status st = lsqnet_model_backward_f64(l->model, l->loops[t], l->dX, l->dprompt);
+    if (st != LSQNET_OK) return fail_status(st, NULL);
+    const double *g = lsqnet_workspace_gradient_f64(l->loops[t]);
+    for (int64_t i = 0; i < l->weights; i++) l->gradient[i] += g[i];
+    for (int64_t i = 0; i < l->shape.batch * D; i++)
+      memcpy(l->dX + i * D, l->dprompt + i * 2 * D + D, D * sizeof(double));
+  }
+  return CODE_DONE;
+}
+
+static int move_weights(looped *l, int write) {
+  lsqnet_parameter p = {.size = sizeof p};
+  for (int64_t i = 0; i < lsqnet_model_parameter_count(l->model); i++) {
+    lsqnet_status st = lsqnet_model_get_parameter(l->model, i, &p, sizeof p);
+    if (st == LSQNET_OK && write) st = lsqnet_model_write_parameter(l->model, i, l->w + p.offset, p.count);
+    if (st == LSQNET_OK && !write) st = lsqnet_model_read_parameter(l->model, i, l->w + p.offset, p.count);
+    if (st != LSQNET_OK) return fail_status(st, NULL);
+  }
+  return CODE_DONE;
+}
+
+/* Adam with gradients of at most norm 1: those of a polynomial of degree 3^LOOPS know no bounds. */
+static int adam(looped *l, double rate, int64_t step) {
+  double norm = 0;
+  for (int64_t i = 0; i < l->weights; i++) norm += l->gradient[i] * l->gradient[i];
+  const double scale = 1 / fmax(1, sqrt(norm));
+  const double first = 1 - pow(0.9, (double)step), second = 1 - pow(0.999, (double)step);
+  if (!isfinite(norm)) return CODE_DONE;
+  for (int64_t i = 0; i < l->weights; i++) {
+    const double g = scale * l->gradient[i];
+    l->mean[i] += 0.1 * (g - l->mean[i]);
+    l->square[i] += 0.001 * (g * g - l->square[i]);
+    l->w[i] -= rate * l->mean[i] / first / (sqrt(l->square[i] / second) + 1e-16);
+  }
+  return move_weights(l, 1);
+}
+
+static int measure(looped *l, reproduction *r, int loops, double *mse) {
+  int code = CODE_DONE;
+  TRY(draw(l, r, ~UINT64_C(0), MEASURED));
+  TRY(forward(l, loops));
+  *mse = loss(l);
+done:
+  return code;
+}
+
+typedef struct {
+  double mse, twice, rate, seconds[CURVE_MOST], curve[CURVE_MOST];
+  int64_t steps;
+  int points;
+} result;
+
+/* The rate falls to a hundredth over the time. */
+static int train(reproduction *r, const unrolled_request *request, double rate, result *out) {
+  int code = CODE_DONE;
+  looped l;
+  const double start = seconds_now();
+  double now = 0;
+  *out = (result){.rate = rate};
+  TRY(looped_open(&l, r, request->seed));
+  TRY(move_weights(&l, 0));
+  for (; now < request->seconds && !interrupts_came(); now = seconds_now() - start) {
+    TRY(draw(&l, r, 1000 + (uint64_t)out->steps, BATCH));
+    TRY(forward(&l, LOOPS));
+    const double value = loss(&l);
+    TRY(backward(&l));
+    TRY(adam(&l, rate * pow(0.01, now / request->seconds), ++out->steps));
+    if (out->points < CURVE_MOST && now > CURVE_FACTOR * (out->points > 0 ? out->seconds[out->points - 1] : 0)) {
+      out->seconds[out->points] = now;
+      out->curve[out->points++] = value;
+    }
+  }
+  if (interrupts_came()) {
+    code = fail(CODE_OTHER, "interrupted: the same command goes on behind the last finished run");
+    goto done;
+  }
+  TRY(measure(&l, r, LOOPS, &out->mse));
+  TRY(measure(&l, r, LOOPS_MOST, &out->twice));
+done:
+  looped_close(&l);
+  return code;
+}
+
+int unrolled_run(reproduction *r, const unrolled_request *request) {
+  int code = CODE_DONE;
+  result best = {.mse = INFINITY}, one;
+  for (int i = 0; i < request->count; i++) {
+    TRY(train(r, request, request->rates[i], &one));
+    if (i == 0 || one.mse < best.mse) best = one;
+  }
+  tell(r, "%s: mse %.2e, after twice the loops %.2e", request->key, best.mse, best.twice);
+  TRY(runs_add(
+      r, request->key,
+      json_pack("{s:s, s:f, s:s, s:I, s:f, s:i, s:i, s:o, s:o, s:o, s:o}", "optimizer", "adam", "rate", best.rate,
+                "precision", "f64", "steps", (json_int_t)best.steps, "seconds", request->count * request->seconds,
+                "tries", request->count, "loops", LOOPS, "mse", json_number(best.mse), "mse_twice",
+                json_number(best.twice), "curve_seconds", numbers_json(best.seconds, best.points), "curve_loss",
+                numbers_json(best.curve, best.points))));
+done:
+  return code;
+}
