@@ -60,6 +60,7 @@ def complete(source, lsqnet, *words):
 def check_completion(source, lsqnet):
     for words, wanted in [(["so"], ["solve"]), (["help", "ex"], ["export"]), (["solve", "--int"], ["--intercept"]),
                           (["train", "mul"], ["multiply", "multistep_gd"]),
+                          (["reproduce", "mixed"], ["mixed-precision"]),
                           (["export", "x", "--dtype", ""], ["f32", "f64"]),
                           (["train", "square", "--mlp", "g"], ["gelu", "glu"]), (["solve", "data"], [])]:
         got = complete(source, lsqnet, *words)

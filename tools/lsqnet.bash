@@ -18,6 +18,8 @@ _lsqnet() {
   elif [ "$command" = train ] && [ "$COMP_CWORD" = 2 ]; then
     values=$(sed -n '/TASK is one of/,/^$/p' <<<"$help" | tr ' ,.' '\n\n\n' | grep -E '^[a-z]+(_[a-z]+)*$')
     mapfile -t COMPREPLY < <(compgen -W "$values" -- "$word")
+  elif [ "$command" = reproduce ] && [ "$COMP_CWORD" = 2 ]; then
+    mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" reproduce | awk '{print $1}') all" -- "$word")
   fi
 }
 complete -o default -F _lsqnet lsqnet

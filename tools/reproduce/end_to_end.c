@@ -26,7 +26,7 @@ static int train_whole(reproduction *r, const law *l, const char *mixer, const c
            "--batch %d "
            "--schedule step --schedule-steps %d --steps 100000000 --seed 1 %s",
            layers, full ? 256 : 32, mixer_words, full ? 1024 : 64, full ? 10000 : 100, l->words);
-  return train_run(r, &(training_request){key, words, by_budget(r, 0.1, 15, 36000), full ? "1e-4" : "3e-3,1e-3", 0},
+  return train_run(r, &(training_request){key, words, by_budget(r, 0.1, 40, 36000), full ? "1e-4" : "3e-3,1e-3", 0},
                    NULL);
 }
 
@@ -71,7 +71,7 @@ done:
 static int run(reproduction *r) {
   int code = CODE_DONE;
   lsqnet_model *model = NULL;
-  const int depth = (int)by_budget(r, 2, 8, 64);
+  const int depth = (int)by_budget(r, 2, 4, 64);
   const training_request step = {
       "one_step",
       STEP "--rows 20 --dim 5 --width 11 --init-scale 0.25 --optimizer levenberg_marquardt --steps 100 --target 1e-29",

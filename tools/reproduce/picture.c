@@ -84,7 +84,7 @@ static void write_axes(FILE *script, const picture *p, const categories *named) 
   fprintf(script, "\nset ylabel ");
   gnuplot_quote(script, p->y_label);
   if (named->count > 0) {
-    fprintf(script, "\nset rmargin 3\nset xrange [-0.5:%d.5]\nset xtics rotate by 35 right (", named->count - 1);
+    fprintf(script, "\nset rmargin 3\nset xrange [-0.5:%d.5]\nset xtics rotate by 30 right font \",13\" (", named->count - 1);
     for (int i = 0; i < named->count; i++) {
       if (i > 0) fprintf(script, ", ");
       gnuplot_quote(script, named->names[i]);
