@@ -67,7 +67,8 @@ typedef int32_t (*lsqnet_stop_fn)(void *user);
 typedef struct lsqnet_solver_options {
   uint32_t size;            /**< sizeof of this struct in the caller's build */
   int32_t method;           /**< an LSQNET_METHOD_ number up to DIRECT; default AUTO */
-  double tolerance;         /**< stop when a correction changes no component of x by more than this, relative to it;
+  double tolerance;         /**< stop when a correction changes no component of x by more than this, relative to it (to
+                                 2^-20 of the largest, for one below that: `digits` tells how right those are);
                                  0 (default): until x stops changing in its precision */
   double step;              /**< s of GD, x <- x - s A'(A x - b) / m for columns brought to root mean squares of 1/2 to 1 by
                                  powers of two; 0 (default): m / (estimate of the largest eigenvalue) */
@@ -94,8 +95,10 @@ typedef struct lsqnet_report {
                                b with its rows below them */
   double condition;       /**< 2-norm condition number of the column-scaled A, within a factor of about 2; 0: not known */
   double digits;          /**< estimate of the right decimal digits in the worst component of x, 0 .. 15.95 (7.2 in
-                               float32): never meant to flatter. Components that come out as 0 are left out: one that the
-                               compensated sums cannot tell from 0 (some 2^-100 of the largest) is returned as 0 */
+                               float32): never meant to flatter. Each component counts, relative to itself, however small
+                               beside the others: what sums in twice the precision may have lost in it is bounded row by
+                               row. One that they cannot tell from 0 is 0 where sums without roundings show that it is,
+                               and has no digits (0) where they do not */
   double residual_norm;   /**< ||b - A x||, weights and ridge included: the root of what is made least */
   int64_t rank;           /**< columns found independent; -1: not known */
   int64_t iterations;     /**< inner iterations, all corrections together */
@@ -130,9 +133,11 @@ LSQNET_API const char *lsqnet_solver_model_name(const lsqnet_solver *solver, int
  *           (unrefined best effort) whenever a report's stopped is UNREFINED, untouched otherwise; reports (k) with
  *           reports[0].size set by the caller, or NULL.
  *  Returns  OK if all k answers met the tolerance, else the first other status of them: E_NOT_CONVERGED (best x is
- *           returned), E_RANK (the message names the rank), E_NOT_FINITE (row and column of the first NaN or infinity),
+ *           returned; also where a component of it is denormal and has lost digits to that, or underflows to 0), E_RANK
+ *           (the message names the rank), E_NOT_FINITE (row and column of the first NaN or infinity),
  *           E_STOPPED (options.seconds or options.stop).
- *  Errors   E_ARGUMENT, E_SHAPE (m, n, k below 1, leading dimensions, overflow), E_VERSION, E_MEMORY, E_UNSUPPORTED
+ *  Errors   E_ARGUMENT (NULL; x overlaps a or b), E_SHAPE (m, n, k below 1, leading dimensions, overflow), E_VERSION,
+ *           E_MEMORY, E_UNSUPPORTED
  *           (rounding mode not to nearest, or denormals flushed). */
 LSQNET_API lsqnet_status lsqnet_solver_solve_f64(lsqnet_solver *solver, int64_t m, int64_t n, int64_t k, const double *a,
                                                  int64_t lda, const double *b, int64_t ldb, double *x, int64_t ldx,
@@ -173,8 +178,8 @@ LSQNET_API lsqnet_status lsqnet_problems_init(lsqnet_problems *problems, uint32_
 /** Solves many problems of one shape, each on its own: what one holds or ends with does not touch the others. The answer
  *  and the report of a problem have the same bits alone, at any place of any batch, in any layout and on any number of
  *  threads (on one kernel level).
- *  Shapes   a, b, x as `problems` says; x may not overlap a or b; x_p is written whole where lsqnet_solver_solve_f64
- *           would, else untouched. weights NULL, or m numbers w_i >= 0 for each problem: minimise
+ *  Shapes   a, b, x as `problems` says; x may not overlap a or b (E_ARGUMENT, where it can be seen); x_p is written whole
+ *           where lsqnet_solver_solve_f64 would, else untouched. weights NULL, or m numbers w_i >= 0 for each problem: minimise
  *           sum_i w_i (a_i x - b_i)^2. reports (count,k) with reports[0].size set by the caller, or NULL.
  *  Returns  OK if all answers met the tolerance, else the status of the first problem that has another; the message
  *           names it. Problems that options.seconds or options.stop left over have E_STOPPED.
