@@ -37,8 +37,6 @@ typedef struct {
   double a[SIZE], b[SIZE];
 } form;
 
-static double unit(const form *f) { return f->single ? FLT_EPSILON : DBL_EPSILON; }
-
 static void narrow(const double *in, float *out) {
   for (int i = 0; i < SIZE; i++) out[i] = (float)in[i];
 }
@@ -59,10 +57,6 @@ static int32_t ours(form *f) {
 
 static int32_t smaller(const form *f) { return f->m < f->n ? f->m : f->n; }
 static int32_t larger(const form *f) { return f->m > f->n ? f->m : f->n; }
-static int32_t unknowns(const form *f) { return f->trans == 'N' || f->trans == 'n' ? f->n : f->m; }
-static int64_t place(const form *f, int64_t i, int64_t j) {
-  return f->layout == LSQNET_ROW_MAJOR ? i * f->ldb + j : i + j * f->ldb;
-}
 
 static uint64_t random_state;
 
@@ -108,6 +102,12 @@ static int32_t lapacks(form *f) {
   widen(a, f->a);
   widen(b, f->b);
   return info;
+}
+
+static double unit(const form *f) { return f->single ? FLT_EPSILON : DBL_EPSILON; }
+static int32_t unknowns(const form *f) { return f->trans == 'N' || f->trans == 'n' ? f->n : f->m; }
+static int64_t place(const form *f, int64_t i, int64_t j) {
+  return f->layout == LSQNET_ROW_MAJOR ? i * f->ldb + j : i + j * f->ldb;
 }
 
 /* LAPACK's own error, for a condition number of at most 5, which counts squared where there is a residual. */
