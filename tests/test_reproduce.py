@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from fnmatch import fnmatch
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -97,6 +98,44 @@ def check_verdict(program, folder, name):
     must(unknown and not any(one["holds"] for one in unknown), "a verdict that does not look at its numbers", verdict)
 
 
+def judged(program, folder, name, change):
+    """Which claims hold, by the first words of each, once `change` has been done to every run."""
+    result = read(folder, name)
+    for run in result["runs"]:
+        change(run)
+    (folder / f"{name}.json").write_text(json.dumps(result), encoding="utf-8")
+    smoke(program, folder, name)
+    return {one["claim"]: one["holds"] for one in read(folder, name)["verdict"]}
+
+
+def holds(verdict, words):
+    found = [one for claim, one in verdict.items() if claim.startswith(words)]
+    must(len(found) == 1, words, "begins", len(found), "claims")
+    return found[0]
+
+
+def setting(field, values):
+    """A change: the field becomes what the first pattern says that the key matches."""
+    def change(run):
+        for pattern, value in values:
+            if fnmatch(run["key"], pattern):
+                run[field] = value
+                return
+    return change
+
+
+def check_recipe(program, folder):
+    """The best schedule is the best of all of them, at any rate that was tried."""
+    words = "the adaptive rate with EMA is the best of all schedules"
+    for best, other, wanted in (("adaptive,EMA", "-", True), ("adaptive,EMA", "adaptive@3e-3", False),
+                                ("adaptive,EMA", "constant,EMA@1e-2", False), ("adaptive,EMA", "step", False)):
+        values = [(other, 1e-9), (best, 1e-8), (best + "@*", 1e-8), ("*", 1e-6)]
+        must(holds(judged(program, folder, "recipe", setting("mse", values)), words) == wanted, words, other)
+
+
+CLAIMS = {"recipe": check_recipe}
+
+
 def check_experiment(program, name):
     with tempfile.TemporaryDirectory() as path:
         folder = Path(path)
@@ -105,6 +144,8 @@ def check_experiment(program, name):
         result, trainings = check_shape(folder, name)
         print(f"{len(result['runs'])} runs, {len(trainings)} of them trainings, {len(result['verdict'])} claims")
         check_resume(program, folder, name, result)
+        if name in CLAIMS:
+            CLAIMS[name](program, folder)
         check_verdict(program, folder, name)
 
 

@@ -1,5 +1,4 @@
 /* Verdict and table of an experiment, from its finished runs alone. */
-#include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +15,7 @@ static double find_quantity(const reproduction *r, const quantity *q) {
   size_t i;
   double found = NAN;
   json_array_foreach(r->runs, i, run) {
-    if (fnmatch(q->runs, json_string_value(json_object_get(run, "key")), 0) != 0) continue;
+    if (!runs_match(run, q->runs)) continue;
     if (json_object_get(run, q->field) == NULL) continue;
     const double value = run_number(run, q->field);
     if (isnan(value)) return NAN;

@@ -20,7 +20,8 @@ const char *budget_name(int32_t budget);
 /* A column of the table: "FIELD" or "FIELD:heading". */
 typedef const char *column;
 
-/* "FIELD of the runs KEY", of which the least or the largest counts. KEY may hold * and ? as file names may. */
+/* "FIELD of the runs KEYS", of which the least or the largest counts. KEYS are patterns as of file names, with |
+ * between them. */
 typedef struct {
   enum { LEAST, LARGEST } which;
   const char *runs, *field;
@@ -78,6 +79,8 @@ double by_budget(const reproduction *r, double smoke, double quick, double full)
 
 /* Reads what FOLDER/NAME.json holds, if it is there. */
 int runs_read(reproduction *r);
+/* Whether a run's key is one of KEYS. */
+int runs_match(const json_t *run, const char *keys);
 /* The run with this key, or NULL. */
 json_t *runs_find(const reproduction *r, const char *key);
 /* Adds a run, whose reference it takes, and writes the file; `fields` NULL says that memory ran out. */

@@ -1,5 +1,6 @@
 /* FOLDER/NAME.json: what is finished of an experiment. */
 #include <errno.h>
+#include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +65,18 @@ done:
   json_decref(file);
   free(path);
   return code;
+}
+
+int runs_match(const json_t *run, const char *keys) {
+  const char *key = json_string_value(json_object_get(run, "key"));
+  char pattern[128];
+  while (1) {
+    const size_t length = strcspn(keys, "|");
+    snprintf(pattern, sizeof pattern, "%.*s", (int)length, keys);
+    if (fnmatch(pattern, key, 0) == 0) return 1;
+    if (keys[length] == '\0') return 0;
+    keys += length + 1;
+  }
 }
 
 json_t *runs_find(const reproduction *r, const char *key) {
