@@ -133,7 +133,21 @@ def check_recipe(program, folder):
         must(holds(judged(program, folder, "recipe", setting("mse", values)), words) == wanted, words, other)
 
 
-CLAIMS = {"recipe": check_recipe}
+def check_solution(program, folder):
+    """An iteration that converges is told by what twice the loops give, beside the exact step's."""
+    runs = {run["key"]: run for run in read(folder, "solution")["runs"]}
+    exact, alone = runs["exact,alone"], runs["solution_alone"]
+    expected = 0.8 ** 64 / 2  # eigenvalues of H are 1 and 1/5: half of (1 - 1/5)^(2 * 2^5)
+    must(0.8 < exact["mse"] / expected < 1.25, "exact Newton-Schulz", exact["mse"], "not", expected)
+    must(exact["mse_twice"] < 1e-28, "exact Newton-Schulz after ten steps", exact["mse_twice"])
+    must("command" in alone, "solution_alone has no command")
+    words = "but is no iteration that converges"
+    for twice, wanted in ((2e-3, True), (exact["mse_twice"] * 1e6, False)):
+        change = setting("mse_twice", [("solution_alone", twice), ("exact,alone", exact["mse_twice"])])
+        must(holds(judged(program, folder, "solution", change), words) == wanted, words, twice)
+
+
+CLAIMS = {"recipe": check_recipe, "solution": check_solution}
 
 
 def check_experiment(program, name):

@@ -102,7 +102,9 @@ static void write_commands(const reproduction *r, FILE *out) {
     const char *command = json_string_value(json_object_get(run, "command"));
     if (command == NULL || strchr(key, '@') != NULL) continue;
     if (!any++)
-      fprintf(out, "\n## Trainings\n\nEach is `lsqnet train` with these words, ended after the seconds above.\n\n");
+      fprintf(out,
+              "\n## Trainings\n\nWords are those of `lsqnet train`, ended after the seconds above; others begin with "
+              "`lsqnet`.\n\n");
     fprintf(out, "- %s: `%s`\n", key, command);
   }
 }

@@ -106,6 +106,8 @@ typedef struct {
  * tries, mse, mean_square, relative, curve_seconds, curve_loss. *model, unless NULL, is what it ended with. */
 int train_run(reproduction *r, const training_request *request, lsqnet_model **model);
 
+int64_t trained_weights(const lsqnet_model *model);
+
 /* x to so many bits, the leading 1 included: 8 is bfloat16, 11 is float16, 24 is float32; 0 leaves it as it is.
  * Exponents are as large as they need to be. */
 double rounded(double x, int bits);

@@ -163,7 +163,7 @@ done:
   return code;
 }
 
-static int64_t trained_weights(const lsqnet_model *model) {
+int64_t trained_weights(const lsqnet_model *model) {
   int64_t count = 0;
   lsqnet_parameter p = {.size = sizeof p};
   for (int64_t i = 0; i < lsqnet_model_parameter_count(model); i++) {
