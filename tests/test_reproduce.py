@@ -147,7 +147,30 @@ def check_solution(program, folder):
         must(holds(judged(program, folder, "solution", change), words) == wanted, words, twice)
 
 
-CLAIMS = {"recipe": check_recipe, "solution": check_solution}
+def falling(rate):
+    """A change: losses of Transformers fall like a power of time, with some noise."""
+    def change(run):
+        if "softmax,layers" in run["key"]:
+            run["curve_seconds"] = [1.15 ** k for k in range(40)]
+            run["curve_loss"] = [0.1 * (1 + 0.1 * (-1) ** k) * 1.15 ** (-rate * k) for k in range(40)]
+    return change
+
+
+def check_end_to_end(program, folder):
+    """Losses that still fall have not levelled off, and one depth that falls is enough."""
+    words = "Transformers level off"
+    for rate, wanted in ((0, True), (0.1, True), (1, False)):
+        must(holds(judged(program, folder, "end-to-end", falling(rate)), words) == wanted, words, rate)
+    flat, steep = falling(0), falling(1)
+
+    def one_depth(run):
+        (steep if run["key"].startswith("normal,softmax,layers=01") else flat)(run)
+    must(not holds(judged(program, folder, "end-to-end", one_depth), words), words, "though one depth does not")
+    short = setting("curve_seconds", [("normal,softmax*", [1.0])])
+    must(not holds(judged(program, folder, "end-to-end", short), words), words, "without a curve")
+
+
+CLAIMS = {"end-to-end": check_end_to_end, "recipe": check_recipe, "solution": check_solution}
 
 
 def check_experiment(program, name):

@@ -9,6 +9,27 @@
 #include "../output.h"
 #include "reproduce.h"
 
+/* Geometric mean of the loss from one time to another; NaN with fewer than two points. */
+static double mean_loss(const json_t *seconds, const json_t *loss, double from, double to) {
+  double sum = 0;
+  int count = 0;
+  for (size_t k = 0; k < json_array_size(seconds); k++) {
+    const double at = json_number_value(json_array_get(seconds, k));
+    const json_t *value = json_array_get(loss, k);
+    if (at <= from || at > to) continue;
+    if (!json_is_number(value)) return NAN;
+    sum += log(json_number_value(value));
+    count++;
+  }
+  return count < 2 ? NAN : exp(sum / count);
+}
+
+static double fall(const json_t *run) {
+  const json_t *seconds = json_object_get(run, "curve_seconds"), *loss = json_object_get(run, "curve_loss");
+  const double end = json_number_value(json_array_get(seconds, json_array_size(seconds) - 1));
+  return mean_loss(seconds, loss, 0.375 * end, 0.5 * end) / mean_loss(seconds, loss, 0.75 * end, end);
+}
+
 /* Of the runs that have the field; NaN if none has, or if one of them could not be told. */
 static double find_quantity(const reproduction *r, const quantity *q) {
   json_t *run;
@@ -16,8 +37,9 @@ static double find_quantity(const reproduction *r, const quantity *q) {
   double found = NAN;
   json_array_foreach(r->runs, i, run) {
     if (!runs_match(run, q->runs)) continue;
-    if (json_object_get(run, q->field) == NULL) continue;
-    const double value = run_number(run, q->field);
+    const int falls = strcmp(q->field, FALL) == 0;
+    if (json_object_get(run, falls ? "curve_loss" : q->field) == NULL) continue;
+    const double value = falls ? fall(run) : run_number(run, q->field);
     if (isnan(value)) return NAN;
     if (isnan(found) || (q->which == LEAST ? value < found : value > found)) found = value;
   }

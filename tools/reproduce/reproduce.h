@@ -27,6 +27,10 @@ typedef struct {
   const char *runs, *field;
 } quantity;
 
+/* A field that every training has through its curve: its loss at half of the time over that at the end, each the
+ * geometric mean of the quarter of the time that goes before; near 1 when the loss has levelled off. */
+#define FALL "fall"
+
 /* over / under, or `over` alone, is at least (or at most) `bound`. */
 typedef struct {
   const char *text;
