@@ -5,6 +5,7 @@
     test_reproduce.py LSQNET SOURCE_FOLDER command   the list, refusals, an interrupt, carried data, docs/paper.md"""
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,9 @@ from xml.etree import ElementTree
 NAMES = ["construction", "primitives", "end-to-end", "recipe", "iterates", "generalization", "odes", "algorithms",
          "mixed-precision", "real-data", "solution"]
 TRAINING = {"command": str, "optimizer": str, "precision": str, "parameters": int, "steps": int, "seconds": float,
-            "tries": int, "mse": (float, type(None)), "curve_seconds": list, "curve_loss": list}
+            "tries": int, "mse": (float, type(None)), "curve_steps": list, "curve_seconds": list,
+            "curve_loss": list}
+CONDITIONS = {"commit": str, "date": str, "processors": int, "threads": int, "load_begin": float, "load_end": float}
 SUPPORTED, NOT_SUPPORTED = 0, 4
 
 
@@ -44,16 +47,31 @@ def read(folder, name):
     return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
 
 
+def check_curve(run):
+    """From the first step on, and without a hole."""
+    steps, seconds, loss = run["curve_steps"], run["curve_seconds"], run["curve_loss"]
+    must(len(steps) == len(seconds) == len(loss) > 0 and seconds == sorted(seconds), run["key"], "has no curve")
+    if run["optimizer"] == "adam":
+        must(steps[0] == 1, run["key"], "begins at step", steps[0])
+        for before, after in zip(steps, steps[1:]):
+            must(before < after <= 1.1 * before + 1, run["key"], "has nothing between", before, after)
+
+
 def check_shape(folder, name):
     result = read(folder, name)
     must(result["experiment"] == name and result["budget"] == "smoke", "head", result["experiment"], result["budget"])
     keys = [run["key"] for run in result["runs"]]
     must(len(keys) == len(set(keys)) and keys, "keys", keys)
+    for run in result["runs"]:
+        for field, kind in CONDITIONS.items():
+            must(isinstance(run["conditions"].get(field), kind), run["key"], field, run["conditions"])
+        must(run["conditions"]["processors"] >= run["conditions"]["threads"] > 0 and
+             re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", run["conditions"]["date"]), run["conditions"])
     trainings = [run for run in result["runs"] if "command" in run]
     for run in trainings:
         for field, kind in TRAINING.items():
             must(field in run and isinstance(run[field], kind), run["key"], field, run.get(field))
-        must(len(run["curve_seconds"]) == len(run["curve_loss"]) > 0, run["key"], "has no curve")
+        check_curve(run)
         must(run["parameters"] > 0 and run["steps"] > 0 and run["tries"] > 0, run["key"], "is empty")
     must(result["verdict"], "no verdict")
     for one in result["verdict"]:
@@ -170,6 +188,8 @@ def check_end_to_end(program, folder):
     must(not holds(judged(program, folder, "end-to-end", short), words), words, "without a curve")
 
 
+# checkpoints that a process is killed beside: one of the trainer, one of a looped model
+KILLED = {"recipe": "recipe.*.state", "solution": "solution.solution_alone@*.state"}
 CLAIMS = {"end-to-end": check_end_to_end, "recipe": check_recipe, "solution": check_solution}
 
 
@@ -180,10 +200,67 @@ def check_experiment(program, name):
         must(code == SUPPORTED or name not in ("construction", "real-data"), name, "is not supported")
         result, trainings = check_shape(folder, name)
         print(f"{len(result['runs'])} runs, {len(trainings)} of them trainings, {len(result['verdict'])} claims")
+        if name in KILLED:
+            check_kill(program, name, result, KILLED[name])
         check_resume(program, folder, name, result)
         if name in CLAIMS:
             CLAIMS[name](program, folder)
         check_verdict(program, folder, name)
+
+
+def kill_while_training(command, folder, states):
+    """Kills the process as soon as there is a checkpoint of the pattern, until one is left."""
+    for _ in range(20):
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            while process.poll() is None and not list(folder.glob(states)):
+                time.sleep(0.001)
+            process.kill()
+            process.communicate()
+        left = list(folder.glob(states))
+        if left:
+            return left[0].name
+    raise SystemExit("no checkpoint was left")
+
+
+def check_kill(program, name, result, states):
+    """A training that was killed and went on is the one that was not: the same curve, whole, and the same error."""
+    whole = {run["key"]: run for run in result["runs"]}
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path)
+        command = [program, "reproduce", name, "-o", folder, "--budget", "smoke"]
+        key = kill_while_training(command, folder, states)[len(name) + 1:-len(".state")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        must(f"{name}: {key}: goes on at step " in done.stderr, key, "did not go on", done.stderr)
+        run = next(run for run in read(folder, name)["runs"] if run["key"] == key)
+        check_curve(run)
+        for field in ("steps", "mse", "curve_steps", "curve_loss"):
+            must(run[field] == whole[key][field], key, field, run[field], "not", whole[key][field])
+        must(not list(folder.glob("*.state")) and not list(folder.glob("*.curve")), "checkpoints are left")
+
+
+def check_stop(program, name):
+    """An interrupt ends what trains nothing too, soon; the same command goes on."""
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path)
+        command = [program, "reproduce", name, "-o", folder, "--quiet"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            while process.poll() is None and not (folder / f"{name}.json").exists():
+                time.sleep(0.001)
+            process.send_signal(signal.SIGINT)
+            begin = time.monotonic()
+            _, errors = process.communicate(timeout=120)
+        must(time.monotonic() < begin + 10, name, "took", time.monotonic() - begin, "s to end")
+        must(process.returncode == 1 and "interrupted: the same command goes on from here" in errors, name, "ended with",
+             process.returncode, errors)
+        first = read(folder, name)["runs"]
+        must("verdict" not in read(folder, name), name, "was finished")
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            while process.poll() is None and len(read(folder, name)["runs"]) == len(first):
+                time.sleep(0.01)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=120)
+        must(read(folder, name)["runs"][:len(first)] == first and len(read(folder, name)["runs"]) > len(first), name,
+             "did not go on")
 
 
 def check_interrupt(program):
@@ -197,7 +274,7 @@ def check_interrupt(program):
         _, errors = process.communicate(timeout=120)
         must(process.returncode == 1 and "interrupted: the same command goes on from here" in errors, "errors", errors)
         states = list(folder.glob("*.state"))
-        must(len(states) == 1, "states", states)
+        must(len(states) == 1 and states[0].with_suffix(".curve").exists(), "states", states)
         before = states[0].read_bytes()
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         time.sleep(2)
@@ -227,6 +304,8 @@ def check_command(program, source):
         must(done.returncode == 1 and "gnuplot cannot be run" in done.stderr, done.stderr)
         must((folder / "real-data.md").exists(), "no table without gnuplot")
     check_interrupt(program)
+    for name in ("construction", "real-data"):
+        check_stop(program, name)
     subprocess.run([sys.executable, source / "tools/reproduce/data/make.py", "--check"], check=True)
     subprocess.run([sys.executable, source / "docs/reproduced/verdicts.py", "--check"], check=True)
 

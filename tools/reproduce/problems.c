@@ -72,6 +72,7 @@ void asker_close(asker *a) {
 }
 
 int ask(asker *a, const problems *p, const double *x, double *y) {
+  if (stop_if_interrupted() != CODE_DONE) return CODE_OTHER;
   lsqnet_status st = LSQNET_OK;
   for (int64_t i = 0; i < p->count && st == LSQNET_OK; i++) {
     const double *rows = problem_rows(p, i);

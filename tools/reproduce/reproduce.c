@@ -87,7 +87,8 @@ static int make_folder(const char *path) {
 static int reproduce(const reproduce_settings *s, lsqnet_context *context, const experiment *e, int *all) {
   int code = CODE_DONE;
   json_t *verdict = NULL;
-  reproduction r = {e, s->budget, s->folder, s->quiet, context, NULL};
+  reproduction r = {e, s->budget, s->folder, s->quiet, context, NULL, 0};
+  TRY(stop_if_interrupted());
   TRY(runs_read(&r));
   TRY(e->run(&r));
   verdict = verdict_make(&r, all);

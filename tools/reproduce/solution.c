@@ -201,7 +201,7 @@ static int run(reproduction *r) {
   const training_request newton_training = {"newton_schulz",
                                             "newton_schulz --dim 4 --rows 4 --width 8 --init-scale 0.5 " ATTENTION,
                                             by_budget(r, 1, 120, 600), NULL, 0};
-  const unrolled_request alone = {"solution_alone", by_budget(r, 0.3, 40, 1200), rates, 3, 1};
+  const unrolled_request alone = {"solution_alone", (int64_t)by_budget(r, 300, 40000, 1200000), rates, 3, 1};
   TRY(train_run(r, &gradient_training, &gradient));
   TRY(train_run(r, &newton_training, &newton));
   TRY(solve_all(r, gradient, newton));
