@@ -114,13 +114,14 @@ static int open_peers(peers *s, reproduction *r) {
       "one_step",
       "multistep_gd --prompt split --rows 20 --dim 5 --width 11 --mixer attention --no-softmax --no-causal --layers 1 "
       "--freeze-positions --init-scale 0.25 --optimizer levenberg_marquardt --steps 100 --target 1e-29 --seed 1",
-      by_budget(r, 1, 60, 36000), NULL, 0};
+      by_budget(r, 1, INFINITY, INFINITY), NULL, 0};
   snprintf(words, sizeof words,
            "least_squares --rows 20 --dim 5 --layers %d --width %d --mixer attention --heads %d --mlp relu --norms "
            "--dtype f32 "
-           "--batch %d --schedule step --schedule-steps %d --steps 100000000 --seed 1",
-           full ? 12 : 2, full ? 256 : 32, full ? 8 : 4, full ? 1024 : 64, full ? 10000 : 300);
-  const training_request whole = {"transformer", words, by_budget(r, 0.3, 60, 36000), full ? "1e-4" : "3e-3", 0};
+           "--batch %d --schedule step --schedule-steps %d --steps %d --seed 1",
+           full ? 12 : 2, full ? 256 : 32, full ? 8 : 4, full ? 1024 : 64, full ? 10000 : 300,
+           (int)by_budget(r, 30, 5000, 1000000));
+  const training_request whole = {"transformer", words, INFINITY, full ? "1e-4" : "3e-3", 0};
   TRY(train_run(r, &one, &step));
   TRY(train_run(r, &whole, &single));
   const lsqnet_status st = lsqnet_model_convert(&s->transformer, single, LSQNET_F64);

@@ -32,19 +32,17 @@ static int train_newton(reproduction *r, int which, lsqnet_model **model) {
   return train_run(
       r,
       &(training_request){key, MODEL "--init-scale 0.25 --optimizer levenberg_marquardt --steps 60 --target 1e-29",
-                          by_budget(r, 0.5, 20, 60), NULL, formats[which].bits},
+                          by_budget(r, 0.5, INFINITY, INFINITY), NULL, formats[which].bits},
       model);
 }
 
 /* A float32 model, which only first-order steps train. */
 static int train_single(reproduction *r, lsqnet_model **model) {
-  return train_run(
-      r,
-      &(training_request){"float32_model,Adam",
-                          MODEL "--dtype f32 --batch 256 --ema-lambda 2 --schedule step --schedule-steps 200 "
-                                "--steps 100000000",
-                          by_budget(r, 0.5, 20, 600), "1e-2", 0},
-      model);
+  char words[512];
+  snprintf(words, sizeof words,
+           MODEL "--dtype f32 --batch 256 --ema-lambda 2 --schedule step --schedule-steps 200 --steps %d",
+           (int)by_budget(r, 100, 8000, 100000));
+  return train_run(r, &(training_request){"float32_model,Adam", words, INFINITY, "1e-2", 0}, model);
 }
 
 typedef struct {
