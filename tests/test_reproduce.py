@@ -188,9 +188,30 @@ def check_end_to_end(program, folder):
     must(not holds(judged(program, folder, "end-to-end", short), words), words, "without a curve")
 
 
+def check_generalization(program, folder):
+    """Gaps have signs: better outside than inside is no gap, of the model or of the Transformer."""
+    words = {"mse_descent": "on each law", "mse_conjugate": "that of conjugate", "mse_model": "that of the model's"}
+    inside = {"mse_transformer": 1e-2, "mse_descent": 1e-20, "mse_conjugate": 1e-20, "mse_model": 1e-20}
+
+    def judge(outside):
+        def change(run):
+            values = inside if run["key"] == "as in training" else outside
+            run.update({field: value for field, value in values.items() if field in run})
+        return judged(program, folder, "generalization", change)
+    for field, claim in words.items():
+        for transformer, model, wanted in ((1, 1e-19, True), (1, 0, True), (1, 1e-3, False), (1e-3, 1e-19, False),
+                                           (1e-3, 1e-21, False)):
+            others = {name: 1e-20 for name in words}
+            verdict = judge({**others, "mse_transformer": transformer, field: model})
+            must(holds(verdict, claim) == wanted, claim, transformer, model)
+            must(all(holds(verdict, other) == (transformer > inside["mse_transformer"]) for name, other in words.items()
+                     if name != field), claim, "moves another claim")
+
+
 # checkpoints that a process is killed beside: one of the trainer, one of a looped model
 KILLED = {"recipe": "recipe.*.state", "solution": "solution.solution_alone@*.state"}
-CLAIMS = {"end-to-end": check_end_to_end, "recipe": check_recipe, "solution": check_solution}
+CLAIMS = {"end-to-end": check_end_to_end, "generalization": check_generalization, "recipe": check_recipe,
+          "solution": check_solution}
 
 
 def check_experiment(program, name):
