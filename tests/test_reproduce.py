@@ -144,6 +144,8 @@ def setting(field, values):
 
 def check_recipe(program, folder):
     """The best schedule is the best of all of them, at any rate that was tried."""
+    tries = {run["key"]: run.get("tries") for run in read(folder, "recipe")["runs"]}
+    must(tries["adaptive"] == tries["adaptive,EMA"] == 2 + 4 and tries["step"] == 2, "tries", tries)
     words = "the adaptive rate with EMA is the best of all schedules"
     for best, other, wanted in (("adaptive,EMA", "-", True), ("adaptive,EMA", "adaptive@3e-3", False),
                                 ("adaptive,EMA", "constant,EMA@1e-2", False), ("adaptive,EMA", "step", False)):
@@ -208,10 +210,28 @@ def check_generalization(program, folder):
                      if name != field), claim, "moves another claim")
 
 
+def check_mixed_precision(program, folder):
+    """Models in float32 compute in float32: at its roundings (6e-8 squared), even where data and refinement are exact."""
+    for run in read(folder, "mixed-precision")["runs"]:
+        if "used on" in run["key"]:
+            single = run["key"].startswith(("f32 model", "f64 model rounded to f32"))
+            must(run["precision"] == ("f32" if single else "f64"), run["key"], run["precision"])
+            if run["key"].endswith("used on f64") and single:
+                must(1e-20 < run["mse_step"] and 1e-20 < run["mse_alone"], run["key"], "is no float32")
+
+
+def check_iterates(program, folder):
+    """Tries that came to nothing are told, once, however often the command is called."""
+    for _ in range(2):
+        smoke(program, folder, "iterates")
+        tries = {run["key"]: run.get("tries") for run in read(folder, "iterates")["runs"]}
+        must((tries["k=2"], tries["k=3"], tries["k=4,Adam"]) == (1, 5, 2), "tries", tries)
+
+
 # checkpoints that a process is killed beside: one of the trainer, one of a looped model
 KILLED = {"recipe": "recipe.*.state", "solution": "solution.solution_alone@*.state"}
 CLAIMS = {"end-to-end": check_end_to_end, "generalization": check_generalization, "recipe": check_recipe,
-          "solution": check_solution}
+          "solution": check_solution, "iterates": check_iterates, "mixed-precision": check_mixed_precision}
 
 
 def check_experiment(program, name):

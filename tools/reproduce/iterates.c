@@ -92,6 +92,8 @@ static int run(reproduction *r) {
   }
   if (runs_find(r, "k=8") == NULL) TRY(double_passes(r, model));
   TRY(train_adam(r));
+  /* seeds 1 and 2, first weights of twice the scale, width 14 */
+  TRY(runs_tried_before(r, "k=3", 4));
 done:
   lsqnet_model_destroy(model);
   return code;

@@ -126,10 +126,11 @@ static int measure(reproduction *r, const char *trained, const lsqnet_model *mod
   for (int k = 0; k < 6 * INNER; k++) TRY(ask(&a, p, w.y, w.y));
   alone = mean_error(p, w.y, p->x);
   TRY(refine(&a, p, &w, &refined));
-  TRY(runs_add(r, key,
-               json_pack("{s:s, s:s, s:I, s:o, s:o, s:o}", "trained", trained, "used", formats[used].name, "problems",
-                         (json_int_t)p->count, "mse_step", json_number(step), "mse_alone", json_number(alone),
-                         "mse_refined", json_number(refined))));
+  TRY(runs_add(
+      r, key,
+      json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:o}", "trained", trained, "precision",
+                a.prompts_f32 == NULL ? "f64" : "f32", "used", formats[used].name, "problems", (json_int_t)p->count,
+                "mse_step", json_number(step), "mse_alone", json_number(alone), "mse_refined", json_number(refined))));
 done:
   asker_close(&a);
   workroom_close(&w);
@@ -177,7 +178,8 @@ done:
   return code;
 }
 
-static const column columns[] = {"optimizer",
+static const column columns[] = {"precision",
+                                 "optimizer",
                                  "steps",
                                  "seconds",
                                  "tries",

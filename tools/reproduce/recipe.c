@@ -71,6 +71,8 @@ static int run(reproduction *r) {
            r->budget == BUDGET_FULL ? " --memory 12000000000" : "");
   TRY(train_run(r, &(training_request){"Gauss-Newton", words, INFINITY, NULL, 0}, NULL));
   TRY(compare_at_equal_time(r));
+  /* batch 64; thresholds of 0.1, 0.3 and 0.5 */
+  TRY(runs_tried_before(r, "adaptive|adaptive,EMA", 4));
 done:
   return code;
 }

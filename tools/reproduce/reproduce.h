@@ -94,6 +94,8 @@ int runs_add(reproduction *r, const char *key, json_t *fields);
 int runs_write(const reproduction *r, json_t *verdict);
 /* The best of several tries becomes a run, with the seconds of all of them. */
 int runs_keep_best(reproduction *r, const char *key, const char *best, double seconds, int tries);
+/* Tries that were made before these runs and came to nothing: they count as tries of each run that matches. */
+int runs_tried_before(const reproduction *r, const char *keys, int tries);
 /* Fails once an interrupt has come. */
 int stop_if_interrupted(void);
 /* Writes a file whole, at once; takes the reference, NULL says that memory ran out. */

@@ -174,6 +174,20 @@ int runs_keep_best(reproduction *r, const char *key, const char *best, double se
   return runs_add(r, key, run);
 }
 
+int runs_tried_before(const reproduction *r, const char *keys, int tries) {
+  json_t *run;
+  size_t i;
+  json_array_foreach(r->runs, i, run) {
+    if (!runs_match(run, keys) || json_object_get(run, "tries_before") != NULL) continue;
+    const json_int_t all = json_integer_value(json_object_get(run, "tries")) + tries;
+    if (json_object_set_new(run, "tries_before", json_integer(tries)) != 0 ||
+        json_object_set_new(run, "tries", json_integer(all)) != 0) {
+      return fail_memory("tries");
+    }
+  }
+  return CODE_DONE;
+}
+
 json_t *numbers_json(const double *values, int64_t count) {
   json_t *array = json_array();
   for (int64_t i = 0; i < count; i++) json_append(&array, json_number(values[i]));
