@@ -4,6 +4,7 @@
     test_reproduce.py LSQNET SOURCE_FOLDER NAME      an experiment with its smallest budget
     test_reproduce.py LSQNET SOURCE_FOLDER command   the list, refusals, an interrupt, carried data, docs/paper.md"""
 import json
+import math
 import os
 import re
 import signal
@@ -82,6 +83,10 @@ def check_shape(folder, name):
         must("@" in run["key"] or f"| {run['key']} |" in table, run["key"], "is not in the table")
     for one in result["verdict"]:
         must(one["claim"] in table, one["claim"], "is not in the table")
+    beside = re.findall(r"^Paper: .+, here: (\S+) \((.+)\)\.$", table, re.MULTILINE)
+    must(len(beside) == 1 and beside[0][1] in [one["claim"] for one in result["verdict"]], "beside the paper:", beside)
+    ratio = next(one["ratio"] for one in result["verdict"] if one["claim"] == beside[0][1])
+    must(math.isclose(float(beside[0][0]), ratio, rel_tol=0.06), "beside the paper:", beside, "not", ratio)
     pictures = sorted(folder.glob(f"{name}-*.svg"))
     must(pictures and all(f"({picture.name})" in table for picture in pictures), "pictures", pictures)
     for picture in pictures:

@@ -83,7 +83,10 @@ static int run(reproduction *r) {
     snprintf(key, sizeof key, "%s,iterated", laws[i].name);
     if (runs_find(r, key) == NULL) TRY(iterate(r, key, &laws[i], model, (int64_t)by_budget(r, 200, 2000, 4000)));
     for (int layers = 1; layers <= (i == 0 ? depth : 4); layers *= 2) {
-      if (i == 0 || layers == 4) TRY(train_whole(r, &laws[i], "softmax", "--mixer attention --heads 4", layers));
+      if (i == 0 || layers == 4)
+        TRY(train_whole(r, &laws[i], "softmax",
+                        r->budget == BUDGET_FULL ? "--mixer attention --heads 8" : "--mixer attention --heads 4",
+                        layers));
       if (i == 0 && layers <= 4) TRY(train_whole(r, &laws[i], "base_conv", "--mixer base_conv --filter long", layers));
     }
   }
@@ -144,4 +147,4 @@ static const picture pictures[] = {
     {.name = NULL}};
 
 const experiment experiment_end_to_end = {
-    "end-to-end", "least squares end to end, beside an iterated step", run, columns, claims, pictures};
+    "end-to-end", "least squares end to end, beside an iterated step", run, columns, claims, pictures, "1e5", 0};

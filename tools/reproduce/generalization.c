@@ -258,5 +258,11 @@ static const picture pictures[] = {{"laws",
                                      {"exact: the model refined", "*", "law", "mse_refined"}}},
                                    {.name = NULL}};
 
-const experiment experiment_generalization = {
-    "generalization", "problems unlike those of training: model, Transformer, exact", run, columns, claims, pictures};
+const experiment experiment_generalization = {"generalization",
+                                              "problems unlike those of training: model, Transformer, exact",
+                                              run,
+                                              columns,
+                                              claims,
+                                              pictures,
+                                              "1e4",
+                                              0};

@@ -127,4 +127,4 @@ static const picture pictures[] = {{"training",
                                    {.name = NULL}};
 
 const experiment experiment_iterates = {
-    "iterates", "several steps of gradient descent in one pass", run, columns, claims, pictures};
+    "iterates", "several steps of gradient descent in one pass", run, columns, claims, pictures, "1e-10", 0};

@@ -220,5 +220,11 @@ static const picture pictures[] = {{"rounding",
                                      {"float32 model, refined", "f64 model rounded*", "used", "mse_refined"}}},
                                    {.name = NULL}};
 
-const experiment experiment_mixed_precision = {
-    "mixed-precision", "data rounded to bf16, fp16 and float32 for training and use", run, columns, claims, pictures};
+const experiment experiment_mixed_precision = {"mixed-precision",
+                                               "data rounded to bf16, fp16 and float32 for training and use",
+                                               run,
+                                               columns,
+                                               claims,
+                                               pictures,
+                                               "left open",
+                                               0};

@@ -128,5 +128,5 @@ static const picture pictures[] = {
     {.name = NULL}};
 
 const experiment experiment_primitives = {
-    "primitives", "read, linear, multiply, square by softmax attention and by BaseConv", run, columns, claims,
-    pictures};
+    "primitives", "read, linear, multiply, square by softmax attention and by BaseConv",        run, columns, claims,
+    pictures,     "softmax attention cannot multiply exactly, BaseConv can (no single figure)", 0};

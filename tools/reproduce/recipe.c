@@ -132,4 +132,5 @@ static const picture pictures[] = {{"training",
                                    {.name = NULL}};
 
 const experiment experiment_recipe = {
-    "recipe", "the paper's training recipe, and Gauss-Newton in the same time", run, columns, claims, pictures};
+    "recipe", "the paper's training recipe, and Gauss-Newton in the same time", run, columns, claims,
+    pictures, "Adam alone, to about 1e-13 in float32 in 2.5 million steps",     6};

@@ -143,6 +143,15 @@ static void write_verdict(FILE *out, const json_t *verdict) {
   }
 }
 
+static void write_comparison(const reproduction *r, FILE *out, const json_t *verdict) {
+  const json_t *one = json_array_get(verdict, (size_t)r->experiment->beside);
+  const double here = run_number(one, "ratio");
+  fprintf(out, "\nPaper: %s, here: ", r->experiment->paper);
+  if (isnan(here)) fprintf(out, "not measured");
+  if (!isnan(here)) fprintf(out, "%.2g", here);
+  fprintf(out, " (%s).\n", json_string_value(json_object_get(one, "claim")));
+}
+
 int report_write(const reproduction *r, const json_t *verdict) {
   int code = CODE_DONE;
   output out = {0};
@@ -152,6 +161,7 @@ int report_write(const reproduction *r, const json_t *verdict) {
   fprintf(out.file, "# %s, budget %s\n\n%s\n\n", r->experiment->name, budget_name(r->budget), r->experiment->about);
   write_table(r, out.file);
   write_verdict(out.file, verdict);
+  write_comparison(r, out.file, verdict);
   for (const picture *p = r->experiment->pictures; p->name != NULL; p++) {
     fprintf(out.file, "\n![%s over %s](%s-%s.svg)\n", p->y_label, p->x_label, r->experiment->name, p->name);
   }

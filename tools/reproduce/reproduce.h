@@ -61,6 +61,8 @@ typedef struct {
   const column *columns; /* up to NULL; so the next two, to one without text or name */
   const claim *claims;
   const picture *pictures;
+  const char *paper; /* what the paper reports, and the claim (from 0) whose number stands beside it */
+  int beside;
 } experiment;
 
 struct reproduction {

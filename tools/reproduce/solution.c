@@ -269,5 +269,7 @@ static const picture pictures[] = {
       {"trained on the step: Newton-Schulz", "newton_schulz", "curve_seconds", "curve_loss"}}},
     {.name = NULL}};
 
-const experiment experiment_solution = {
-    "solution", "the solution end to end, by learned Newton-Schulz steps on A'A", run, columns, claims, pictures};
+const experiment experiment_solution = {"solution",  "the solution end to end, by learned Newton-Schulz steps on A'A",
+                                        run,         columns,
+                                        claims,      pictures,
+                                        "left open", 0};
