@@ -4,19 +4,24 @@
     test_reproduce.py LSQNET SOURCE_FOLDER NAME      an experiment with its smallest budget
     test_reproduce.py LSQNET SOURCE_FOLDER command   the list, refusals, an interrupt, carried data, docs/paper.md"""
 import json
+import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from fnmatch import fnmatch
 from pathlib import Path
 from xml.etree import ElementTree
 
 NAMES = ["construction", "primitives", "end-to-end", "recipe", "iterates", "generalization", "odes", "algorithms",
          "mixed-precision", "real-data", "solution"]
 TRAINING = {"command": str, "optimizer": str, "precision": str, "parameters": int, "steps": int, "seconds": float,
-            "tries": int, "mse": (float, type(None)), "curve_seconds": list, "curve_loss": list}
+            "tries": int, "mse": (float, type(None)), "curve_steps": list, "curve_seconds": list,
+            "curve_loss": list}
+CONDITIONS = {"commit": str, "date": str, "processors": int, "threads": int, "load_begin": float, "load_end": float}
 SUPPORTED, NOT_SUPPORTED = 0, 4
 
 
@@ -43,16 +48,31 @@ def read(folder, name):
     return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
 
 
+def check_curve(run):
+    """From the first step on, and without a hole."""
+    steps, seconds, loss = run["curve_steps"], run["curve_seconds"], run["curve_loss"]
+    must(len(steps) == len(seconds) == len(loss) > 0 and seconds == sorted(seconds), run["key"], "has no curve")
+    if run["optimizer"] == "adam":
+        must(steps[0] == 1, run["key"], "begins at step", steps[0])
+        for before, after in zip(steps, steps[1:]):
+            must(before < after <= 1.1 * before + 1, run["key"], "has nothing between", before, after)
+
+
 def check_shape(folder, name):
     result = read(folder, name)
     must(result["experiment"] == name and result["budget"] == "smoke", "head", result["experiment"], result["budget"])
     keys = [run["key"] for run in result["runs"]]
     must(len(keys) == len(set(keys)) and keys, "keys", keys)
+    for run in result["runs"]:
+        for field, kind in CONDITIONS.items():
+            must(isinstance(run["conditions"].get(field), kind), run["key"], field, run["conditions"])
+        must(run["conditions"]["processors"] >= run["conditions"]["threads"] > 0 and
+             re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", run["conditions"]["date"]), run["conditions"])
     trainings = [run for run in result["runs"] if "command" in run]
     for run in trainings:
         for field, kind in TRAINING.items():
             must(field in run and isinstance(run[field], kind), run["key"], field, run.get(field))
-        must(len(run["curve_seconds"]) == len(run["curve_loss"]) > 0, run["key"], "has no curve")
+        check_curve(run)
         must(run["parameters"] > 0 and run["steps"] > 0 and run["tries"] > 0, run["key"], "is empty")
     must(result["verdict"], "no verdict")
     for one in result["verdict"]:
@@ -63,6 +83,12 @@ def check_shape(folder, name):
         must("@" in run["key"] or f"| {run['key']} |" in table, run["key"], "is not in the table")
     for one in result["verdict"]:
         must(one["claim"] in table, one["claim"], "is not in the table")
+    beside = re.findall(r"^Paper: .+, here: (not measured|\S+) \((.+)\)\.$", table, re.MULTILINE)
+    must(len(beside) == 1 and beside[0][1] in [one["claim"] for one in result["verdict"]], "beside the paper:", beside)
+    ratio = next(one["ratio"] for one in result["verdict"] if one["claim"] == beside[0][1])
+    here = beside[0][0]
+    must(here == "not measured" if ratio is None else math.isclose(float(here), ratio, rel_tol=0.06), "beside the paper:",
+         here, "not", ratio)
     pictures = sorted(folder.glob(f"{name}-*.svg"))
     must(pictures and all(f"({picture.name})" in table for picture in pictures), "pictures", pictures)
     for picture in pictures:
@@ -97,6 +123,124 @@ def check_verdict(program, folder, name):
     must(unknown and not any(one["holds"] for one in unknown), "a verdict that does not look at its numbers", verdict)
 
 
+def judged(program, folder, name, change):
+    """Which claims hold, by the first words of each, once `change` has been done to every run."""
+    result = read(folder, name)
+    for run in result["runs"]:
+        change(run)
+    (folder / f"{name}.json").write_text(json.dumps(result), encoding="utf-8")
+    smoke(program, folder, name)
+    return {one["claim"]: one["holds"] for one in read(folder, name)["verdict"]}
+
+
+def holds(verdict, words):
+    found = [one for claim, one in verdict.items() if claim.startswith(words)]
+    must(len(found) == 1, words, "begins", len(found), "claims")
+    return found[0]
+
+
+def setting(field, values):
+    """A change: the field becomes what the first pattern says that the key matches."""
+    def change(run):
+        for pattern, value in values:
+            if fnmatch(run["key"], pattern):
+                run[field] = value
+                return
+    return change
+
+
+def check_recipe(program, folder):
+    """The best schedule is the best of all of them, at any rate that was tried."""
+    tries = {run["key"]: run.get("tries") for run in read(folder, "recipe")["runs"]}
+    must(tries["adaptive"] == tries["adaptive,EMA"] == 2 + 4 and tries["step"] == 2, "tries", tries)
+    words = "the adaptive rate with EMA is the best of all schedules"
+    for best, other, wanted in (("adaptive,EMA", "-", True), ("adaptive,EMA", "adaptive@3e-3", False),
+                                ("adaptive,EMA", "constant,EMA@1e-2", False), ("adaptive,EMA", "step", False)):
+        values = [(other, 1e-9), (best, 1e-8), (best + "@*", 1e-8), ("*", 1e-6)]
+        must(holds(judged(program, folder, "recipe", setting("mse", values)), words) == wanted, words, other)
+
+
+def check_solution(program, folder):
+    """An iteration that converges is told by what twice the loops give, beside the exact step's."""
+    runs = {run["key"]: run for run in read(folder, "solution")["runs"]}
+    exact, alone = runs["exact,alone"], runs["solution_alone"]
+    expected = 0.8 ** 64 / 2  # eigenvalues of H are 1 and 1/5: half of (1 - 1/5)^(2 * 2^5)
+    must(0.8 < exact["mse"] / expected < 1.25, "exact Newton-Schulz", exact["mse"], "not", expected)
+    must(exact["mse_twice"] < 1e-28, "exact Newton-Schulz after ten steps", exact["mse_twice"])
+    must("command" in alone, "solution_alone has no command")
+    words = "but is no iteration that converges"
+    for twice, wanted in ((2e-3, True), (exact["mse_twice"] * 1e6, False)):
+        change = setting("mse_twice", [("solution_alone", twice), ("exact,alone", exact["mse_twice"])])
+        must(holds(judged(program, folder, "solution", change), words) == wanted, words, twice)
+
+
+def falling(rate):
+    """A change: losses of Transformers fall like a power of time, with some noise."""
+    def change(run):
+        if "softmax,layers" in run["key"]:
+            run["curve_seconds"] = [1.15 ** k for k in range(40)]
+            run["curve_loss"] = [0.1 * (1 + 0.1 * (-1) ** k) * 1.15 ** (-rate * k) for k in range(40)]
+    return change
+
+
+def check_end_to_end(program, folder):
+    """Losses that still fall have not levelled off, and one depth that falls is enough."""
+    words = "Transformers level off"
+    for rate, wanted in ((0, True), (0.1, True), (1, False)):
+        must(holds(judged(program, folder, "end-to-end", falling(rate)), words) == wanted, words, rate)
+    flat, steep = falling(0), falling(1)
+
+    def one_depth(run):
+        (steep if run["key"].startswith("normal,softmax,layers=01") else flat)(run)
+    must(not holds(judged(program, folder, "end-to-end", one_depth), words), words, "though one depth does not")
+    short = setting("curve_seconds", [("normal,softmax*", [1.0])])
+    must(not holds(judged(program, folder, "end-to-end", short), words), words, "without a curve")
+
+
+def check_generalization(program, folder):
+    """Gaps have signs: better outside than inside is no gap, of the model or of the Transformer."""
+    words = {"mse_descent": "on each law", "mse_conjugate": "that of conjugate", "mse_model": "that of the model's"}
+    inside = {"mse_transformer": 1e-2, "mse_descent": 1e-20, "mse_conjugate": 1e-20, "mse_model": 1e-20}
+
+    def judge(outside):
+        def change(run):
+            values = inside if run["key"] == "as in training" else outside
+            run.update({field: value for field, value in values.items() if field in run})
+        return judged(program, folder, "generalization", change)
+    for field, claim in words.items():
+        for transformer, model, wanted in ((1, 1e-19, True), (1, 0, True), (1, 1e-3, False), (1e-3, 1e-19, False),
+                                           (1e-3, 1e-21, False)):
+            others = {name: 1e-20 for name in words}
+            verdict = judge({**others, "mse_transformer": transformer, field: model})
+            must(holds(verdict, claim) == wanted, claim, transformer, model)
+            must(all(holds(verdict, other) == (transformer > inside["mse_transformer"]) for name, other in words.items()
+                     if name != field), claim, "moves another claim")
+
+
+def check_mixed_precision(program, folder):
+    """Models in float32 compute in float32: at its roundings (6e-8 squared), even where data are exact."""
+    for run in read(folder, "mixed-precision")["runs"]:
+        if "used on" in run["key"]:
+            single = run["key"].startswith(("f32 model", "f64 model rounded to f32"))
+            must(run["precision"] == ("f32" if single else "f64"), run["key"], run["precision"])
+            if run["key"].endswith("used on f64") and single:
+                must(1e-20 < run["mse_step"] and 1e-20 < run["mse_alone"], run["key"], "is no float32")
+
+
+def check_iterates(program, folder):
+    """Tries that came to nothing are told, once, however often the command is called."""
+    for _ in range(2):
+        smoke(program, folder, "iterates")
+        tries = {run["key"]: run.get("tries") for run in read(folder, "iterates")["runs"]}
+        must((tries["k=2"], tries["k=3"], tries["k=4,Adam"]) == (1, 5, 2), "tries", tries)
+
+
+# checkpoints that a process is killed beside: one of the trainer, one of a looped model
+KILLED = {"recipe": "recipe.*.state", "solution": "solution.solution_alone@*.state"}
+CLAIMS = {"end-to-end": check_end_to_end, "generalization": check_generalization, "recipe": check_recipe,
+          "solution": check_solution, "iterates": check_iterates, "mixed-precision": check_mixed_precision}
+
+
 def check_experiment(program, name):
     with tempfile.TemporaryDirectory() as path:
         folder = Path(path)
@@ -104,8 +248,67 @@ def check_experiment(program, name):
         must(code == SUPPORTED or name not in ("construction", "real-data"), name, "is not supported")
         result, trainings = check_shape(folder, name)
         print(f"{len(result['runs'])} runs, {len(trainings)} of them trainings, {len(result['verdict'])} claims")
+        if name in KILLED:
+            check_kill(program, name, result, KILLED[name])
         check_resume(program, folder, name, result)
+        if name in CLAIMS:
+            CLAIMS[name](program, folder)
         check_verdict(program, folder, name)
+
+
+def kill_while_training(command, folder, states):
+    """Kills the process as soon as there is a checkpoint of the pattern, until one is left."""
+    for _ in range(20):
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            while process.poll() is None and not list(folder.glob(states)):
+                time.sleep(0.001)
+            process.kill()
+            process.communicate()
+        left = list(folder.glob(states))
+        if left:
+            return left[0].name
+    raise SystemExit("no checkpoint was left")
+
+
+def check_kill(program, name, result, states):
+    """A training that was killed and went on is the one that was not: the same curve, whole, and the same error."""
+    whole = {run["key"]: run for run in result["runs"]}
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path)
+        command = [program, "reproduce", name, "-o", folder, "--budget", "smoke"]
+        key = kill_while_training(command, folder, states)[len(name) + 1:-len(".state")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        must(f"{name}: {key}: goes on at step " in done.stderr, key, "did not go on", done.stderr)
+        run = next(run for run in read(folder, name)["runs"] if run["key"] == key)
+        check_curve(run)
+        for field in ("steps", "mse", "curve_steps", "curve_loss"):
+            must(run[field] == whole[key][field], key, field, run[field], "not", whole[key][field])
+        must(not list(folder.glob("*.state")) and not list(folder.glob("*.curve")), "checkpoints are left")
+
+
+def check_stop(program, name):
+    """An interrupt ends what trains nothing too, soon; the same command goes on."""
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path)
+        command = [program, "reproduce", name, "-o", folder, "--quiet"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            while process.poll() is None and not (folder / f"{name}.json").exists():
+                time.sleep(0.001)
+            process.send_signal(signal.SIGINT)
+            begin = time.monotonic()
+            _, errors = process.communicate(timeout=120)
+        must(time.monotonic() < begin + 10, name, "took", time.monotonic() - begin, "s to end")
+        must(process.returncode == 1 and "interrupted: the same command goes on from here" in errors, name, "ended with",
+             process.returncode, errors)
+        first = read(folder, name)["runs"]
+        must("verdict" not in read(folder, name), name, "was finished")
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            while process.poll() is None and len(read(folder, name)["runs"]) == len(first):
+                time.sleep(0.01)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=120)
+        must(read(folder, name)["runs"][:len(first)] == first and len(read(folder, name)["runs"]) > len(first), name,
+             "did not go on")
 
 
 def check_interrupt(program):
@@ -119,7 +322,7 @@ def check_interrupt(program):
         _, errors = process.communicate(timeout=120)
         must(process.returncode == 1 and "interrupted: the same command goes on from here" in errors, "errors", errors)
         states = list(folder.glob("*.state"))
-        must(len(states) == 1, "states", states)
+        must(len(states) == 1 and states[0].with_suffix(".curve").exists(), "states", states)
         before = states[0].read_bytes()
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         time.sleep(2)
@@ -149,6 +352,8 @@ def check_command(program, source):
         must(done.returncode == 1 and "gnuplot cannot be run" in done.stderr, done.stderr)
         must((folder / "real-data.md").exists(), "no table without gnuplot")
     check_interrupt(program)
+    for name in ("construction", "real-data"):
+        check_stop(program, name)
     subprocess.run([sys.executable, source / "tools/reproduce/data/make.py", "--check"], check=True)
     subprocess.run([sys.executable, source / "docs/reproduced/verdicts.py", "--check"], check=True)
 

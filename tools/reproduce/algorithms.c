@@ -394,14 +394,16 @@ static const picture pictures[] = {{"convergence",
                                     1,
                                     1,
                                     {{"Newton-Schulz, learned", "newton_schulz", "k", "curve"},
-                                     {"exact", "newton_schulz", "k", "curve_exact"},
+                                     {"Newton-Schulz, exact", "newton_schulz", "k", "curve_exact"},
                                      {"power iteration, learned", "power_iteration", "k", "curve"},
-                                     {"exact", "power_iteration", "k", "curve_exact"},
+                                     {"power iteration, exact", "power_iteration", "k", "curve_exact"},
                                      {"momentum, learned", "momentum", "k", "curve"},
-                                     {"exact", "momentum", "k", "curve_exact"},
+                                     {"momentum, exact", "momentum", "k", "curve_exact"},
                                      {"Chebyshev, learned", "chebyshev", "k", "curve"},
-                                     {"exact", "chebyshev", "k", "curve_exact"}}},
+                                     {"Chebyshev, exact", "chebyshev", "k", "curve_exact"}}},
                                    {.name = NULL}};
 
-const experiment experiment_algorithms = {
-    "algorithms", "other algorithms' steps, learned, applied to convergence", run, columns, claims, pictures};
+const experiment experiment_algorithms = {"algorithms", "other algorithms' steps, learned, applied to convergence",
+                                          run,          columns,
+                                          claims,       pictures,
+                                          "left open",  0};

@@ -92,6 +92,8 @@ static int run(reproduction *r) {
   }
   if (runs_find(r, "k=8") == NULL) TRY(double_passes(r, model));
   TRY(train_adam(r));
+  /* seeds 1 and 2, first weights of twice the scale, width 14 */
+  TRY(runs_tried_before(r, "k=3", 4));
 done:
   lsqnet_model_destroy(model);
   return code;
@@ -125,4 +127,4 @@ static const picture pictures[] = {{"training",
                                    {.name = NULL}};
 
 const experiment experiment_iterates = {
-    "iterates", "several steps of gradient descent in one pass", run, columns, claims, pictures};
+    "iterates", "several steps of gradient descent in one pass", run, columns, claims, pictures, "1e-10", 0};

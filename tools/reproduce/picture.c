@@ -1,6 +1,5 @@
 /* SVG pictures of finished runs. */
 #include <errno.h>
-#include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +44,7 @@ static int write_points(FILE *script, const reproduction *r, const picture *p, c
   size_t i;
   int points = 0;
   json_array_foreach(r->runs, i, run) {
-    if (fnmatch(s->runs, json_string_value(json_object_get(run, "key")), 0) != 0) continue;
+    if (!runs_match(run, s->runs)) continue;
     const json_t *x = json_object_get(run, s->x), *y = json_object_get(run, s->y);
     if (!json_is_array(y)) {
       write_point(script, p, x, y, named, &points);
@@ -84,7 +83,8 @@ static void write_axes(FILE *script, const picture *p, const categories *named) 
   fprintf(script, "\nset ylabel ");
   gnuplot_quote(script, p->y_label);
   if (named->count > 0) {
-    fprintf(script, "\nset rmargin 3\nset xrange [-0.5:%d.5]\nset xtics rotate by 30 right font \",13\" (", named->count - 1);
+    fprintf(script, "\nset rmargin 3\nset xrange [-0.5:%d.5]\nset xtics rotate by 30 right font \",13\" (",
+            named->count - 1);
     for (int i = 0; i < named->count; i++) {
       if (i > 0) fprintf(script, ", ");
       gnuplot_quote(script, named->names[i]);

@@ -48,10 +48,10 @@ int asker_open(asker *out, const lsqnet_model *model, const problems *p) {
   lsqnet_model_options options;
   int64_t rows = 0, read = 0;
   memset(out, 0, sizeof *out);
-  lsqnet_status st = lsqnet_model_convert(&out->model, model, LSQNET_F64);
+  lsqnet_status st = lsqnet_model_get_options(model, &options, sizeof options);
+  if (st == LSQNET_OK) st = lsqnet_model_convert(&out->model, model, options.dtype);
   if (st == LSQNET_OK) st = lsqnet_workspace_create(&out->workspace, out->model);
   if (st == LSQNET_OK) st = lsqnet_model_get_step(out->model, &out->step, sizeof out->step);
-  if (st == LSQNET_OK) st = lsqnet_model_get_options(out->model, &options, sizeof options);
   if (st == LSQNET_OK) st = lsqnet_prompt_shape(out->step.prompt, p->L, p->D, &rows, &out->width, &read);
   if (st != LSQNET_OK) return fail_status(st, NULL);
   out->out_width = options.out_width;
@@ -59,7 +59,11 @@ int asker_open(asker *out, const lsqnet_model *model, const problems *p) {
   out->prompts = numbers(p->count * rows * out->width);
   out->b = numbers(p->L);
   out->out = numbers(p->count * out->out_width);
-  return out->prompts == NULL || out->b == NULL || out->out == NULL ? CODE_OTHER : CODE_DONE;
+  if (out->prompts == NULL || out->b == NULL || out->out == NULL) return CODE_OTHER;
+  if (options.dtype == LSQNET_F64) return CODE_DONE;
+  out->prompts_f32 = malloc((size_t)(p->count * rows * out->width) * sizeof *out->prompts_f32);
+  out->out_f32 = malloc((size_t)(p->count * out->out_width) * sizeof *out->out_f32);
+  return out->prompts_f32 == NULL || out->out_f32 == NULL ? fail_memory("prompts") : CODE_DONE;
 }
 
 void asker_close(asker *a) {
@@ -68,10 +72,22 @@ void asker_close(asker *a) {
   free(a->prompts);
   free(a->b);
   free(a->out);
+  free(a->prompts_f32);
+  free(a->out_f32);
   memset(a, 0, sizeof *a);
 }
 
+static lsqnet_status forward(asker *a) {
+  const int64_t in = a->shape.batch * a->shape.rows * a->width, count = a->shape.batch * a->out_width;
+  if (a->prompts_f32 == NULL) return lsqnet_model_forward_f64(a->model, a->workspace, &a->shape, a->prompts, a->out);
+  for (int64_t i = 0; i < in; i++) a->prompts_f32[i] = (float)a->prompts[i];
+  const lsqnet_status st = lsqnet_model_forward_f32(a->model, a->workspace, &a->shape, a->prompts_f32, a->out_f32);
+  for (int64_t i = 0; i < count && st == LSQNET_OK; i++) a->out[i] = a->out_f32[i];
+  return st;
+}
+
 int ask(asker *a, const problems *p, const double *x, double *y) {
+  if (stop_if_interrupted() != CODE_DONE) return CODE_OTHER;
   lsqnet_status st = LSQNET_OK;
   for (int64_t i = 0; i < p->count && st == LSQNET_OK; i++) {
     const double *rows = problem_rows(p, i);
@@ -82,7 +98,7 @@ int ask(asker *a, const problems *p, const double *x, double *y) {
   for (int64_t i = 0; a->bits > 0 && i < p->count * a->shape.rows * a->width; i++) {
     a->prompts[i] = rounded(a->prompts[i], a->bits);
   }
-  if (st == LSQNET_OK) st = lsqnet_model_forward_f64(a->model, a->workspace, &a->shape, a->prompts, a->out);
+  if (st == LSQNET_OK) st = forward(a);
   if (st != LSQNET_OK) return fail_status(st, NULL);
   for (int64_t i = 0; i < p->count; i++) memcpy(y + i * p->D, a->out + i * a->out_width, (size_t)p->D * sizeof *y);
   return CODE_DONE;

@@ -18,7 +18,8 @@ double *problem_rows(const problems *p, int64_t i);
 /* The task's defaults under this name. */
 lsqnet_task_options task_named(const char *name, int64_t rows, int64_t dim);
 
-/* A float64 copy of a model that takes a step, and the prompts of `count` problems for it. */
+/* A copy of a model that takes a step, and the prompts of `count` problems for it. A float32 model computes in float32:
+ * prompts are rounded to it on the way in. */
 typedef struct {
   lsqnet_model *model;
   lsqnet_workspace *workspace;
@@ -26,7 +27,8 @@ typedef struct {
   lsqnet_model_step step;
   int64_t width, out_width;
   double *prompts, *b, *out;
-  int bits; /* to which numbers of the prompts are rounded; 0: they are not */
+  float *prompts_f32, *out_f32; /* NULL: a float64 model */
+  int bits;                     /* to which numbers of the prompts are rounded; 0: they are not */
 } asker;
 
 int asker_open(asker *out, const lsqnet_model *model, const problems *p);

@@ -118,6 +118,7 @@ static int measure(reproduction *r, const set *s, const peers *p) {
     goto done;
   }
   for (int64_t i = 0; i < p->repeats; i++) { /* in turns, so that a noisy machine is noisy to all */
+    TRY(stop_if_interrupted());
     TRY(solve_here(s, p->refined, x, &refined));
     TRY(solve_here(s, p->alone, x, &alone));
 #ifdef HAVE_LAPACKE
@@ -219,5 +220,7 @@ static const picture pictures[] = {{"digits",
                                      {"LAPACK's dgels, one by one", "batch=*", "batch", "per_second_lapack"}}},
                                    {.name = NULL}};
 
-const experiment experiment_real_data = {
-    "real-data", "the NIST sets and seven real regression problems beside LAPACK", run, columns, claims, pictures};
+const experiment experiment_real_data = {"real-data", "the NIST sets and seven real regression problems beside LAPACK",
+                                         run,         columns,
+                                         claims,      pictures,
+                                         "left open", 0};

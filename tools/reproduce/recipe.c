@@ -1,8 +1,11 @@
 /* The paper's recipe for the explicit gradient: constant, step and adaptive learning rates, with and without the EMA of
- * gradients, an MLP, LayerNorms; each with the same rates tried for the same time. Then Gauss-Newton, in that time. */
+ * gradients, an MLP, LayerNorms; each with the same rates tried for as many steps. Then Gauss-Newton, and what the
+ * recipe had reached in its time. */
+#include <math.h>
 #include <stdio.h>
 
 #include "../error.h"
+#include "../json.h"
 #include "reproduce.h"
 
 static const struct {
@@ -30,30 +33,52 @@ static const char *model_words(const reproduction *r) {
 }
 
 static const char *training_words(const reproduction *r) {
-  return r->budget == BUDGET_FULL ? "--dtype f32 --batch 1024 --schedule-steps 3000 --steps 100000000"
+  return r->budget == BUDGET_FULL ? "--dtype f32 --batch 1024 --schedule-steps 3000"
                                   : "--batch 256 --schedule-steps 200 --metric-every 100 --metric-batches 16 "
-                                    "--no-increase-steps 1000 --steps 100000000";
+                                    "--no-increase-steps 1000";
+}
+
+/* The least loss that any training by the recipe had seen when Gauss-Newton was done. */
+static int compare_at_equal_time(reproduction *r) {
+  const double seconds = run_number(runs_find(r, "Gauss-Newton"), "seconds");
+  double least = INFINITY;
+  json_t *run;
+  size_t i;
+  if (runs_find(r, "equal_time") != NULL) return CODE_DONE;
+  json_array_foreach(r->runs, i, run) {
+    const json_t *at = json_object_get(run, "curve_seconds"), *loss = json_object_get(run, "curve_loss");
+    if (!runs_match(run, "*@*")) continue;
+    for (size_t k = 0; k < json_array_size(at) && json_number_value(json_array_get(at, k)) <= seconds; k++) {
+      least = fmin(least, json_number_value(json_array_get(loss, k)));
+    }
+  }
+  return runs_add(
+      r, "equal_time",
+      json_pack("{s:s, s:o, s:o}", "optimizer", "adam", "seconds", json_number(seconds), "mse", json_number(least)));
 }
 
 static int run(reproduction *r) {
   int code = CODE_DONE;
   char words[512];
-  const double seconds = by_budget(r, 0.2, 15, 36000);
+  const int steps = (int)by_budget(r, 100, 12000, 2500000);
   for (int i = 0; i < VARIANTS; i++) {
-    snprintf(words, sizeof words, "%s %s --optimizer adam --schedule %s %s", model_words(r), training_words(r),
-             variants[i].schedule, variants[i].more);
-    TRY(train_run(r, &(training_request){variants[i].key, words, seconds, "1e-2,3e-3", 0}, NULL));
+    snprintf(words, sizeof words, "%s %s --steps %d --optimizer adam --schedule %s %s", model_words(r),
+             training_words(r), steps, variants[i].schedule, variants[i].more);
+    TRY(train_run(r, &(training_request){variants[i].key, words, INFINITY, "1e-2,3e-3", 0}, NULL));
   }
   snprintf(words, sizeof words, "%s --init-scale %g --optimizer levenberg_marquardt --steps 200 --target 1e-29%s",
            model_words(r), r->budget == BUDGET_FULL ? 1 : 0.25,
            r->budget == BUDGET_FULL ? " --memory 12000000000" : "");
-  TRY(train_run(r, &(training_request){"Gauss-Newton", words, 2 * seconds, NULL, 0}, NULL));
+  TRY(train_run(r, &(training_request){"Gauss-Newton", words, INFINITY, NULL, 0}, NULL));
+  TRY(compare_at_equal_time(r));
+  /* batch 64; thresholds of 0.1, 0.3 and 0.5 */
+  TRY(runs_tried_before(r, "adaptive|adaptive,EMA", 4));
 done:
   return code;
 }
 
 static const column columns[] = {
-    "optimizer", "parameters", "steps", "seconds", "tries", "mse:MSE", "relative:relative MSE", NULL};
+    "optimizer", "parameters", "steps", "seconds", "tries", "best:best try", "mse:MSE", "relative:relative MSE", NULL};
 
 /* The paper's order: an adaptive rate and the EMA each bring something, an MLP and LayerNorms cost something. */
 static const claim claims[] = {
@@ -72,10 +97,10 @@ static const claim claims[] = {
      2,
      {LEAST, "adaptive", "mse"},
      {LARGEST, "adaptive,EMA", "mse"}},
-    {"the adaptive rate with EMA is the best of all schedules",
+    {"the adaptive rate with EMA is the best of all schedules: the best of the others at any rate over it",
      AT_LEAST,
      1,
-     {LEAST, "step*", "mse"},
+     {LEAST, "constant*|step*|adaptive|adaptive@*", "mse"},
      {LARGEST, "adaptive,EMA", "mse"}},
     {"an MLP costs precision", AT_LEAST, 2, {LEAST, "adaptive,EMA,MLP", "mse"}, {LARGEST, "adaptive,EMA", "mse"}},
     {"LayerNorms cost precision",
@@ -83,10 +108,10 @@ static const claim claims[] = {
      2,
      {LEAST, "adaptive,EMA,LayerNorm", "mse"},
      {LARGEST, "adaptive,EMA", "mse"}},
-    {"Gauss-Newton in the same time: the recipe's best MSE over its MSE",
+    {"Gauss-Newton: the recipe's least loss of all rates when Gauss-Newton was done, over its MSE",
      AT_LEAST,
      1e8,
-     {LEAST, "[csa]*", "mse"},
+     {LEAST, "equal_time", "mse"},
      {LARGEST, "Gauss-Newton", "mse"}},
     {.text = NULL}};
 
@@ -96,15 +121,21 @@ static const picture pictures[] = {{"training",
                                     "mean squared error of the gradient",
                                     1,
                                     1,
-                                    {{"constant rate", "constant@1e-2", SECONDS, "curve_loss"},
-                                     {"falling", "step@1e-2", SECONDS, "curve_loss"},
-                                     {"falling, EMA", "step,EMA@1e-2", SECONDS, "curve_loss"},
-                                     {"adaptive", "adaptive@1e-2", SECONDS, "curve_loss"},
-                                     {"adaptive, EMA", "adaptive,EMA@1e-2", SECONDS, "curve_loss"},
-                                     {"adaptive, EMA, MLP", "adaptive,EMA,MLP@1e-2", SECONDS, "curve_loss"},
-                                     {"adaptive, EMA, LayerNorm", "adaptive,EMA,LayerNorm@1e-2", SECONDS, "curve_loss"},
+                                    {{"constant rate", "constant", SECONDS, "curve_loss"},
+                                     {"falling", "step", SECONDS, "curve_loss"},
+                                     {"falling, EMA", "step,EMA", SECONDS, "curve_loss"},
+                                     {"adaptive", "adaptive", SECONDS, "curve_loss"},
+                                     {"adaptive, EMA", "adaptive,EMA", SECONDS, "curve_loss"},
+                                     {"adaptive, EMA, MLP", "adaptive,EMA,MLP", SECONDS, "curve_loss"},
+                                     {"adaptive, EMA, LayerNorm", "adaptive,EMA,LayerNorm", SECONDS, "curve_loss"},
                                      {"Gauss-Newton", "Gauss-Newton", SECONDS, "curve_loss"}}},
                                    {.name = NULL}};
 
-const experiment experiment_recipe = {
-    "recipe", "the paper's training recipe, and Gauss-Newton in the same time", run, columns, claims, pictures};
+const experiment experiment_recipe = {"recipe",
+                                      "the paper's training recipe, and Gauss-Newton in the same time",
+                                      run,
+                                      columns,
+                                      claims,
+                                      pictures,
+                                      "no Gauss-Newton; Adam ends at about 1e-13 in float32 after 2.5 million steps",
+                                      6};

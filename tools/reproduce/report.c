@@ -1,5 +1,4 @@
 /* Verdict and table of an experiment, from its finished runs alone. */
-#include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,15 +9,37 @@
 #include "../output.h"
 #include "reproduce.h"
 
+/* Geometric mean of the loss from one time to another; NaN with fewer than two points. */
+static double mean_loss(const json_t *seconds, const json_t *loss, double from, double to) {
+  double sum = 0;
+  int count = 0;
+  for (size_t k = 0; k < json_array_size(seconds); k++) {
+    const double at = json_number_value(json_array_get(seconds, k));
+    const json_t *value = json_array_get(loss, k);
+    if (at <= from || at > to) continue;
+    if (!json_is_number(value)) return NAN;
+    sum += log(json_number_value(value));
+    count++;
+  }
+  return count < 2 ? NAN : exp(sum / count);
+}
+
+static double fall(const json_t *run) {
+  const json_t *seconds = json_object_get(run, "curve_seconds"), *loss = json_object_get(run, "curve_loss");
+  const double end = json_number_value(json_array_get(seconds, json_array_size(seconds) - 1));
+  return mean_loss(seconds, loss, 0.375 * end, 0.5 * end) / mean_loss(seconds, loss, 0.75 * end, end);
+}
+
 /* Of the runs that have the field; NaN if none has, or if one of them could not be told. */
 static double find_quantity(const reproduction *r, const quantity *q) {
   json_t *run;
   size_t i;
   double found = NAN;
   json_array_foreach(r->runs, i, run) {
-    if (fnmatch(q->runs, json_string_value(json_object_get(run, "key")), 0) != 0) continue;
-    if (json_object_get(run, q->field) == NULL) continue;
-    const double value = run_number(run, q->field);
+    if (!runs_match(run, q->runs)) continue;
+    const int falls = strcmp(q->field, FALL) == 0;
+    if (json_object_get(run, falls ? "curve_loss" : q->field) == NULL) continue;
+    const double value = falls ? fall(run) : run_number(run, q->field);
     if (isnan(value)) return NAN;
     if (isnan(found) || (q->which == LEAST ? value < found : value > found)) found = value;
   }
@@ -103,7 +124,9 @@ static void write_commands(const reproduction *r, FILE *out) {
     const char *command = json_string_value(json_object_get(run, "command"));
     if (command == NULL || strchr(key, '@') != NULL) continue;
     if (!any++)
-      fprintf(out, "\n## Trainings\n\nEach is `lsqnet train` with these words, ended after the seconds above.\n\n");
+      fprintf(out,
+              "\n## Trainings\n\nWords are those of `lsqnet train`, ended after the seconds above; others begin with "
+              "`lsqnet`.\n\n");
     fprintf(out, "- %s: `%s`\n", key, command);
   }
 }
@@ -120,6 +143,15 @@ static void write_verdict(FILE *out, const json_t *verdict) {
   }
 }
 
+static void write_comparison(const reproduction *r, FILE *out, const json_t *verdict) {
+  const json_t *one = json_array_get(verdict, (size_t)r->experiment->beside);
+  const double here = run_number(one, "ratio");
+  fprintf(out, "\nPaper: %s, here: ", r->experiment->paper);
+  if (isnan(here)) fprintf(out, "not measured");
+  if (!isnan(here)) fprintf(out, "%.2g", here);
+  fprintf(out, " (%s).\n", json_string_value(json_object_get(one, "claim")));
+}
+
 int report_write(const reproduction *r, const json_t *verdict) {
   int code = CODE_DONE;
   output out = {0};
@@ -129,6 +161,7 @@ int report_write(const reproduction *r, const json_t *verdict) {
   fprintf(out.file, "# %s, budget %s\n\n%s\n\n", r->experiment->name, budget_name(r->budget), r->experiment->about);
   write_table(r, out.file);
   write_verdict(out.file, verdict);
+  write_comparison(r, out.file, verdict);
   for (const picture *p = r->experiment->pictures; p->name != NULL; p++) {
     fprintf(out.file, "\n![%s over %s](%s-%s.svg)\n", p->y_label, p->x_label, r->experiment->name, p->name);
   }

@@ -19,7 +19,9 @@ static const char about[] =
     "makes\n"
     "each in turn. What is finished is not made again: the same command goes on where it was stopped. Budget quick "
     "takes\n"
-    "minutes, with smaller models than the paper's; full is the paper's configuration; smoke takes seconds and is for\n"
+    "minutes, with smaller models than the paper's; full has the paper's widths, batches and steps for primitives,\n"
+    "end-to-end and recipe, and more problems or deeper models elsewhere, hours to days; smoke takes seconds and is "
+    "for\n"
     "tests of the command. Exit code 4 says that a claim was not supported.\n";
 
 static const experiment *const experiments[] = {
@@ -87,7 +89,8 @@ static int make_folder(const char *path) {
 static int reproduce(const reproduce_settings *s, lsqnet_context *context, const experiment *e, int *all) {
   int code = CODE_DONE;
   json_t *verdict = NULL;
-  reproduction r = {e, s->budget, s->folder, s->quiet, context, NULL};
+  reproduction r = {e, s->budget, s->folder, s->quiet, context, NULL, 0};
+  TRY(stop_if_interrupted());
   TRY(runs_read(&r));
   TRY(e->run(&r));
   verdict = verdict_make(&r, all);

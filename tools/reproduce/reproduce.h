@@ -20,11 +20,16 @@ const char *budget_name(int32_t budget);
 /* A column of the table: "FIELD" or "FIELD:heading". */
 typedef const char *column;
 
-/* "FIELD of the runs KEY", of which the least or the largest counts. KEY may hold * and ? as file names may. */
+/* "FIELD of the runs KEYS", of which the least or the largest counts. KEYS are patterns as of file names, with |
+ * between them. */
 typedef struct {
   enum { LEAST, LARGEST } which;
   const char *runs, *field;
 } quantity;
+
+/* A field that every training has through its curve: its loss at half of the time over that at the end, each the
+ * geometric mean of the quarter of the time that goes before; near 1 when the loss has levelled off. */
+#define FALL "fall"
 
 /* over / under, or `over` alone, is at least (or at most) `bound`. */
 typedef struct {
@@ -56,6 +61,8 @@ typedef struct {
   const column *columns; /* up to NULL; so the next two, to one without text or name */
   const claim *claims;
   const picture *pictures;
+  const char *paper; /* what the paper reports, and the claim (from 0) whose number stands beside it */
+  int beside;
 } experiment;
 
 struct reproduction {
@@ -65,6 +72,7 @@ struct reproduction {
   int quiet;
   lsqnet_context *context;
   json_t *runs; /* finished ones, in their order */
+  double load;  /* load average when the last one was finished */
 };
 
 extern const experiment experiment_construction, experiment_iterates, experiment_algorithms, experiment_recipe,
@@ -78,11 +86,22 @@ double by_budget(const reproduction *r, double smoke, double quick, double full)
 
 /* Reads what FOLDER/NAME.json holds, if it is there. */
 int runs_read(reproduction *r);
+/* Whether a run's key is one of KEYS. */
+int runs_match(const json_t *run, const char *keys);
 /* The run with this key, or NULL. */
 json_t *runs_find(const reproduction *r, const char *key);
-/* Adds a run, whose reference it takes, and writes the file; `fields` NULL says that memory ran out. */
+/* Adds a run, whose reference it takes, with the conditions that it was made under (unless it has some), and writes the
+ * file; `fields` NULL says that memory ran out. Fails behind that if an interrupt has come. */
 int runs_add(reproduction *r, const char *key, json_t *fields);
 int runs_write(const reproduction *r, json_t *verdict);
+/* The best of several tries becomes a run, with the seconds of all of them. */
+int runs_keep_best(reproduction *r, const char *key, const char *best, double seconds, int tries);
+/* Tries that were made before these runs and came to nothing: they count as tries of each run that matches. */
+int runs_tried_before(const reproduction *r, const char *keys, int tries);
+/* Fails once an interrupt has come. */
+int stop_if_interrupted(void);
+/* Writes a file whole, at once; takes the reference, NULL says that memory ran out. */
+int json_write(json_t *file, const char *path);
 /* FOLDER/NAME.REST; the caller frees it. NULL: no memory. */
 char *runs_path(const reproduction *r, const char *rest);
 json_t *numbers_json(const double *values, int64_t count);
@@ -94,14 +113,17 @@ double run_number(const json_t *run, const char *field);
 typedef struct {
   const char *key;
   const char *words; /* those of `lsqnet train`, without --out and --rate */
-  double seconds;    /* most for each rate */
+  double seconds;    /* most for each rate; INFINITY: steps alone end it, and every run of it is the same */
   const char *rates; /* learning rates to be tried, with commas between them; NULL: as `words` has it */
   int bits;          /* numbers of the data are rounded to so many bits, as rounded() does; 0: they are not */
 } training_request;
 
 /* Trains, evaluates on fresh data and adds a run with command, parameters, optimizer, steps, seconds (of all tries),
- * tries, mse, mean_square, relative, curve_seconds, curve_loss. *model, unless NULL, is what it ended with. */
+ * tries, mse, mean_square, relative, curve_steps, curve_seconds, curve_loss. *model, unless NULL, is what it ended
+ * with. */
 int train_run(reproduction *r, const training_request *request, lsqnet_model **model);
+
+int64_t trained_weights(const lsqnet_model *model);
 
 /* x to so many bits, the leading 1 included: 8 is bfloat16, 11 is float16, 24 is float32; 0 leaves it as it is.
  * Exponents are as large as they need to be. */

@@ -1,14 +1,19 @@
 /* FOLDER/NAME.json: what is finished of an experiment. */
+#define _DEFAULT_SOURCE /* getloadavg */
 #include <errno.h>
+#include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../error.h"
+#include "../interrupt.h"
 #include "../json.h"
 #include "../output.h"
+#include "commit.h"
 #include "reproduce.h"
 
 char *runs_path(const reproduction *r, const char *rest) {
@@ -43,11 +48,17 @@ static int take_runs(reproduction *r, const json_t *file, const char *path) {
   return CODE_DONE;
 }
 
+static double load_average(void) {
+  double load = NAN;
+  return getloadavg(&load, 1) == 1 ? load : NAN;
+}
+
 int runs_read(reproduction *r) {
   int code = CODE_DONE;
   json_error_t error;
   json_t *file = NULL;
   char *path = runs_path(r, ".json");
+  r->load = load_average();
   if (path == NULL) return fail_memory("a file name");
   if (access(path, F_OK) != 0) {
     r->runs = json_array();
@@ -66,6 +77,18 @@ done:
   return code;
 }
 
+int runs_match(const json_t *run, const char *keys) {
+  const char *key = json_string_value(json_object_get(run, "key"));
+  char pattern[128];
+  while (1) {
+    const size_t length = strcspn(keys, "|");
+    snprintf(pattern, sizeof pattern, "%.*s", (int)length, keys);
+    if (fnmatch(pattern, key, 0) == 0) return 1;
+    if (keys[length] == '\0') return 0;
+    keys += length + 1;
+  }
+}
+
 json_t *runs_find(const reproduction *r, const char *key) {
   json_t *run;
   size_t i;
@@ -75,15 +98,16 @@ json_t *runs_find(const reproduction *r, const char *key) {
   return NULL;
 }
 
-int runs_write(const reproduction *r, json_t *verdict) {
+int stop_if_interrupted(void) {
+  return interrupts_came() ? fail(CODE_OTHER, "interrupted: the same command goes on from here") : CODE_DONE;
+}
+
+int json_write(json_t *file, const char *path) {
   int code = CODE_DONE;
   output out = {0};
-  char *path = runs_path(r, ".json"), *text = NULL;
-  json_t *file = json_pack("{s:s, s:s, s:s, s:O, s:O*}", "experiment", r->experiment->name, "budget",
-                           budget_name(r->budget), "version", lsqnet_version(), "runs", r->runs, "verdict", verdict);
-  if (file != NULL) text = json_dumps(file, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
-  if (path == NULL || text == NULL) {
-    code = fail_memory("runs");
+  char *text = file == NULL ? NULL : json_dumps(file, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
+  if (text == NULL) {
+    code = fail_memory("a file");
     goto done;
   }
   TRY(output_open(&out, path));
@@ -94,20 +118,74 @@ done:
   output_close(&out);
   json_decref(file);
   free(text);
+  return code;
+}
+
+int runs_write(const reproduction *r, json_t *verdict) {
+  char *path = runs_path(r, ".json");
+  if (path == NULL) return fail_memory("a file name");
+  const int code =
+      json_write(json_pack("{s:s, s:s, s:s, s:O, s:O*}", "experiment", r->experiment->name, "budget",
+                           budget_name(r->budget), "version", lsqnet_version(), "runs", r->runs, "verdict", verdict),
+                 path);
   free(path);
   return code;
 }
 
+/* When and on what a run was made. */
+static json_t *conditions(const reproduction *r, double load) {
+  char date[32] = "";
+  const time_t now = time(NULL);
+  struct tm utc;
+  if (gmtime_r(&now, &utc) != NULL) (void)strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return json_pack("{s:s, s:s, s:I, s:i, s:o, s:o}", "commit", COMMIT, "date", date, "processors",
+                   (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "threads", (int)lsqnet_context_threads(r->context),
+                   "load_begin", json_number(r->load), "load_end", json_number(load));
+}
+
 int runs_add(reproduction *r, const char *key, json_t *fields) {
+  int code = CODE_DONE;
+  const double load = load_average();
   json_t *run = json_pack("{s:s}", "key", key);
-  if (run == NULL || fields == NULL || json_object_update(run, fields) != 0 || json_array_append(r->runs, run) != 0) {
-    json_decref(run);
-    json_decref(fields);
-    return fail_memory("a run");
+  if (run == NULL || fields == NULL || json_object_update(run, fields) != 0 ||
+      (json_object_get(run, "conditions") == NULL &&
+       json_object_set_new(run, "conditions", conditions(r, load)) != 0) ||
+      json_array_append(r->runs, run) != 0) {
+    code = fail_memory("a run");
+    goto done;
   }
+  r->load = load;
+  TRY(runs_write(r, NULL));
+  TRY(stop_if_interrupted());
+done:
   json_decref(run);
   json_decref(fields);
-  return runs_write(r, NULL);
+  return code;
+}
+
+int runs_keep_best(reproduction *r, const char *key, const char *best, double seconds, int tries) {
+  json_t *run = json_deep_copy(runs_find(r, best));
+  if (run == NULL || json_object_del(run, "key") != 0 || json_object_set_new(run, "best", json_string(best)) != 0 ||
+      json_object_set_new(run, "seconds", json_number(seconds)) != 0 ||
+      json_object_set_new(run, "tries", json_integer(tries)) != 0) {
+    json_decref(run);
+    return fail_memory("a run");
+  }
+  return runs_add(r, key, run);
+}
+
+int runs_tried_before(const reproduction *r, const char *keys, int tries) {
+  json_t *run;
+  size_t i;
+  json_array_foreach(r->runs, i, run) {
+    if (!runs_match(run, keys) || json_object_get(run, "tries_before") != NULL) continue;
+    const json_int_t all = json_integer_value(json_object_get(run, "tries")) + tries;
+    if (json_object_set_new(run, "tries_before", json_integer(tries)) != 0 ||
+        json_object_set_new(run, "tries", json_integer(all)) != 0) {
+      return fail_memory("tries");
+    }
+  }
+  return CODE_DONE;
 }
 
 json_t *numbers_json(const double *values, int64_t count) {

@@ -61,6 +61,7 @@ static int measure(reproduction *r, lsqnet_solver *solver, const char *key, int6
     goto done;
   }
   for (int turn = 0; turn < TURNS; turn++) { /* in turns, so that a noisy machine is noisy to both */
+    TRY(stop_if_interrupted());
     TRY(time_batch(solver, &p, x, &here));
     lapack = fmin(lapack, time_lapack(&p, work));
   }

@@ -12,10 +12,10 @@
 #include "../progress.h"
 #include "../train_model.h"
 #include "../train_settings.h"
+#include "curve.h"
 #include "reproduce.h"
 
-enum { WORDS_MOST = 96, CURVE_MOST = 400, SAMPLES = 2048 };
-static const double CHECKPOINT_SECONDS = 10, CURVE_FACTOR = 1.15;
+enum { WORDS_MOST = 96, SAMPLES = 2048 };
 
 /* Data of the measurement at the end come from a seed that the run does not use. */
 #define MEASURING_SEED(seed) (~(uint64_t)(seed))
@@ -24,8 +24,8 @@ typedef struct {
   reproduction *r;
   const char *key;
   double limit;
-  char *text, *line; /* what the words lie in; the command as a reader would type it */
-  char *out, *state; /* files: the model, the checkpoint */
+  char *text, *line;          /* what the words lie in; the command as a reader would type it */
+  char *out, *state, *course; /* files: the model, the checkpoint, the curve until then */
   char *words[WORDS_MOST];
   int count;
   train_settings settings;
@@ -36,8 +36,8 @@ typedef struct {
   lsqnet_model *model;
   lsqnet_trainer *trainer;
   lsqnet_progress progress;
-  double seconds[CURVE_MOST], loss[CURVE_MOST];
-  int points;
+  curve curve;
+  int resumed;
   double saved, shown;
 } trial;
 
@@ -50,6 +50,7 @@ static void trial_close(trial *t) {
   free(t->line);
   free(t->out);
   free(t->state);
+  free(t->course);
 }
 
 static int split_words(trial *t) {
@@ -69,7 +70,9 @@ static int describe(trial *t, const training_request *request, const char *rate)
   t->out = runs_path(t->r, rest);
   snprintf(rest, sizeof rest, ".%s.state", t->key);
   t->state = runs_path(t->r, rest);
-  if (t->line == NULL || t->out == NULL || t->state == NULL) return fail_memory("a command");
+  snprintf(rest, sizeof rest, ".%s.curve", t->key);
+  t->course = runs_path(t->r, rest);
+  if (t->line == NULL || t->out == NULL || t->state == NULL || t->course == NULL) return fail_memory("a command");
   snprintf(t->line, room, "%s%s%s --out %s.safetensors", request->words, *rate == '\0' ? "" : " --rate ", rate, t->key);
   t->text = strdup(t->line);
   return t->text == NULL ? fail_memory("a command") : split_words(t);
@@ -100,6 +103,15 @@ static int create_tasks(trial *t) {
   return st == LSQNET_OK ? CODE_DONE : fail_status(st, t->key);
 }
 
+static int read_curve(trial *t) {
+  json_error_t error;
+  json_t *file = json_load_file(t->course, 0, &error);
+  if (file == NULL) return fail_at(CODE_INPUT, t->course, error.line, "%s", error.text);
+  const int code = curve_take(&t->curve, file, t->course);
+  json_decref(file);
+  return code;
+}
+
 static int prepare(trial *t) {
   int code = CODE_DONE, helped = 0;
   train_settings *s = &t->settings;
@@ -108,7 +120,9 @@ static int prepare(trial *t) {
   TRY(train_model_create(&t->model, t->r->context, t->task, s));
   lsqnet_status st = LSQNET_OK;
   lsqnet_task *drawn = t->bits > 0 ? t->drawn : t->task;
-  if (access(t->state, F_OK) == 0) {
+  if (access(t->state, F_OK) == 0 && access(t->course, F_OK) == 0) {
+    t->resumed = 1;
+    TRY(read_curve(t));
     st = lsqnet_trainer_resume(&t->trainer, t->model, drawn, &s->train, t->state);
   } else {
     st = lsqnet_trainer_create(&t->trainer, t->model, drawn, &s->train);
@@ -123,47 +137,57 @@ static void note_point(trial *t) {
   const lsqnet_progress *p = &t->progress;
   const int newton = p->damping > 0;
   const double loss = newton && isfinite(p->fresh_loss) ? p->fresh_loss : p->loss;
-  const double last = t->points > 0 ? t->seconds[t->points - 1] : 0;
-  if (t->points == CURVE_MOST || (!newton && p->seconds < CURVE_FACTOR * last) || !isfinite(loss)) return;
-  t->seconds[t->points] = p->seconds;
-  t->loss[t->points++] = loss;
+  curve_note(&t->curve, p->step, p->seconds, loss, newton);
 }
 
 static void show(trial *t) {
   const double now = seconds_now();
   if (t->r->quiet || !isatty(STDERR_FILENO) || now < t->shown + 0.2) return;
   t->shown = now;
-  fprintf(stderr, "\r%s %s: %.0f of at most %.0f s, step %lld, loss %.2e\033[K", t->r->experiment->name, t->key,
-          t->progress.seconds, t->limit, (long long)t->progress.step, t->progress.loss);
+  fprintf(stderr, "\r%s %s: %.0f s, step %lld of at most %lld, loss %.2e\033[K", t->r->experiment->name, t->key,
+          t->progress.seconds, (long long)t->progress.step, (long long)t->settings.train.steps, t->progress.loss);
 }
 
 static int save_state(trial *t) {
+  json_t *file = json_object();
   t->saved = seconds_now();
+  if (file == NULL) return fail_memory("a curve");
+  const int code = curve_put(&t->curve, file);
+  if (code != CODE_DONE) {
+    json_decref(file);
+    return code;
+  }
+  /* the curve first: what it has beyond the checkpoint is dropped when the training goes on */
+  const int written = json_write(file, t->course);
+  if (written != CODE_DONE) return written;
   const lsqnet_status st = lsqnet_trainer_save(t->trainer, t->state);
   return st == LSQNET_OK ? CODE_DONE : fail_status(st, t->state);
 }
 
 static int train(trial *t) {
   int code = CODE_DONE;
+  const double between = by_budget(t->r, 0.02, 10, 10);
   t->saved = seconds_now();
   t->progress.size = sizeof t->progress;
   while (t->progress.ended == LSQNET_TRAIN_GOING && t->progress.seconds < t->limit && !interrupts_came()) {
     const lsqnet_status st = lsqnet_trainer_step(t->trainer, &t->progress);
     if (st == LSQNET_E_NOT_FINITE) break; /* it diverged: its weights are the last finite ones */
     if (st != LSQNET_OK) return fail_status(st, t->key);
+    if (t->resumed) tell(t->r, "%s: goes on at step %lld", t->key, (long long)t->progress.step);
+    t->resumed = 0;
     note_point(t);
     show(t);
-    if (seconds_now() > t->saved + CHECKPOINT_SECONDS) TRY(save_state(t));
+    if (seconds_now() > t->saved + between) TRY(save_state(t));
   }
   if (interrupts_came()) {
     TRY(save_state(t));
-    code = fail(CODE_OTHER, "interrupted: the same command goes on from here");
+    TRY(stop_if_interrupted());
   }
 done:
   return code;
 }
 
-static int64_t trained_weights(const lsqnet_model *model) {
+int64_t trained_weights(const lsqnet_model *model) {
   int64_t count = 0;
   lsqnet_parameter p = {.size = sizeof p};
   for (int64_t i = 0; i < lsqnet_model_parameter_count(model); i++) {
@@ -181,9 +205,7 @@ static json_t *trial_json(const trial *t, double mse, double mean_square) {
       (json_int_t)trained_weights(t->model), "steps", (json_int_t)t->progress.step, "seconds",
       json_number(t->progress.seconds), "tries", 1, "mse", json_number(mse), "mean_square", json_number(mean_square),
       "relative", json_number(mse / mean_square), "ended", reasons[ended >= 0 && ended < 4 ? ended : 0]);
-  json_t *seconds = numbers_json(t->seconds, t->points), *loss = numbers_json(t->loss, t->points);
-  if (run == NULL || json_object_set_new(run, "curve_seconds", seconds) != 0 ||
-      json_object_set_new(run, "curve_loss", loss) != 0) {
+  if (run == NULL || curve_put(&t->curve, run) != CODE_DONE) {
     json_decref(run);
     return NULL;
   }
@@ -199,8 +221,10 @@ static int finish(trial *t) {
     st = lsqnet_evaluate(t->model, t->task, MEASURING_SEED(t->settings.seed), SAMPLES, &mse, &mean_square);
   }
   if (st != LSQNET_OK) return fail_status(st, t->out);
-  TRY(runs_add(t->r, t->key, trial_json(t, mse, mean_square)));
+  code = runs_add(t->r, t->key, trial_json(t, mse, mean_square));
+  if (code != CODE_DONE && !interrupts_came()) goto done;
   (void)unlink(t->state);
+  (void)unlink(t->course);
   if (!t->r->quiet && isatty(STDERR_FILENO)) fprintf(stderr, "\r\033[K");
   tell(t->r, "%s: mse %.2e, %lld steps, %.1f s", t->key, mse, (long long)t->progress.step, t->progress.seconds);
 done:
@@ -226,18 +250,6 @@ done:
   return code;
 }
 
-/* The best try becomes the run, with the seconds of all of them. */
-static int keep_best(reproduction *r, const training_request *request, const char *best, double seconds, int tries) {
-  json_t *run = json_deep_copy(runs_find(r, best));
-  if (run == NULL || json_object_del(run, "key") != 0 || json_object_set_new(run, "best", json_string(best)) != 0 ||
-      json_object_set_new(run, "seconds", json_number(seconds)) != 0 ||
-      json_object_set_new(run, "tries", json_integer(tries)) != 0) {
-    json_decref(run);
-    return fail_memory("a run");
-  }
-  return runs_add(r, request->key, run);
-}
-
 static int try_rates(reproduction *r, const training_request *request) {
   int code = CODE_DONE, tries = 0;
   double seconds = 0, least = INFINITY;
@@ -254,7 +266,7 @@ static int try_rates(reproduction *r, const training_request *request) {
     least = mse;
     snprintf(best, sizeof best, "%s", key);
   }
-  TRY(keep_best(r, request, best, seconds, tries));
+  TRY(runs_keep_best(r, request->key, best, seconds, tries));
 done:
   free(rates);
   return code;
