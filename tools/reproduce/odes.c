@@ -135,6 +135,7 @@ static int refine(odes *o, lsqnet_solver *solver, double *x, double *mse) {
 /* LAPACK's dgels; NaN in builds without it. */
 static int solve_lapack(odes *o, double *x, double *mse) {
   *mse = NAN;
+  (void)o, (void)x; /* without LAPACK */
 #ifdef HAVE_LAPACKE
   double a[EXAMPLES * D], b[EXAMPLES];
   for (int64_t i = 0; i < o->p.count; i++) {
