@@ -3,9 +3,11 @@
     context = lsqnet.Context()
     x, report = lsqnet.Solver(context).solve(a, b)
 
-Arrays go in and out without copies where their layout allows it: float64 or float32, whose rows or whose columns are
-contiguous. A failed call raises lsqnet.Error, with the library's message. An exception in a callback (a mixer, a task's
-draw, a trainer's progress, a solver's stop) ends the call that led to it: that raises lsqnet.Error from the exception.
+Arrays go in and out without copies where they are float64 or float32, aligned, and lie as the C functions take them;
+each method says what it copies. A failed call raises lsqnet.Error, with the library's message. An exception in a
+callback (a mixer, a task's draw, a trainer's progress, a solver's stop) ends the call that led to it: that raises
+lsqnet.Error from the exception. A workspace, a solver, a state and a trainer are refused to a call while another one
+with them is under way.
 The C headers say what each call does and what each option means."""
 import contextlib
 import ctypes
@@ -337,6 +339,24 @@ def _rows(array):
     return np.ascontiguousarray(array), array.shape[1]
 
 
+def _place(stack, by_columns):
+    """Leading dimension and stride of a stack of matrices with contiguous rows, or columns; None if it is none."""
+    turned = stack.swapaxes(1, 2) if by_columns else stack
+    (count, lines, length), (stride, ld, step) = turned.shape, _steps(turned)
+    if length > 1 and step != 1 or lines > 1 and ld < length or count > 1 and stride < 1:
+        return None
+    return ld if lines > 1 else length, stride if count > 1 else 0
+
+
+def _placed(stack, by_columns):
+    """The stack as it lies, or copied, and its leading dimension and stride."""
+    place = _place(stack, by_columns)
+    if place is None:
+        stack = np.ascontiguousarray(stack.swapaxes(1, 2)).swapaxes(1, 2) if by_columns else np.ascontiguousarray(stack)
+        place = _place(stack, by_columns)
+    return stack, *place
+
+
 def _view(pointer, shape, dtype=np.float64, writeable=True):
     """What lies at a pointer that C passed, as an array."""
     count = int(np.prod(shape)) * np.dtype(dtype).itemsize
@@ -470,7 +490,8 @@ class Workspace(_Handle):
         self._create("workspace_create", model)
 
     def forward(self, x):
-        """y = model(x): (batch, rows, in_width) to (batch, rows, out_width)."""
+        """y = model(x): (batch, rows, in_width) to (batch, rows, out_width). An x that is not contiguous or of another
+        precision than the model is copied; so is dy of backward."""
         with _Call([self, self._model]) as call:
             x, self._shape = np.ascontiguousarray(_real(x), self._dtype), None
             if x.ndim != 3 or x.shape[2] != self._in:
@@ -579,7 +600,10 @@ class Solver(_Handle):
 
     def solve(self, a, b, x=None):
         """min ||A X - B||: X and its reports, one for each right-hand side; a b of one dimension gives one x and one
-        report. What is not certified raises Error; `x`, where it is given, then holds the best answer there is."""
+        report. What is not certified raises Error; `x`, where it is given, then holds the best answer there is.
+        Neither the rows of A nor its columns contiguous, or another type than float64 and float32: A is copied. Where
+        A's columns are, a b that is not contiguous is, and of several right-hand sides a B of contiguous rows, and X;
+        else of several ones a B whose rows are not contiguous. A float32 beside a float64 is."""
         a, b = _real(a), _real(b)
         if a.dtype != b.dtype:
             a, b = a.astype(np.float64), b.astype(np.float64)
@@ -594,7 +618,7 @@ class Solver(_Handle):
         answers, reports = x.reshape(a.shape[1], sides.shape[1]), (Report * max(sides.shape[1], 1))()
         reports[0].size = sizeof(Report)
         with _best(x, reports):
-            if _steps(a)[0] == 1 and _steps(a)[1] >= len(a) and sides.shape[1] == 1:
+            if _steps(a)[0] == 1 and _steps(a)[1] >= len(a):
                 self._solve_columns(a, sides, answers, reports)
             else:
                 a, lda = _rows(a)
@@ -605,21 +629,30 @@ class Solver(_Handle):
 
     def _solve_columns(self, a, b, x, reports):
         """A whose columns are contiguous, as they lie."""
-        b = np.ascontiguousarray(b)
-        shape = Problems(column_major=1, m=a.shape[0], n=a.shape[1], lda=_steps(a)[1])
-        _call("solver_solve_batch" + _suffix(a), self, byref(shape), _pointer(a), _pointer(b), c_void_p(), _pointer(x),
-              reports)
+        b, by_columns = np.asfortranarray(b), np.asfortranarray(x)
+        shape = Problems(column_major=1, m=a.shape[0], n=a.shape[1], k=b.shape[1], lda=_steps(a)[1])
+        try:
+            _call("solver_solve_batch" + _suffix(a), self, byref(shape), _pointer(a), _pointer(b), c_void_p(),
+                  _pointer(by_columns), reports)
+        finally:
+            x[...] = by_columns
 
     def solve_many(self, a, b):
-        """Problems of one shape: A (count, m, n), b (count, m) to x (count, n) and an array of reports."""
-        a, b = np.ascontiguousarray(_real(a)), np.ascontiguousarray(_real(b))
+        """Problems of one shape: A (count, m, n), b (count, m) to x (count, n) and an array of reports. Neither the
+        rows of all A_p contiguous nor the columns of all: A is copied; so is a b of descending or repeated numbers, and
+        where the columns of A_p are contiguous and its rows are not, one whose b_p are not contiguous."""
+        a, b = _real(a), _real(b)
         if a.ndim != 3 or b.shape != a.shape[:2] or a.dtype != b.dtype:
             raise ValueError(f"A is {a.shape} {a.dtype} and b {b.shape} {b.dtype}, not (count, m, n) and (count, m)")
+        by_columns = _place(a, False) is None and _place(a, True) is not None
+        a, lda, a_stride = _placed(a, by_columns)
+        sides, ldb, b_stride = _placed(b[:, :, None], by_columns)
         x, reports = np.full((a.shape[0], a.shape[2]), np.nan, a.dtype), (Report * max(a.shape[0], 1))()
         reports[0].size = sizeof(Report)
-        shape = Problems(count=a.shape[0], m=a.shape[1], n=a.shape[2])
+        shape = Problems(column_major=by_columns, count=a.shape[0], m=a.shape[1], n=a.shape[2], lda=lda, ldb=ldb,
+                         a_stride=a_stride, b_stride=b_stride)
         with _best(x, reports):
-            _call("solver_solve_batch" + _suffix(a), self, byref(shape), _pointer(a), _pointer(b), c_void_p(),
+            _call("solver_solve_batch" + _suffix(a), self, byref(shape), _pointer(a), _pointer(sides), c_void_p(),
                   _pointer(x), reports)
         return x, reports
 
@@ -643,7 +676,8 @@ class State(_Handle):
         _call(function, self._solver, self, len(a), _pointer(a), lda, _pointer(b), self._k)
 
     def append(self, a, b):
-        """a (rows, n) and b (rows, k), or one row of each: (n,) and (k,). With k = 1, b may be (rows,) or a number."""
+        """a (rows, n) and b (rows, k), or one row of each: (n,) and (k,). With k = 1, b may be (rows,) or a number.
+        Copied: b that is not contiguous, a whose rows are not, and what is not float64."""
         self._with_rows("solver_append_rows", a, b)
 
     def remove(self, a, b):

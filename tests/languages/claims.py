@@ -58,16 +58,10 @@ def every_layout_gives_the_same_answer_and_none_is_copied():
     wide[:, 1:4] = a
     doubled = np.zeros((24, 3))
     doubled[::2] = a
-    passed, original = [], lsqnet._pointer
-    lsqnet._pointer = lambda array: passed.append(array) or original(array)
-    try:
-        for same in (a, np.asfortranarray(a), wide[:, 1:4], doubled[::2]):
-            passed.clear()
-            got, report = solver.solve(same, b[:, 0])
-            assert np.allclose(got, x[:, 0], rtol=1e-14, atol=0) and report.rank == 3
-            assert np.shares_memory(passed[0], same) and np.shares_memory(passed[-1], got)
-    finally:
-        lsqnet._pointer = original
+    for same in (a, np.asfortranarray(a), wide[:, 1:4], doubled[::2]):
+        (got, report), passed = what_is_passed(lambda: solver.solve(same, b[:, 0]))
+        assert np.allclose(got, x[:, 0], rtol=1e-14, atol=0) and report.rank == 3
+        assert np.shares_memory(passed[0], same) and np.shares_memory(passed[-1], got)
     into = np.empty(3)
     assert solver.solve(a, b[:, 0], into)[0] is into and np.allclose(into, x[:, 0], rtol=1e-14)
     backwards, _ = solver.solve(a[::-1, ::-1], b[::-1, 0])  # no layout of BLAS' kind: copied
@@ -76,6 +70,61 @@ def every_layout_gives_the_same_answer_and_none_is_copied():
     assert narrow.dtype == np.float32 and np.allclose(narrow, x[:, 0], rtol=1e-5)
     integers, _ = solver.solve([[1, 1], [1, 2], [1, 3]], [3, 5, 7])
     assert np.allclose(integers, [1, 2], rtol=1e-15)
+
+
+def what_is_passed(body):
+    """The arrays whose addresses `body` hands over, and what it returns."""
+    passed, original = [], lsqnet._pointer
+    lsqnet._pointer = lambda array: passed.append(array) or original(array)
+    try:
+        return body(), passed
+    finally:
+        lsqnet._pointer = original
+
+
+def stacks_are_not_copied():
+    rng = np.random.default_rng(5)
+    a, b = rng.normal(size=(7, 6, 2)), rng.normal(size=(7, 6))
+    solver = lsqnet.Solver(context)
+    right, _ = solver.solve_many(a, b)
+    wide, sparse = np.zeros((14, 6, 5)), np.zeros((14, 6, 3))
+    wide[::2, :, 1:3], sparse[::2, :, 1] = a, b
+    columns = np.ascontiguousarray(a.swapaxes(1, 2)).swapaxes(1, 2)
+    interleaved = np.asfortranarray(a)  # neither rows nor columns are contiguous
+    for rows, sides, copied in ((a, b, ()), (wide[::2, :, 1:3], b, ()), (wide[::2, :, 1:3], sparse[::2, :, 1], ()),
+                                (columns, b, ()), (a, np.asfortranarray(b), ()), (a[::1], b, ()),
+                                (columns, sparse[::2, :, 1], (1,)), (interleaved, b, (0,)),
+                                (a[::-1][::-1], b, ()), (a[:, :, ::-1][:, :, ::-1], b, ())):
+        (x, _), passed = what_is_passed(lambda: solver.solve_many(rows, sides))
+        assert (x == right).all()
+        for place, original in enumerate((rows, sides)):
+            assert np.shares_memory(passed[place], original) == (place not in copied), (rows.strides, sides.strides)
+    (x, _), passed = what_is_passed(lambda: solver.solve_many(a[::-1], b[::-1]))
+    assert (x == right[::-1]).all()
+    same, _ = solver.solve_many(np.broadcast_to(a[0], a.shape), np.broadcast_to(b[0], b.shape))
+    assert (same == right[0]).all()
+    numbers = rng.normal(size=20)  # windows that overlap
+    windows = np.lib.stride_tricks.sliding_window_view(numbers, 6)[:, :, None]
+    (x, _), passed = what_is_passed(lambda: solver.solve_many(windows, np.ones((15, 6))))
+    assert np.shares_memory(passed[0], numbers)
+    assert np.allclose(x[:, 0], [window.sum() / (window @ window) for window in windows[:, :, 0]], rtol=1e-13)
+    assert solver.solve_many(a[:0], b[:0])[0].shape == (0, 2)
+    for lone in (a[:1], columns[:1]):
+        assert (solver.solve_many(lone, b[:1])[0] == right[:1]).all()
+
+
+def several_sides_of_a_matrix_by_columns():
+    rng = np.random.default_rng(6)
+    a, b = rng.normal(size=(12, 3)), rng.normal(size=(12, 2))
+    solver, by_columns, into = lsqnet.Solver(context), np.asfortranarray(a), np.empty((3, 2))
+    right, _ = solver.solve(a, b)
+    for sides, copied in ((b, True), (np.asfortranarray(b), False)):
+        (x, reports), passed = what_is_passed(lambda: solver.solve(by_columns, sides, into))
+        assert x is into and np.allclose(x, right, rtol=1e-14, atol=0) and [r.rank for r in reports] == [3, 3]
+        assert np.shares_memory(passed[0], by_columns) and np.shares_memory(passed[1], sides) != copied
+    into[:] = 7
+    fails(42, "rank", lambda: solver.solve(np.ones((12, 3), order="F"), b, into))
+    assert (into == 7).all()
 
 
 def many_and_streams():
@@ -527,6 +576,7 @@ def what_is_closed_is_not_there():
 
 
 for claim in (structs_have_the_library_s_sizes, every_layout_gives_the_same_answer_and_none_is_copied, many_and_streams,
+              stacks_are_not_copied, several_sides_of_a_matrix_by_columns,
               errors_are_exceptions_with_the_library_s_message, what_is_known_of_an_unsolved_problem_is_told,
               what_would_be_lost_is_refused, passes_take_what_fits_and_in_order,
               fields_of_structured_arrays_are_copied, a_progress_callback_s_word_is_not_asked_for,
