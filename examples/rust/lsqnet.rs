@@ -122,7 +122,6 @@ impl<T> Clone for Size<T> {
         *self
     }
 }
-
 impl<T> Copy for Size<T> {}
 
 impl<T> fmt::Debug for Size<T> {
