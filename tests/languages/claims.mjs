@@ -117,7 +117,7 @@ fails(10, "in use", () => own.solve(...problem));
 const closing = new Solver(context, null, { stop: () => closing.close() });
 fails(10, "cannot be closed", () => closing.solve(...problem));
 closing.close();
-for (let i = 0; i < 2000; i++) new Solver(context, null, { stop: () => false }).close(); // callbacks are given back
+for (let i = 0; i < 9000; i++) new Solver(context, null, { stop: () => false }).close(); // callbacks are given back
 assert.throws(() => new Solver(context, null, { stop() {}, method: 77 }), LsqnetError);
 
 // the size of a struct is not the caller's
