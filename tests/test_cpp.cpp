@@ -152,6 +152,16 @@ static void pairs_know_more_than_doubles() {
                [&] { solver.solve_pair(high, zero, high, lsqnet::span<const double>(low, 1), x); }) == LSQNET_E_SHAPE);
 }
 
+static lsqnet::model small_model(const lsqnet::context &context) {
+  lsqnet::model_options options;
+  options.rows = 4;
+  options.in_width = options.out_width = 2;
+  options.width = 4;
+  options.layers = 1;
+  options.mixer = "identity";
+  return lsqnet::model(context, options);
+}
+
 static void stops_when_asked() {
   lsqnet::context context;
   lsqnet::solver_options options;
@@ -166,8 +176,58 @@ static void stops_when_asked() {
   double x[2];
   solver.solve(lsqnet::matrix<const double>(a, 3, 2), b, x);
   unlucky = true;
-  CLAIM(thrown("stopped by the caller", [&] { solver.solve(lsqnet::matrix<const double>(a, 3, 2), b, x); }) ==
-        LSQNET_E_STOPPED);
+  const lsqnet::matrix<const double> m(a, 3, 2);
+  CLAIM(thrown("no luck", [&] { solver.solve(m, b, x); }) == LSQNET_E_STOPPED);
+  unlucky = false;
+  solver.solve(m, b, x);
+
+  bool full = true;
+  auto fill = [&]() -> bool {
+    if (full) throw lsqnet::error(LSQNET_E_IO, "disk gone");
+    return true;
+  };
+  lsqnet::stop_by(options, fill);
+  lsqnet::solver filling(context, options);
+  std::vector<lsqnet_report> reports(1);
+  CLAIM(thrown("disk gone", [&] { filling.solve(m, b, x, reports); }) == LSQNET_E_IO);
+  CLAIM(reports[0].status == LSQNET_E_STOPPED && reports[0].stopped == LSQNET_STOP_CALLER);
+  lsqnet::problems one;
+  one.m = 3;
+  one.n = 2;
+  CLAIM(thrown("disk gone", [&] { filling.solve_batch(one, a, b, x); }) == LSQNET_E_IO);
+  full = false;
+  CLAIM(thrown("stopped by the caller", [&] { filling.solve(m, b, x); }) == LSQNET_E_STOPPED);
+}
+
+static void texts_are_not_cut() {
+  lsqnet::context context;
+  lsqnet::model model = small_model(context);
+  const std::string cut("split\0ends", 10);
+  const double one[] = {1};
+  double out[9];
+  lsqnet_task_shape shape = lsqnet_task_shape();
+  auto draw = [](uint64_t, uint64_t, int64_t, int64_t, double *, double *) {};
+  CLAIM(thrown("a NUL after \"split", [&] { model.save(cut); }) == LSQNET_E_ARGUMENT);
+  CLAIM(thrown("a NUL after \"split", [&] { lsqnet::model::load(context, cut); }) == LSQNET_E_ARGUMENT);
+  CLAIM(thrown("", [&] { lsqnet::prompt_shape(cut, 2, 1); }) == LSQNET_E_ARGUMENT);
+  CLAIM(thrown("", [&] { lsqnet::fill_prompt(cut, one, one, one, out); }) == LSQNET_E_ARGUMENT);
+  CLAIM(thrown("a NUL after \"split", [&] { lsqnet::task(context, cut, shape, draw); }) == LSQNET_E_ARGUMENT);
+  CLAIM(model.find("read_in.weight") >= 0 && model.find(std::string("read_in.weight\0", 15)) == -1);
+}
+
+static void workspaces_that_went_are_not_used() {
+  lsqnet::context context;
+  std::vector<double> x(8, 1.0), y(8);
+  lsqnet::workspace space(small_model(context));
+  space.forward(1, 4, x, y);
+  { const lsqnet::workspace moved = std::move(space); } /* and with it the model */
+  const std::vector<double> direction(1000);
+  CLAIM(thrown("moved from", [&] { space.jvp(x, direction, y); }) == LSQNET_E_ARGUMENT);
+  CLAIM(thrown("moved from", [&] { space.jvp(x, lsqnet::span<double>(), y); }) == LSQNET_E_ARGUMENT);
+  CLAIM(thrown("moved from", [&] { space.forward(1, 4, x, y); }) == LSQNET_E_ARGUMENT);
+  CLAIM(thrown("moved from", [&] { space.backward(y); }) == LSQNET_E_ARGUMENT);
+  CLAIM(thrown("moved from", [&] { space.sgd_step(1); }) == LSQNET_E_ARGUMENT);
+  CLAIM(space.gradient_f64().size() == 0);
 }
 
 static void prompts_and_tasks() {
@@ -204,16 +264,6 @@ static void prompts_and_tasks() {
   task.draw(1, 0, 0, 2, inf, targetf);
   CLAIM(inf[5] == static_cast<float>(in[5]));
   CLAIM(thrown("x holds 12 numbers: 18 are needed", [&] { task.draw(1, 0, 0, 3, in, target); }) == LSQNET_E_SHAPE);
-}
-
-static lsqnet::model small_model(const lsqnet::context &context) {
-  lsqnet::model_options options;
-  options.rows = 4;
-  options.in_width = options.out_width = 2;
-  options.width = 4;
-  options.layers = 1;
-  options.mixer = "identity";
-  return lsqnet::model(context, options);
 }
 
 static void models_outlive_their_names() {
@@ -469,6 +519,8 @@ int main() {
   every_kind_of_batch();
   pairs_know_more_than_doubles();
   stops_when_asked();
+  texts_are_not_cut();
+  workspaces_that_went_are_not_used();
   prompts_and_tasks();
   models_outlive_their_names();
   directions();

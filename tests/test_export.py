@@ -5,6 +5,7 @@ this machine and on 32-bit ARM; those that need nothing but + and * link with no
     test_export.py LSQNET EXPORT_CASES MODELS_FOLDER TESTS_FOLDER CC..."""
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -72,6 +73,19 @@ class Case:
             raise SystemExit(f"{self.name}: {' '.join(flags)} calls {undefined - allowed}, not only {allowed}")
 
 
+def check_condition(cases):
+    """Files say what their bits need, and it is needed: x87 arithmetic, where FLT_EVAL_METHOD is 2, has others."""
+    for case in cases:
+        about = (case.scratch / f"{case.name}.c").read_text(encoding="utf-8").split("*/")[0]
+        if "With -ffp-contract=off and where FLT_EVAL_METHOD == 0" not in about:
+            raise SystemExit(f"{case.name}: {about}")
+    if platform.machine() == "x86_64":
+        small = [case for case in cases if case.about["weights"] < LARGE]
+        programs = [case.build(["gcc"], ["-mfpmath=387"], ["-lm"]) for case in small[:4]]
+        if all(subprocess.run([program], capture_output=True).returncode == 0 for program in programs):
+            raise SystemExit("x87 arithmetic has the same bits")
+
+
 def check_declarations(case, compiler):
     """The declarations alone, in C and C++."""
     for language in (["-x", "c", "-std=c99"], ["-x", "c++", "-std=c++11"]):
@@ -123,6 +137,7 @@ def main():
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(lambda i: cases[i].check_all(compiler, i), range(len(cases))))
         alone = sum(not case.about["libm"] for case in cases)
+        check_condition(cases)
         check_declarations(cases[0], compiler)
         check_refusals(lsqnet, scratch)
         check_together(cases, compiler, scratch)

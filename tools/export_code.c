@@ -52,8 +52,10 @@ static void write_about(FILE *out, const export_model *e) {
   fprintf(out, " * the weights, and %s%s. All names begin with %s_ or %s_.\n",
           e->calls_libm ? "of libm it calls only " : "it needs nothing but + and *", libm_calls(e), e->name, e->upper);
   fprintf(out,
-          " *\n * With -ffp-contract=off its results are, bit for bit, those of the library on its kernel level\n");
-  fprintf(out, " * \"generic\" of x86-64%s.\n", o->width > 192 ? ", but for roundings in products wider than 192" : "");
+          " *\n * With -ffp-contract=off and where FLT_EVAL_METHOD == 0 (no x87 arithmetic) its results are, bit for "
+          "bit,\n");
+  fprintf(out, " * those of the library on its kernel level \"generic\" of x86-64%s.\n",
+          o->width > 192 ? ", but for roundings in products wider than 192" : "");
   fprintf(out, " *\n * Another file gets the declarations alone by\n *\n *   #define %s_DECLARATIONS\n", e->upper);
   fprintf(out, " *   #include \"%s.c\" */\n", e->name);
 }

@@ -9,8 +9,10 @@ module lsqnet
   implicit none
   public
 
-  integer(c_int32_t), parameter :: LSQNET_OK = 0, LSQNET_E_ARGUMENT = 10, LSQNET_E_SHAPE = 11, LSQNET_E_IO = 30, &
-    LSQNET_E_NOT_CONVERGED = 41, LSQNET_E_RANK = 42, LSQNET_E_STOPPED = 51
+  integer(c_int32_t), parameter :: LSQNET_OK = 0, LSQNET_E_ARGUMENT = 10, LSQNET_E_SHAPE = 11, LSQNET_E_VERSION = 12, &
+    LSQNET_E_MEMORY = 20, LSQNET_E_IO = 30, LSQNET_E_FORMAT = 31, LSQNET_E_NOT_FINITE = 40, &
+    LSQNET_E_NOT_CONVERGED = 41, LSQNET_E_RANK = 42, LSQNET_E_UNSUPPORTED = 50, LSQNET_E_STOPPED = 51, &
+    LSQNET_E_INTERNAL = 90
 
   ! structs as in the headers, field for field
 
@@ -248,7 +250,8 @@ module lsqnet
 
 contains
 
-  !> min ||A x - b||: A (m,n) as it lies, b (m), x (n). LSQNET_E_NOT_CONVERGED leaves the best x.
+  !> min ||A x - b||: A (m,n) as it lies, b (m), x (n). LSQNET_E_NOT_CONVERGED leaves the best x. The report of a call
+  !> that is refused has its status, and zeros.
   function lsqnet_solve(solver, a, b, x, report) result(status)
     type(c_ptr), intent(in) :: solver
     real(c_double), intent(in), contiguous :: a(:,:), b(:)
@@ -257,19 +260,25 @@ contains
     integer(c_int32_t) :: status
     type(lsqnet_problems) :: problems
     type(lsqnet_report) :: reports(1)
+    character(160) :: text
+    report = lsqnet_report(int(c_sizeof(report), c_int32_t), LSQNET_E_SHAPE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
     if (size(b) /= size(a, 1) .or. size(x) /= size(a, 2)) then
-      call lsqnet_set_message("A, b and x do not fit each other" // c_null_char)
+      write (text, '(4(a, i0), a)') "A is ", size(a, 1), " x ", size(a, 2), ", b has ", size(b), " numbers and x ", &
+        size(x), ": they must be m x n, m and n"
+      call lsqnet_set_message(trim(text) // c_null_char)
       status = LSQNET_E_SHAPE
       return
     end if
     status = lsqnet_problems_init(problems, int(c_sizeof(problems), c_int32_t))
+    report%status = status
     if (status /= LSQNET_OK) return
     problems%column_major = 1
     problems%m = size(a, 1)
     problems%n = size(a, 2)
-    reports(1)%size = int(c_sizeof(report), c_int32_t)
+    reports(1) = report
     status = lsqnet_solver_solve_batch_f64(solver, problems, a, b, c_null_ptr, x, reports)
     report = reports(1)
+    if (status /= LSQNET_OK .and. report%status == LSQNET_OK) report%status = status ! it did not start
   end function
 
   !> The library's message of the last failed call.

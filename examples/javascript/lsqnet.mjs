@@ -1,10 +1,11 @@
 // liblsqnet from JavaScript (Node.js) by way of koffi: one file to copy into a project.
 //
 // Float64Arrays go in and out without copies. A failed call throws LsqnetError with the library's message (a solve's
-// has the report and the best x too), a value of the wrong type TypeError. What a callback throws ends the call that led
-// to it, which throws LsqnetError with that as its cause; what it returns says nothing. close() frees at once; what is
-// not closed is freed some time after it is out of reach. The C headers say what each call does and what each option
-// means.
+// has the report and the best x too), a value of the wrong type TypeError. What a callback throws ends the call that
+// led to it, which throws LsqnetError with that as its cause; what it returns says nothing, but for a solver's stop.
+// close() frees at once; what is not closed is freed some time after it is out of reach. While a call with a trainer
+// or a solver is under way, it is refused to other calls, and not closed. The C headers say what each call does and
+// what each option means.
 import koffi from "koffi";
 
 const library = koffi.load("liblsqnet.so.0");
@@ -12,7 +13,7 @@ const library = koffi.load("liblsqnet.so.0");
 // ---- structs: as in the headers, field for field ----
 
 const KINDS = { i32: "int32_t", i64: "int64_t", u32: "uint32_t", u64: "uint64_t", f64: "double", text: "str",
-  pointer: "void *" };
+  pointer: "void *", stop: koffi.pointer(koffi.proto("int32_t lsqnet_stop_fn(void *user)")) };
 
 function struct(name, fields) {
   const members = {};
@@ -48,7 +49,7 @@ const Progress = struct("progress",
   "i64 skipped; i32 phase, restart");
 const SolverOptions = struct("solver_options",
   "u32 size; i32 method; f64 tolerance, step; i64 iterations, corrections; i32 min_norm, lapack_fallback; " +
-  "f64 ridge, seconds; pointer stop, stop_user");
+  "f64 ridge, seconds; stop stop; pointer stop_user");
 const Report = struct("report",
   "u32 size; i32 status, stopped, method; f64 backward_error, condition, digits, residual_norm; i64 " +
   "rank, iterations, corrections, orthogonalised, model_calls; i32 road, why");
@@ -73,10 +74,12 @@ export class LsqnetError extends Error {
 
 const E_ARGUMENT = 10, E_NOT_CONVERGED = 41, E_STOPPED = 51, STOP_UNREFINED = 6;
 let thrown; // by a callback, until the call that led to it returns
+let stopped; // status and message of what a solver's stop has thrown, likewise
 
 function check(status) {
-  const cause = thrown;
-  thrown = undefined;
+  const cause = thrown, by = stopped;
+  thrown = stopped = undefined;
+  if (status === E_STOPPED && by) throw new LsqnetError(by.status, by.message, cause);
   if (status !== 0) throw new LsqnetError(status, lastMessage(), cause);
 }
 
@@ -117,7 +120,7 @@ const RANGES = {
 };
 const WANTED = {
   i32: "a 32-bit integer", i64: "a 64-bit integer", u32: "a 32-bit integer from 0", u64: "a 64-bit integer from 0",
-  f64: "a number", text: "a string without NUL, or null", pointer: "null",
+  f64: "a number", text: "a string without NUL, or null", pointer: "null", stop: "a function or null",
 };
 
 // A text of anything.
@@ -134,6 +137,7 @@ function fits(kind, value) {
   if (kind === "text") return value === null || (typeof value === "string" && !value.includes("\0"));
   if (kind === "f64") return typeof value === "number";
   if (kind === "pointer") return value === null;
+  if (kind === "stop") return value === null || typeof value === "function";
   if (typeof value !== "bigint" && !Number.isSafeInteger(value)) return false;
   const [least, end] = RANGES[kind];
   return least <= value && value < end;
@@ -145,7 +149,8 @@ function checkFits(name, kind, value) {
 
 function zeroed({ type, members }) {
   const value = {};
-  for (const [name, kind] of Object.entries(members)) value[name] = kind === "text" || kind === "pointer" ? null : 0;
+  for (const [name, kind] of Object.entries(members))
+    value[name] = ["text", "pointer", "stop"].includes(kind) ? null : 0;
   value.size = koffi.sizeof(type);
   return value;
 }
@@ -155,7 +160,7 @@ function filled(struct, init, given) {
   const value = zeroed(struct);
   init(value, value.size);
   for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(value, name)) throw new TypeError(`there is no option ${name}`);
+    if (!Object.hasOwn(value, name) || name === "size") throw new TypeError(`there is no option ${name}`);
     checkFits(name, struct.members[name], given[name]);
     value[name] = given[name];
   }
@@ -175,30 +180,66 @@ function guarded(body) {
       body(...values);
       return 0;
     } catch (error) {
-      thrown = error;
-      setMessage(shown(error));
-      const status = error instanceof LsqnetError ? error.status : 0;
-      return fits("i32", status) && Number(status) !== 0 ? status : E_STOPPED;
+      return caught(error);
+    }
+  };
+}
+
+function caught(error) {
+  thrown = error;
+  setMessage(shown(error));
+  const status = error instanceof LsqnetError ? error.status : 0;
+  return fits("i32", status) && Number(status) !== 0 ? Number(status) : E_STOPPED;
+}
+
+// A solver's stop: true ends the solve, and what it throws does, with its own status and message.
+function asked(stop) {
+  return () => {
+    try {
+      return stop() ? 1 : 0;
+    } catch (error) {
+      stopped = { status: caught(error), message: lastMessage() };
+      return 1;
     }
   };
 }
 
 // What is created and destroyed.
 class Handle {
-  static freed = new FinalizationRegistry(({ destroy, handle }) => destroy(handle));
+  static freed = new FinalizationRegistry((free) => free());
 
   constructor(noun, create, ...values) {
     const out = [null];
     create(out, ...values);
     this.handle = out[0];
-    this.destroy = destroyers[noun];
-    Handle.freed.register(this, { destroy: this.destroy, handle: this.handle }, this);
+    this.busy = false; // a call with it is under way, and another one or close() may come from a callback
+    this.freedBy(() => destroyers[noun](out[0]));
+  }
+
+  freedBy(free) {
+    Handle.freed.unregister(this);
+    Handle.freed.register(this, free, this);
+    this.free = free;
+  }
+
+  // What body(handle) returns, with the object to itself.
+  alone(body) {
+    const handle = handleOf(this.constructor, this);
+    if (this.busy) throw new LsqnetError(E_ARGUMENT, `the ${this.constructor.name} is in use: a call is under way`);
+    this.busy = true;
+    try {
+      return body(handle);
+    } finally {
+      this.busy = false;
+    }
   }
 
   close() {
     if (this.handle === null) return;
+    if (this.busy)
+      throw new LsqnetError(E_ARGUMENT, `the ${this.constructor.name} cannot be closed: a call is under way`);
     Handle.freed.unregister(this);
-    this.destroy(this.handle);
+    this.free();
     this.handle = null;
   }
 }
@@ -235,17 +276,17 @@ export class Model extends Handle {
 
   save(path) {
     checkFits("path", "text", path);
-    functions.save(this.handle, path);
+    functions.save(handleOf(Model, this), path);
   }
 
   drawWeights(seed, scale) {
     checkFits("seed", "u64", seed);
     checkFits("scale", "f64", scale);
-    functions.draw(this.handle, seed, scale);
+    functions.draw(handleOf(Model, this), seed, scale);
   }
 
   get step() {
-    return got(ModelStep, functions.step, this.handle);
+    return got(ModelStep, functions.step, handleOf(Model, this));
   }
 }
 
@@ -256,7 +297,7 @@ export class Task extends Handle {
   }
 
   get shape() {
-    return got(TaskShape, functions.shape, this.handle);
+    return got(TaskShape, functions.shape, handleOf(Task, this));
   }
 }
 
@@ -268,22 +309,37 @@ export class Trainer extends Handle {
 
   step() {
     const progress = zeroed(Progress);
-    functions.trainerStep(this.handle, progress);
+    this.alone((handle) => functions.trainerStep(handle, progress));
     return progress;
   }
 
   // Steps to the end; callback(progress) ends the run by throwing.
   run(callback = () => 0) {
-    functions.run(this.handle, guarded((_, progress) => callback(koffi.decode(progress, Progress.type))), null);
+    const told = guarded((_, progress) => callback(koffi.decode(progress, Progress.type)));
+    this.alone((handle) => functions.run(handle, told, null));
   }
 }
 
 // new Solver(context) has the trained models that the library carries; new Solver(context, model, options) another.
+// The option stop is a function that is asked between steps of a solve: true, or what it throws, ends it. If it refers
+// to the solver, close() alone frees that.
 export class Solver extends Handle {
   constructor(context, model = null, options = {}) {
     const own = model === null ? null : handleOf(Model, model);
     const all = filled(SolverOptions, functions.solverOptions, options);
-    super("solver", functions.solver, handleOf(Context, context), own, all);
+    const stop = all.stop && koffi.register(asked(all.stop), KINDS.stop);
+    try {
+      super("solver", functions.solver, handleOf(Context, context), own, { ...all, stop });
+    } catch (error) {
+      if (stop) koffi.unregister(stop);
+      throw error;
+    }
+    if (!stop) return;
+    const { free } = this;
+    this.freedBy(() => {
+      free();
+      koffi.unregister(stop);
+    });
   }
 
   // min ||A x - b|| for a row-major A, both Float64Arrays: {x, report}. The error of a solve that fails has `report`
@@ -294,7 +350,7 @@ export class Solver extends Handle {
       throw new TypeError(`A and b must be Float64Arrays of m n and m numbers, not of ${a.length} and ${b.length}`);
     const x = new Float64Array(n), report = zeroed(Report);
     try {
-      functions.solve(this.handle, m, n, 1, a, n, b, 1, x, 1, report);
+      this.alone((handle) => functions.solve(handle, m, n, 1, a, n, b, 1, x, 1, report));
     } catch (error) {
       const best = error.status === E_NOT_CONVERGED || report.stopped === STOP_UNREFINED;
       if (report.status !== 0) Object.assign(error, { report }, best ? { x } : {});

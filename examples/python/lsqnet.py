@@ -3,12 +3,15 @@
     context = lsqnet.Context()
     x, report = lsqnet.Solver(context).solve(a, b)
 
-Arrays go in and out without copies where their layout allows it: float64 or float32, whose rows or whose columns are
-contiguous. A failed call raises lsqnet.Error, with the library's message. An exception in a callback (a mixer, a task's
-draw, a trainer's progress, a solver's stop) ends the call that led to it: that raises lsqnet.Error from the exception.
+Arrays go in and out without copies where they are float64 or float32, aligned, and lie as the C functions take them;
+each method says what it copies. A failed call raises lsqnet.Error, with the library's message. An exception in a
+callback (a mixer, a task's draw, a trainer's progress, a solver's stop) ends the call that led to it: that raises
+lsqnet.Error from the exception. A workspace, a solver, a state and a trainer are refused to a call while another one
+with them is under way.
 The C headers say what each call does and what each option means."""
 import contextlib
 import ctypes
+import operator
 import os
 import threading
 from ctypes import (CFUNCTYPE, POINTER, byref, c_char, c_char_p, c_double, c_int32, c_int64, c_uint32, c_uint64,
@@ -47,9 +50,28 @@ def _fields(text):
 def _text(value):
     """A text as C has it; one that C would cut is refused."""
     value = value.encode() if isinstance(value, str) else value
+    if not isinstance(value, bytes):
+        raise TypeError(f"{value!r} is no text")
     if b"\0" in value:
         raise ValueError(f"{value!r} holds a NUL")
     return value
+
+
+def _integer(kind, value, name):
+    """An integer as C has it; one that C would wrap is refused."""
+    value = operator.index(value)
+    if kind(value).value != value:
+        raise OverflowError(f"{name} is {value}: it does not fit into {8 * sizeof(kind)} bits")
+    return value
+
+
+def _field(kind, value, name):
+    """A value as the field of a struct takes it: ctypes would wrap integers, and take them for addresses."""
+    if kind is c_char_p:
+        return None if value is None else _text(value)
+    if kind is c_void_p and value is not None and not isinstance(value, c_void_p):
+        raise TypeError(f"{name} is {value!r}: it must be a ctypes.c_void_p")
+    return _integer(kind, value, name) if kind in (c_int32, c_int64, c_uint32, c_uint64) else value
 
 
 class _Struct(ctypes.Structure):
@@ -61,11 +83,18 @@ class _Struct(ctypes.Structure):
         self.size = sizeof(self)
         if self.init is not None:
             _check(self.init(byref(self), sizeof(self)))
-        names = {name for name, _ in self._fields_}
+        kinds = dict(self._fields_[1:])  # the size is not the caller's
         for name, value in values.items():
-            if name not in names:
-                raise TypeError(f"{type(self).__name__} has no field {name}")
-            setattr(self, name, _text(value) if isinstance(value, (str, bytes)) else value)
+            if name not in kinds:
+                raise TypeError(f"{type(self).__name__} has no field {name} to set")
+            setattr(self, name, _field(kinds[name], value, name))
+
+    def _keep_texts(self):
+        """Has texts of its own in place of the library's."""
+        for name, kind in self._fields_:
+            if kind is c_char_p:
+                setattr(self, name, getattr(self, name))
+        return self
 
     def __repr__(self):
         return ", ".join(f"{name}={getattr(self, name)}" for name, _ in self._fields_[1:])
@@ -174,24 +203,42 @@ def _name(status):
 _message = _function("last_message", c_char_p)
 _set_message = _function("set_message", None, c_char_p)
 _calls = []  # under way, of all threads
+_changing = threading.RLock()  # held while the list changes, and while objects close
 _here = threading.local()  # .call: the innermost of this thread
 
 
 class _Call:
-    """A call under way: the handles it was given, and what its callbacks raise, with the text of each."""
+    """A call under way, or several of one method's: the handles it was given, and what its callbacks raise, with the
+    text of each. An object that one call at a time may use is refused to a second one."""
 
     def __init__(self, arguments):
         self.handles = [argument for argument in arguments if isinstance(argument, _Handle)]
         self.raised, self.raised_here = [], None
+        self.stopped = None  # status and message of what a solver's stop raised
 
     def __enter__(self):
+        with _changing:
+            for handle in self.handles:
+                if handle.alone and handle.in_use():
+                    raise Error(ARGUMENT, f"the {handle.noun} is in use: a call with it is under way")
+            _calls.append(self)
         self.outer, _here.call = getattr(_here, "call", None), self
-        _calls.append(self)
         return self
 
     def __exit__(self, *_):
         _here.call = self.outer
-        _calls.remove(self)
+        with _changing:
+            _calls.remove(self)
+
+    def __call__(self, name, *arguments):
+        """Calls a function that returns a status; pointers, integers, floats and texts go as they are."""
+        function = getattr(_library, "lsqnet_" + name)
+        function.restype = c_int32
+        _check(function(*(_text(argument) if isinstance(argument, (str, bytes)) else
+                          c_int64(_integer(c_int64, argument, "an argument")) if isinstance(argument, (int, np.integer))
+                          else c_double(argument) if isinstance(argument, float) else
+                          argument._as_parameter_ if isinstance(argument, _Handle) else argument
+                          for argument in arguments)), self)
 
     def cause(self, message):
         """What the message tells of; else, for not all messages tell it, what was last raised on the call's thread."""
@@ -201,19 +248,14 @@ class _Call:
 def _check(status, call=None):
     if status != 0:
         message = _message()
+        if status == STOPPED and call and call.stopped:
+            status, message = call.stopped
         raise Error(status, message.decode(errors="replace")) from call and call.cause(message)
 
 
 def _call(name, *arguments):
-    """Calls a function that returns a status; pointers, integers, floats and texts go as they are."""
-    function = getattr(_library, "lsqnet_" + name)
-    function.restype = c_int32
     with _Call(arguments) as call:
-        _check(function(*(_text(argument) if isinstance(argument, (str, bytes)) else
-                          c_int64(argument) if isinstance(argument, (int, np.integer)) else
-                          c_double(argument) if isinstance(argument, float) else
-                          argument._as_parameter_ if isinstance(argument, _Handle) else argument
-                          for argument in arguments)), call)
+        call(name, *arguments)
 
 
 for _struct, _noun in [(ContextOptions, "context_options"), (ModelOptions, "model_options"),
@@ -256,6 +298,17 @@ def _caught(error):
     return status
 
 
+def _asked(stop):
+    """A solver's stop as a callback: the solve that it ends by raising ends with what was raised."""
+    def asked(_):
+        try:
+            return bool(stop())
+        except BaseException as error:
+            _here.call.stopped = _caught(error), _message()
+            return 1
+    return asked
+
+
 # ---- arrays ----
 
 def _real(array):
@@ -286,6 +339,24 @@ def _rows(array):
     return np.ascontiguousarray(array), array.shape[1]
 
 
+def _place(stack, by_columns):
+    """Leading dimension and stride of a stack of matrices with contiguous rows, or columns; None if it is none."""
+    turned = stack.swapaxes(1, 2) if by_columns else stack
+    (count, lines, length), (stride, ld, step) = turned.shape, _steps(turned)
+    if length > 1 and step != 1 or lines > 1 and ld < length or count > 1 and stride < 1:
+        return None
+    return ld if lines > 1 else length, stride if count > 1 else 0
+
+
+def _placed(stack, by_columns):
+    """The stack as it lies, or copied, and its leading dimension and stride."""
+    place = _place(stack, by_columns)
+    if place is None:
+        stack = np.ascontiguousarray(stack.swapaxes(1, 2)).swapaxes(1, 2) if by_columns else np.ascontiguousarray(stack)
+        place = _place(stack, by_columns)
+    return stack, *place
+
+
 def _view(pointer, shape, dtype=np.float64, writeable=True):
     """What lies at a pointer that C passed, as an array."""
     count = int(np.prod(shape)) * np.dtype(dtype).itemsize
@@ -306,6 +377,14 @@ class _Handle:
     """What is created and destroyed; `with` ends it early. What it holds in the library lives as long as it does, and
     so do the objects and callbacks that it was made of."""
     noun, _handle = "", None
+    alone = False  # whether one call at a time may use it
+
+    @classmethod
+    def _of(cls, given):
+        """What is given where an object of this class is wanted: C would take any address."""
+        if not isinstance(given, cls):
+            raise TypeError(f"{given!r} is given where a {cls.__name__} is wanted")
+        return given
 
     def _create(self, function, *arguments):
         self._made_of, self._handle = arguments, c_void_p()
@@ -317,13 +396,19 @@ class _Handle:
             raise Error(ARGUMENT, f"the {self.noun} is closed")
         return self._handle
 
+    def in_use(self):
+        return any(self is handle for call in _calls for handle in call.handles)
+
     def close(self):
-        handle, self._handle = self._handle, None
-        if handle and any(self in call.handles for call in list(_calls)):
-            self._handle = handle
-            raise Error(ARGUMENT, f"the {self.noun} cannot be closed: a call with it is under way")
+        with _changing:
+            if self._handle and self.in_use():
+                raise Error(ARGUMENT, f"the {self.noun} cannot be closed: a call with it is under way")
+            handle, self._handle = self._handle, None
         if handle:
             _function(self.noun + "_destroy", None, c_void_p)(handle)
+
+    def __reduce__(self):  # which copies and pickles are made by
+        raise TypeError(f"a {type(self).__name__} cannot be copied")
 
     __del__ = close
 
@@ -353,12 +438,12 @@ class Model(_Handle):
     noun = "model"
 
     def __init__(self, context, **options):
-        self._create("model_create", context, byref(ModelOptions(**options)))
+        self._create("model_create", Context._of(context), byref(ModelOptions(**options)))
 
     @classmethod
     def load(cls, context, path):
         model = cls.__new__(cls)
-        model._create("model_load", context, os.fsencode(path), c_void_p())
+        model._create("model_load", Context._of(context), os.fsencode(path), c_void_p())
         return model
 
     def save(self, path):
@@ -367,62 +452,68 @@ class Model(_Handle):
     @property
     def options(self):
         options = ModelOptions()
-        _call("model_get_options", self, byref(options), c_uint32(sizeof(options)))
-        return options
+        with _Call([self]) as call:
+            call("model_get_options", self, byref(options), c_uint32(sizeof(options)))
+            return options._keep_texts()
 
     @property
     def step(self):
         step = ModelStep()
-        _call("model_get_step", self, byref(step), c_uint32(sizeof(step)))
-        return step
+        with _Call([self]) as call:
+            call("model_get_step", self, byref(step), c_uint32(sizeof(step)))
+            return step._keep_texts()
 
     def draw_weights(self, seed, scale):
-        _call("model_draw_weights", self, c_uint64(seed), float(scale))
+        _call("model_draw_weights", self, c_uint64(_integer(c_uint64, seed, "seed")), float(scale))
 
     def parameters(self):
         """{name: values} of all parameters, copied."""
         values = {}
-        for index in range(_function("model_parameter_count", c_int64, c_void_p)(self._as_parameter_)):
-            about = Parameter()
-            _call("model_get_parameter", self, index, byref(about), c_uint32(sizeof(about)))
-            array = np.empty(about.shape[:about.rank])
-            _call("model_read_parameter", self, index, _pointer(array), array.size)
-            values[about.name.decode()] = array
+        with _Call([self]) as call:
+            for index in range(_function("model_parameter_count", c_int64, c_void_p)(self._as_parameter_)):
+                about = Parameter()
+                call("model_get_parameter", self, index, byref(about), c_uint32(sizeof(about)))
+                array = np.empty(about.shape[:about.rank])
+                call("model_read_parameter", self, index, _pointer(array), array.size)
+                values[about.name.decode()] = array
         return values
 
 
 class Workspace(_Handle):
     """Passes of a model; one thread at a time."""
-    noun = "workspace"
+    noun, alone = "workspace", True
 
     def __init__(self, model):
-        self._model, options, self._shape = model, model.options, None
+        self._model, options, self._shape = model, Model._of(model).options, None
         self._in, self._out = options.in_width, options.out_width
         self._dtype = np.float32 if options.dtype == F32 else np.float64
         self._create("workspace_create", model)
 
     def forward(self, x):
-        """y = model(x): (batch, rows, in_width) to (batch, rows, out_width)."""
-        x, self._shape = np.ascontiguousarray(_real(x), self._dtype), None
-        if x.ndim != 3 or x.shape[2] != self._in:
-            raise ValueError(f"x is {x.shape}: it must be (batch, rows, {self._in})")
-        y = np.empty((*x.shape[:2], self._out), self._dtype)
-        shape = Batch(batch=x.shape[0], rows=x.shape[1], count=x.shape[1])
-        _call("model_forward" + _suffix(x), self._model, self, byref(shape), _pointer(x), _pointer(y))
-        self._shape = y.shape
-        return y
+        """y = model(x): (batch, rows, in_width) to (batch, rows, out_width). An x that is not contiguous or of another
+        precision than the model is copied; so is dy of backward."""
+        with _Call([self, self._model]) as call:
+            x, self._shape = np.ascontiguousarray(_real(x), self._dtype), None
+            if x.ndim != 3 or x.shape[2] != self._in:
+                raise ValueError(f"x is {x.shape}: it must be (batch, rows, {self._in})")
+            y = np.empty((*x.shape[:2], self._out), self._dtype)
+            shape = Batch(batch=x.shape[0], rows=x.shape[1], count=x.shape[1])
+            call("model_forward" + _suffix(x), self._model, self, byref(shape), _pointer(x), _pointer(y))
+            self._shape = y.shape
+            return y
 
     def backward(self, dy):
         """The gradient in the weights, one flat vector, from dL/dy of the last forward pass."""
-        dy = np.ascontiguousarray(_real(dy), self._dtype)
-        if self._shape is None:
-            raise Error(ARGUMENT, "backward needs a forward pass that went well before it")
-        if dy.shape != self._shape:
-            raise ValueError(f"dy is {dy.shape}: it must be {self._shape}")
-        _call("model_backward" + _suffix(dy), self._model, self, _pointer(dy), c_void_p())
-        count = _function("model_weight_count", c_int64, c_void_p)(self._model)
-        gradient = _function("workspace_gradient" + _suffix(dy), c_void_p, c_void_p)(self)
-        return _view(gradient, (count,), self._dtype).copy()
+        with _Call([self, self._model]) as call:
+            dy = np.ascontiguousarray(_real(dy), self._dtype)
+            if self._shape is None:
+                raise Error(ARGUMENT, "backward needs a forward pass that went well before it")
+            if dy.shape != self._shape:
+                raise ValueError(f"dy is {dy.shape}: it must be {self._shape}")
+            call("model_backward" + _suffix(dy), self._model, self, _pointer(dy), c_void_p())
+            count = _function("model_weight_count", c_int64, c_void_p)(self._model)
+            gradient = _function("workspace_gradient" + _suffix(dy), c_void_p, c_void_p)(self)
+            return _view(gradient, (count,), self._dtype).copy()
 
     def sgd_step(self, rate):
         _call("sgd_step", self._model, self, float(rate))
@@ -436,7 +527,7 @@ class Task(_Handle):
     noun = "task"
 
     def __init__(self, context, name, **options):
-        self._create("task_create", context, byref(TaskOptions(name=name, **options)))
+        self._create("task_create", Context._of(context), byref(TaskOptions(name=name, **options)))
 
     @classmethod
     def custom(cls, context, name, draw, **shape):
@@ -447,7 +538,8 @@ class Task(_Handle):
         def fill(_, seed, step, first, count, x, target):
             draw(seed, step, first, count, _view(x, (count, s.rows, s.in_width)),
                  _view(target, (count, s.count, s.scored)))
-        task._create("task_create_custom", context, name, byref(s), _Draw(_guarded(fill)), c_void_p())
+        task._create("task_create_custom", Context._of(context), _text(name), byref(s), _Draw(_guarded(fill)),
+                     c_void_p())
         return task
 
     @property
@@ -461,10 +553,10 @@ _ProgressCall = CFUNCTYPE(c_int32, c_void_p, POINTER(Progress))
 
 
 class Trainer(_Handle):
-    noun = "trainer"
+    noun, alone = "trainer", True
 
     def __init__(self, model, task, **options):
-        self._create("trainer_create", model, task, byref(TrainOptions(**options)))
+        self._create("trainer_create", Model._of(model), Task._of(task), byref(TrainOptions(**options)))
 
     def step(self):
         progress = Progress()
@@ -497,17 +589,21 @@ def _best(x, reports):
 class Solver(_Handle):
     """Solver(context) has the trained models that the library carries, Solver(context, model) another; a stop() that
     is true ends a solve."""
-    noun = "solver"
+    noun, alone = "solver", True
 
     def __init__(self, context, model=None, stop=None, **options):
-        self._kept = _Stop(_guarded(lambda _: bool(stop()))) if stop else None
+        self._kept = _Stop(_asked(stop)) if stop else None
         filled = SolverOptions(**options)
         filled.stop = ctypes.cast(self._kept, c_void_p) if stop else None
-        self._create("solver_create", context, c_void_p() if model is None else model, byref(filled))
+        self._create("solver_create", Context._of(context), c_void_p() if model is None else Model._of(model),
+                     byref(filled))
 
     def solve(self, a, b, x=None):
         """min ||A X - B||: X and its reports, one for each right-hand side; a b of one dimension gives one x and one
-        report. What is not certified raises Error; `x`, where it is given, then holds the best answer there is."""
+        report. What is not certified raises Error; `x`, where it is given, then holds the best answer there is.
+        Neither the rows of A nor its columns contiguous, or another type than float64 and float32: A is copied. Where
+        A's columns are, a b that is not contiguous is, and of several right-hand sides a B of contiguous rows, and X;
+        else of several ones a B whose rows are not contiguous. A float32 beside a float64 is."""
         a, b = _real(a), _real(b)
         if a.dtype != b.dtype:
             a, b = a.astype(np.float64), b.astype(np.float64)
@@ -522,7 +618,7 @@ class Solver(_Handle):
         answers, reports = x.reshape(a.shape[1], sides.shape[1]), (Report * max(sides.shape[1], 1))()
         reports[0].size = sizeof(Report)
         with _best(x, reports):
-            if _steps(a)[0] == 1 and _steps(a)[1] >= len(a) and sides.shape[1] == 1:
+            if _steps(a)[0] == 1 and _steps(a)[1] >= len(a):
                 self._solve_columns(a, sides, answers, reports)
             else:
                 a, lda = _rows(a)
@@ -533,40 +629,55 @@ class Solver(_Handle):
 
     def _solve_columns(self, a, b, x, reports):
         """A whose columns are contiguous, as they lie."""
-        b = np.ascontiguousarray(b)
-        shape = Problems(column_major=1, m=a.shape[0], n=a.shape[1], lda=_steps(a)[1])
-        _call("solver_solve_batch" + _suffix(a), self, byref(shape), _pointer(a), _pointer(b), c_void_p(), _pointer(x),
-              reports)
+        b, by_columns = np.asfortranarray(b), np.asfortranarray(x)
+        shape = Problems(column_major=1, m=a.shape[0], n=a.shape[1], k=b.shape[1], lda=_steps(a)[1])
+        try:
+            _call("solver_solve_batch" + _suffix(a), self, byref(shape), _pointer(a), _pointer(b), c_void_p(),
+                  _pointer(by_columns), reports)
+        finally:
+            x[...] = by_columns
 
     def solve_many(self, a, b):
-        """Problems of one shape: A (count, m, n), b (count, m) to x (count, n) and an array of reports."""
-        a, b = np.ascontiguousarray(_real(a)), np.ascontiguousarray(_real(b))
+        """Problems of one shape: A (count, m, n), b (count, m) to x (count, n) and an array of reports. Neither the
+        rows of all A_p contiguous nor the columns of all: A is copied; so is a b of descending or repeated numbers, and
+        where the columns of A_p are contiguous and its rows are not, one whose b_p are not contiguous."""
+        a, b = _real(a), _real(b)
         if a.ndim != 3 or b.shape != a.shape[:2] or a.dtype != b.dtype:
             raise ValueError(f"A is {a.shape} {a.dtype} and b {b.shape} {b.dtype}, not (count, m, n) and (count, m)")
+        by_columns = _place(a, False) is None and _place(a, True) is not None
+        a, lda, a_stride = _placed(a, by_columns)
+        sides, ldb, b_stride = _placed(b[:, :, None], by_columns)
         x, reports = np.full((a.shape[0], a.shape[2]), np.nan, a.dtype), (Report * max(a.shape[0], 1))()
         reports[0].size = sizeof(Report)
-        shape = Problems(count=a.shape[0], m=a.shape[1], n=a.shape[2])
+        shape = Problems(column_major=by_columns, count=a.shape[0], m=a.shape[1], n=a.shape[2], lda=lda, ldb=ldb,
+                         a_stride=a_stride, b_stride=b_stride)
         with _best(x, reports):
-            _call("solver_solve_batch" + _suffix(a), self, byref(shape), _pointer(a), _pointer(b), c_void_p(),
+            _call("solver_solve_batch" + _suffix(a), self, byref(shape), _pointer(a), _pointer(sides), c_void_p(),
                   _pointer(x), reports)
         return x, reports
 
 
 class State(_Handle):
     """Rows that come and go, for a solver to solve again and again: n unknowns, k right-hand sides."""
-    noun = "state"
+    noun, alone = "state", True
 
     def __init__(self, context, solver, n, k=1, **options):
-        self._solver, self._n, self._k = solver, n, k
-        self._create("state_create", context, byref(StateOptions(n=n, k=k, **options)))
+        self._solver, self._n, self._k = Solver._of(solver), operator.index(n), operator.index(k)
+        self._create("state_create", Context._of(context), byref(StateOptions(n=n, k=k, **options)))
 
     def _with_rows(self, function, a, b):
-        a, lda = _rows(np.asarray(_real(a), np.float64).reshape(-1, self._n))
-        b = np.ascontiguousarray(_real(b), np.float64).reshape(len(a), self._k)
+        a, b = np.asarray(_real(a), np.float64), np.asarray(_real(b), np.float64)
+        rows = a.shape[:-1]  # () is one row
+        fits = [(*rows, self._k)] + ([rows] if self._k == 1 else [])
+        if a.ndim not in (1, 2) or a.shape[-1] != self._n or b.shape not in fits:
+            raise ValueError(f"a is {a.shape} and b {b.shape}: they must be (rows, {self._n}) and (rows, {self._k})")
+        a, lda = _rows(a.reshape(-1, self._n) if a.ndim == 1 else a)
+        b = np.ascontiguousarray(b).reshape(len(a), self._k)
         _call(function, self._solver, self, len(a), _pointer(a), lda, _pointer(b), self._k)
 
     def append(self, a, b):
-        """a (rows, n) or one row, b (rows, k); with k = 1 (rows,)."""
+        """a (rows, n) and b (rows, k), or one row of each: (n,) and (k,). With k = 1, b may be (rows,) or a number.
+        Copied: b that is not contiguous, a whose rows are not, and what is not float64."""
         self._with_rows("solver_append_rows", a, b)
 
     def remove(self, a, b):

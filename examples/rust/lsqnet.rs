@@ -8,6 +8,7 @@
 use std::any::Any;
 use std::ffi::{c_void, CStr, CString};
 use std::fmt;
+use std::marker::PhantomData;
 use std::os::raw::c_char;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::ptr;
@@ -23,9 +24,16 @@ pub struct Error {
 
 pub const E_ARGUMENT: i32 = 10;
 pub const E_SHAPE: i32 = 11;
+pub const E_VERSION: i32 = 12;
+pub const E_MEMORY: i32 = 20;
+pub const E_IO: i32 = 30;
+pub const E_FORMAT: i32 = 31;
+pub const E_NOT_FINITE: i32 = 40;
 pub const E_NOT_CONVERGED: i32 = 41;
 pub const E_RANK: i32 = 42;
+pub const E_UNSUPPORTED: i32 = 50;
 pub const E_STOPPED: i32 = 51;
+pub const E_INTERNAL: i32 = 90;
 pub const STOP_UNREFINED: i32 = 6;
 
 impl Error {
@@ -100,17 +108,34 @@ pub fn c(text: &'static str) -> Text {
     Text(text.as_ptr() as *const c_char)
 }
 
-/// A pointer that this file leaves NULL.
+/// A pointer that this file alone sets.
 #[repr(transparent)]
 #[derive(Debug, Clone, Copy)]
-pub struct Null(*const c_void);
+pub struct Own(*const c_void);
+
+/// The size of a struct of options: there is one value of each, which `default()` has.
+#[repr(transparent)]
+pub struct Size<T>(u32, PhantomData<T>);
+
+impl<T> Clone for Size<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Size<T> {}
+
+impl<T> fmt::Debug for Size<T> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 // Structs as in the headers, field for field.
 
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct ModelOptions {
-    pub size: u32,
+    pub size: Size<ModelOptions>,
     pub dtype: i32,
     pub rows: i64,
     pub in_width: i64,
@@ -134,7 +159,7 @@ pub struct ModelOptions {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct ModelStep {
-    pub size: u32,
+    size: u32,
     pub output: i32,
     pub rows: i64,
     pub dim: i64,
@@ -147,7 +172,7 @@ pub struct ModelStep {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct TaskOptions {
-    pub size: u32,
+    pub size: Size<TaskOptions>,
     pub setting: i32,
     pub rows: i64,
     pub dim: i64,
@@ -179,7 +204,7 @@ pub struct TaskOptions {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct TaskShape {
-    pub size: u32,
+    size: u32,
     pub reserved: u32,
     pub rows: i64,
     pub in_width: i64,
@@ -194,7 +219,7 @@ pub struct TaskShape {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct TrainOptions {
-    pub size: u32,
+    pub size: Size<TrainOptions>,
     pub fresh_batch: i32,
     pub steps: i64,
     pub batch: i64,
@@ -238,7 +263,7 @@ pub struct TrainOptions {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
-    pub size: u32,
+    size: u32,
     pub ended: i32,
     pub step: i64,
     pub loss: f64,
@@ -256,7 +281,7 @@ pub struct Progress {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct SolverOptions {
-    pub size: u32,
+    pub size: Size<SolverOptions>,
     pub method: i32,
     pub tolerance: f64,
     pub step: f64,
@@ -266,14 +291,14 @@ pub struct SolverOptions {
     pub lapack_fallback: i32,
     pub ridge: f64,
     pub seconds: f64,
-    pub stop: Null,
-    pub stop_user: Null,
+    pub stop: Own,
+    pub stop_user: Own,
 }
 
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct Report {
-    pub size: u32,
+    size: u32,
     pub status: i32,
     pub stopped: i32,
     pub method: i32,
@@ -393,8 +418,29 @@ handle!(/// Where training pairs come from.
     Task, lsqnet_task_destroy);
 handle!(/// A training run.
     Trainer, lsqnet_trainer_destroy);
-handle!(/// A solver of least-squares problems.
-    Solver, lsqnet_solver_destroy);
+
+/// A solver of least-squares problems.
+pub struct Solver {
+    handle: Handle,
+    stop: Option<Box<Stop>>, // where stop_user points
+}
+
+impl fmt::Debug for Solver {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_tuple("Solver").field(&self.handle).finish()
+    }
+}
+
+impl Drop for Solver {
+    fn drop(&mut self) {
+        unsafe { lsqnet_solver_destroy(self.handle) }
+    }
+}
+
+struct Stop {
+    ask: Box<dyn FnMut() -> Result<bool>>,
+    failed: Option<Error>,
+}
 
 impl Context {
     pub fn new() -> Result<Context> {
@@ -438,18 +484,39 @@ impl Task {
     }
 }
 
-/// Calls the closure at `user`; neither an error nor a panic may pass through C.
+/// What a closure of the host's returns: a panic may not pass through C either.
+fn caught<T>(closure: impl FnOnce() -> Result<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(closure)) {
+        Ok(Err(error)) if error.status == 0 => Err(Error { status: E_STOPPED, ..error }), // it is no success
+        Ok(outcome) => outcome,
+        Err(panic) => {
+            Err(Error { status: E_STOPPED, message: format!("the callback panicked: {}", panic_text(panic)) })
+        }
+    }
+}
+
+/// Calls the closure at `user`.
 unsafe extern "C" fn call<F: FnMut(&Progress) -> Result<()>>(user: *mut c_void, progress: *const Progress) -> i32 {
-    let outcome = catch_unwind(AssertUnwindSafe(|| (*(user as *mut F))(&*progress)));
-    let error = match outcome {
-        Ok(Ok(())) => return 0,
-        Ok(Err(error)) if error.status == 0 => Error { status: E_STOPPED, ..error }, // it is no success
-        Ok(Err(error)) => error,
-        Err(panic) => Error { status: E_STOPPED, message: format!("the callback panicked: {}", panic_text(panic)) },
-    };
-    let message = CString::new(error.message.replace('\0', " ")).unwrap_or_default();
-    lsqnet_set_message(message.as_ptr());
-    error.status
+    match caught(|| (*(user as *mut F))(&*progress)) {
+        Ok(()) => 0,
+        Err(error) => {
+            let message = CString::new(error.message.replace('\0', " ")).unwrap_or_default();
+            lsqnet_set_message(message.as_ptr());
+            error.status
+        }
+    }
+}
+
+/// Asks the `Stop` at `user`.
+unsafe extern "C" fn ask(user: *mut c_void) -> i32 {
+    let stop = &mut *(user as *mut Stop);
+    match caught(|| (stop.ask)()) {
+        Ok(said) => said as i32,
+        Err(error) => {
+            stop.failed = Some(error);
+            1
+        }
+    }
 }
 
 /// What `panic!` was given.
@@ -486,8 +553,26 @@ impl Solver {
     }
 
     pub fn with(context: &Context, model: Option<&Model>, options: &SolverOptions) -> Result<Solver> {
+        Solver::make(context, model, options, None)
+    }
+
+    /// `stop` is asked between steps of a solve: `Ok(true)` ends it, and an error does, which `solve` then returns.
+    pub fn stopped_by<F: FnMut() -> Result<bool> + 'static>(
+        context: &Context, model: Option<&Model>, options: &SolverOptions, stop: F,
+    ) -> Result<Solver> {
+        let mut stop = Box::new(Stop { ask: Box::new(stop), failed: None });
+        let mut options = *options;
+        options.stop = Own(ask as *const c_void);
+        options.stop_user = Own(&mut *stop as *mut Stop as *const c_void);
+        Solver::make(context, model, &options, Some(stop))
+    }
+
+    fn make(
+        context: &Context, model: Option<&Model>, options: &SolverOptions, stop: Option<Box<Stop>>,
+    ) -> Result<Solver> {
         let model = model.map_or(ptr::null_mut(), |model| model.0);
-        Solver::make(|out| unsafe { lsqnet_solver_create(out, context.0, model, options) })
+        let mut handle = ptr::null_mut();
+        check(unsafe { lsqnet_solver_create(&mut handle, context.0, model, options) }).map(|_| Solver { handle, stop })
     }
 
     /// min ||A x - b|| for a row-major A of b.len() rows.
@@ -501,11 +586,12 @@ impl Solver {
         let mut report = unsafe { sized::<Report>() };
         let status = unsafe {
             lsqnet_solver_solve_f64(
-                self.0, m, n, 1, a.as_ptr(), n, b.as_ptr(), 1, x.as_mut_ptr(), 1, &mut report,
+                self.handle, m, n, 1, a.as_ptr(), n, b.as_ptr(), 1, x.as_mut_ptr(), 1, &mut report,
             )
         };
         let best = status == E_NOT_CONVERGED || report.stopped == STOP_UNREFINED;
-        match check(status) {
+        let failed = self.stop.as_mut().and_then(|stop| stop.failed.take());
+        match check(status).map_err(|error| failed.filter(|_| status == E_STOPPED).unwrap_or(error)) {
             Ok(()) => Ok((x, report)),
             Err(error) if report.status == 0 => Err(Unsolved { error, x: None, report: None }), // it did not start
             Err(error) => Err(Unsolved { error, x: Some(x).filter(|_| best), report: Some(report) }),

@@ -65,7 +65,7 @@ class model {
   }
   /** lsqnet_model_load. */
   static model load(const context &in, const std::string &path, const lsqnet_load_options &options = load_options()) {
-    return model([&](lsqnet_model **out) { return lsqnet_model_load(out, in.get(), path.c_str(), &options); });
+    return model([&](lsqnet_model **out) { return lsqnet_model_load(out, in.get(), detail::c_text(path), &options); });
   }
   /** lsqnet_model_load_memory. */
   static model load_memory(const context &in, span<const unsigned char> data,
@@ -98,7 +98,7 @@ class model {
     return model([&](lsqnet_model **out) { return lsqnet_model_convert(out, get(), dtype); });
   }
   /** lsqnet_model_save. */
-  void save(const std::string &path) const { check(lsqnet_model_save(get(), path.c_str())); }
+  void save(const std::string &path) const { check(lsqnet_model_save(get(), detail::c_text(path))); }
   /** lsqnet_model_save_memory. */
   std::vector<unsigned char> save_memory() const {
     uint64_t needed = 0;
@@ -139,7 +139,9 @@ class model {
     return parameter;
   }
   /** lsqnet_model_find_parameter: -1 if there is none of that name. */
-  int64_t find(const std::string &name) const noexcept { return lsqnet_model_find_parameter(get(), name.c_str()); }
+  int64_t find(const std::string &name) const noexcept {
+    return name.find('\0') == std::string::npos ? lsqnet_model_find_parameter(get(), name.c_str()) : -1;
+  }
   /** lsqnet_model_read_parameter. */
   std::vector<double> read(int64_t index) const {
     std::vector<double> values(static_cast<std::size_t>(parameter(index).count));
@@ -196,41 +198,41 @@ class workspace {
   /** lsqnet_model_forward_f64. */
   void forward(const lsqnet_batch &shape, span<const double> x, span<double> y) {
     start(shape, x.size(), y.size());
-    check(lsqnet_model_forward_f64(model_, get(), &shape, x.data(), y.data()));
+    check(lsqnet_model_forward_f64(used(), get(), &shape, x.data(), y.data()));
     finish(x.size(), y.size());
   }
   /** lsqnet_model_forward_f32. */
   void forward(const lsqnet_batch &shape, span<const float> x, span<float> y) {
     start(shape, x.size(), y.size());
-    check(lsqnet_model_forward_f32(model_, get(), &shape, x.data(), y.data()));
+    check(lsqnet_model_forward_f32(used(), get(), &shape, x.data(), y.data()));
     finish(x.size(), y.size());
   }
   /** lsqnet_model_backward_f64; `dx` may be left out. */
   void backward(span<const double> dy, span<double> dx = span<double>()) {
     check_last(dy.size(), dx.data() == nullptr ? dx_ : dx.size());
-    check(lsqnet_model_backward_f64(model_, get(), dy.data(), dx.data()));
+    check(lsqnet_model_backward_f64(used(), get(), dy.data(), dx.data()));
   }
   /** lsqnet_model_backward_f32; `dx` may be left out. */
   void backward(span<const float> dy, span<float> dx = span<float>()) {
     check_last(dy.size(), dx.data() == nullptr ? dx_ : dx.size());
-    check(lsqnet_model_backward_f32(model_, get(), dy.data(), dx.data()));
+    check(lsqnet_model_backward_f32(used(), get(), dy.data(), dx.data()));
   }
   /** lsqnet_model_jvp_f64; an empty `dx` or `direction` stays. */
   void jvp(span<const double> dx, span<const double> direction, span<double> dy) {
     check_directions(dx, direction, dy);
-    check(lsqnet_model_jvp_f64(model_, get(), dx.data(), direction.data(), dy.data()));
+    check(lsqnet_model_jvp_f64(used(), get(), dx.data(), direction.data(), dy.data()));
   }
   /** lsqnet_model_jvp_f32; an empty `dx` or `direction` stays. */
   void jvp(span<const float> dx, span<const float> direction, span<float> dy) {
     check_directions(dx, direction, dy);
-    check(lsqnet_model_jvp_f32(model_, get(), dx.data(), direction.data(), dy.data()));
+    check(lsqnet_model_jvp_f32(used(), get(), dx.data(), direction.data(), dy.data()));
   }
   /** lsqnet_workspace_gradient_f64: empty before a backward pass; until the workspace's next use. */
   span<const double> gradient_f64() const noexcept { return of_weights(lsqnet_workspace_gradient_f64(get())); }
   /** lsqnet_workspace_gradient_f32. */
   span<const float> gradient_f32() const noexcept { return of_weights(lsqnet_workspace_gradient_f32(get())); }
   /** lsqnet_sgd_step of the workspace's model. */
-  void sgd_step(double rate) { check(lsqnet_sgd_step(model_, get(), rate)); }
+  void sgd_step(double rate) { check(lsqnet_sgd_step(used(), get(), rate)); }
   /** For calls of the C interface. */
   lsqnet_workspace *get() const noexcept { return handle_.get(); }
 
@@ -242,6 +244,7 @@ class workspace {
     return shape;
   }
   void start(const lsqnet_batch &s, std::size_t x, std::size_t y) {
+    used();
     finish(0, 0); /* until it has gone well */
     detail::check_size("x", x, detail::product(s.batch, s.rows, in_));
     detail::check_size("y", y, detail::product(s.batch, s.count, out_));
@@ -250,7 +253,12 @@ class workspace {
     dx_ = x;
     dy_ = y;
   }
+  lsqnet_model *used() const {
+    if (get() == nullptr) throw error(LSQNET_E_ARGUMENT, "the workspace was moved from");
+    return model_;
+  }
   void check_last(std::size_t dy, std::size_t dx) const {
+    used();
     if (dy_ == 0) throw error(LSQNET_E_ARGUMENT, "no forward pass that went well before it");
     detail::check_size("dy", dy, static_cast<int64_t>(dy_));
     detail::check_size("dx", dx, static_cast<int64_t>(dx_));
@@ -259,7 +267,7 @@ class workspace {
   void check_directions(const span<const T> &dx, const span<const T> &direction, const span<T> &dy) const {
     check_last(dy.size(), dx.data() == nullptr ? dx_ : dx.size());
     if (direction.data() != nullptr)
-      detail::check_size("direction", direction.size(), lsqnet_model_weight_count(model_));
+      detail::check_size("direction", direction.size(), lsqnet_model_weight_count(used()));
   }
   template <class T>
   span<const T> of_weights(const T *gradient) const noexcept {
@@ -279,7 +287,7 @@ struct prompt_shape {
   int64_t read;  /**< the row that is read */
   /** lsqnet_prompt_shape of `equations` and `unknowns`. */
   prompt_shape(const std::string &name, int64_t equations, int64_t unknowns) : rows(0), width(0), read(0) {
-    check(lsqnet_prompt_shape(name.c_str(), equations, unknowns, &rows, &width, &read));
+    check(lsqnet_prompt_shape(detail::c_text(name), equations, unknowns, &rows, &width, &read));
   }
 };
 
@@ -287,14 +295,14 @@ struct prompt_shape {
 inline void fill_prompt(const std::string &name, matrix<const double> a, span<const double> b, span<const double> x,
                         span<double> out) {
   detail::check_prompt(prompt_shape(name, a.rows(), a.columns()), a, b, x, out);
-  check(lsqnet_prompt_fill_f64(name.c_str(), a.rows(), a.columns(), a.data(), a.stride(), b.data(), x.data(),
+  check(lsqnet_prompt_fill_f64(detail::c_text(name), a.rows(), a.columns(), a.data(), a.stride(), b.data(), x.data(),
                                out.data()));
 }
 /** lsqnet_prompt_fill_f32 of A, b and x. */
 inline void fill_prompt(const std::string &name, matrix<const float> a, span<const float> b, span<const float> x,
                         span<float> out) {
   detail::check_prompt(prompt_shape(name, a.rows(), a.columns()), a, b, x, out);
-  check(lsqnet_prompt_fill_f32(name.c_str(), a.rows(), a.columns(), a.data(), a.stride(), b.data(), x.data(),
+  check(lsqnet_prompt_fill_f32(detail::c_text(name), a.rows(), a.columns(), a.data(), a.stride(), b.data(), x.data(),
                                out.data()));
 }
 /** lsqnet_prompt_name of all prompts. */
@@ -316,7 +324,7 @@ class task {
   template <class Draw>
   task(const context &in, const std::string &name, const lsqnet_task_shape &shape, Draw &draw) {
     lsqnet_task *made = nullptr;
-    check(lsqnet_task_create_custom(&made, in.get(), name.c_str(), &shape, call<Draw>, &draw));
+    check(lsqnet_task_create_custom(&made, in.get(), detail::c_text(name), &shape, call<Draw>, &draw));
     handle_.reset(made);
   }
   /** lsqnet_task_get_shape. */
@@ -370,7 +378,7 @@ class trainer {
   /** lsqnet_trainer_resume. */
   trainer(model &trained, const task &on, const lsqnet_train_options &options, const std::string &saved) {
     lsqnet_trainer *made = nullptr;
-    check(lsqnet_trainer_resume(&made, trained.get(), on.get(), &options, saved.c_str()));
+    check(lsqnet_trainer_resume(&made, trained.get(), on.get(), &options, detail::c_text(saved)));
     handle_.reset(made);
   }
   /** lsqnet_trainer_step. */
@@ -388,7 +396,7 @@ class trainer {
     check(lsqnet_trainer_run(get(), call<Callback>, &callback));
   }
   /** lsqnet_trainer_save. */
-  void save(const std::string &path) const { check(lsqnet_trainer_save(get(), path.c_str())); }
+  void save(const std::string &path) const { check(lsqnet_trainer_save(get(), detail::c_text(path))); }
   /** For calls of the C interface. */
   lsqnet_trainer *get() const noexcept { return handle_.get(); }
 
@@ -434,14 +442,20 @@ class state {
   detail::owner<lsqnet_state, lsqnet_state_destroy> handle_;
 };
 
-/** Has stop() asked between steps of a solve: true, or an exception, ends it. It must outlive the solvers with these
- *  options. */
+/** Has stop() asked between steps of a solve: true ends it, and so does an exception: the solve then throws
+ * lsqnet::error with the status and message that guard() makes of that. It must outlive the solvers with these options.
+ */
 template <class Stop>
 void stop_by(lsqnet_solver_options &options, Stop &stop) {
   options.stop_user = &stop;
   options.stop = [](void *user) -> int32_t {
-    bool said = false;
-    return guard([&] { said = (*static_cast<Stop *>(user))(); }) != LSQNET_OK || said;
+    detail::stopped() = nullptr;
+    try {
+      return (*static_cast<Stop *>(user))() ? 1 : 0;
+    } catch (...) {
+      detail::stopped() = std::current_exception();
+      return 1;
+    }
   };
 }
 
@@ -461,15 +475,17 @@ class solver {
   void solve(matrix<const double> a, matrix<const double> b, matrix<double> x,
              span<lsqnet_report> reports = span<lsqnet_report>()) {
     check_shapes(a, b, x);
-    check(lsqnet_solver_solve_f64(get(), a.rows(), a.columns(), b.columns(), a.data(), a.stride(), b.data(), b.stride(),
-                                  x.data(), x.stride(), sized(reports, b.columns())));
+    detail::check_solve(lsqnet_solver_solve_f64(get(), a.rows(), a.columns(), b.columns(), a.data(), a.stride(),
+                                                b.data(), b.stride(), x.data(), x.stride(),
+                                                sized(reports, b.columns())));
   }
   /** lsqnet_solver_solve_f32. */
   void solve(matrix<const float> a, matrix<const float> b, matrix<float> x,
              span<lsqnet_report> reports = span<lsqnet_report>()) {
     check_shapes(a, b, x);
-    check(lsqnet_solver_solve_f32(get(), a.rows(), a.columns(), b.columns(), a.data(), a.stride(), b.data(), b.stride(),
-                                  x.data(), x.stride(), sized(reports, b.columns())));
+    detail::check_solve(lsqnet_solver_solve_f32(get(), a.rows(), a.columns(), b.columns(), a.data(), a.stride(),
+                                                b.data(), b.stride(), x.data(), x.stride(),
+                                                sized(reports, b.columns())));
   }
   /** lsqnet_solver_solve_pair_f64: of A = a + a_low, B = b + b_low, of one shape each; an empty low part is zero. */
   void solve_pair(matrix<const double> a, matrix<const double> a_low, matrix<const double> b,
@@ -477,35 +493,35 @@ class solver {
     check_shapes(a, b, x);
     check_low("a_low", a, a_low);
     check_low("b_low", b, b_low);
-    check(lsqnet_solver_solve_pair_f64(get(), a.rows(), a.columns(), b.columns(), a.data(), a_low.data(), a.stride(),
-                                       b.data(), b_low.data(), b.stride(), x.data(), x.stride(),
-                                       sized(reports, b.columns())));
+    detail::check_solve(lsqnet_solver_solve_pair_f64(get(), a.rows(), a.columns(), b.columns(), a.data(), a_low.data(),
+                                                     a.stride(), b.data(), b_low.data(), b.stride(), x.data(),
+                                                     x.stride(), sized(reports, b.columns())));
   }
   /** lsqnet_solver_solve_batch_f64; `weights` may be left out. The arrays must be as long as `all` says. */
   void solve_batch(const lsqnet_problems &all, const double *a, const double *b, double *x,
                    span<lsqnet_report> reports = span<lsqnet_report>(), const double *weights = nullptr) {
-    check(lsqnet_solver_solve_batch_f64(get(), &all, a, b, weights, x, sized(reports, sides(all))));
+    detail::check_solve(lsqnet_solver_solve_batch_f64(get(), &all, a, b, weights, x, sized(reports, sides(all))));
   }
   /** lsqnet_solver_solve_batch_f32. */
   void solve_batch(const lsqnet_problems &all, const float *a, const float *b, float *x,
                    span<lsqnet_report> reports = span<lsqnet_report>(), const float *weights = nullptr) {
-    check(lsqnet_solver_solve_batch_f32(get(), &all, a, b, weights, x, sized(reports, sides(all))));
+    detail::check_solve(lsqnet_solver_solve_batch_f32(get(), &all, a, b, weights, x, sized(reports, sides(all))));
   }
   /** lsqnet_solver_solve_pointers_f64: all.count pointers each; `weights` may be left out. */
   void solve_pointers(const lsqnet_problems &all, span<const double *const> a, span<const double *const> b,
                       span<double *const> x, span<lsqnet_report> reports = span<lsqnet_report>(),
                       span<const double *const> weights = span<const double *const>()) {
     check_pointers(all, a.size(), b.size(), x.size(), weights.data() == nullptr ? x.size() : weights.size());
-    check(lsqnet_solver_solve_pointers_f64(get(), &all, a.data(), b.data(), weights.data(), x.data(),
-                                           sized(reports, sides(all))));
+    detail::check_solve(lsqnet_solver_solve_pointers_f64(get(), &all, a.data(), b.data(), weights.data(), x.data(),
+                                                         sized(reports, sides(all))));
   }
   /** lsqnet_solver_solve_pointers_f32 likewise. */
   void solve_pointers(const lsqnet_problems &all, span<const float *const> a, span<const float *const> b,
                       span<float *const> x, span<lsqnet_report> reports = span<lsqnet_report>(),
                       span<const float *const> weights = span<const float *const>()) {
     check_pointers(all, a.size(), b.size(), x.size(), weights.data() == nullptr ? x.size() : weights.size());
-    check(lsqnet_solver_solve_pointers_f32(get(), &all, a.data(), b.data(), weights.data(), x.data(),
-                                           sized(reports, sides(all))));
+    detail::check_solve(lsqnet_solver_solve_pointers_f32(get(), &all, a.data(), b.data(), weights.data(), x.data(),
+                                                         sized(reports, sides(all))));
   }
   /** lsqnet_solver_append_rows. */
   void append(state &to, matrix<const double> a, matrix<const double> b) {
@@ -524,7 +540,7 @@ class solver {
   /** lsqnet_solver_solve_state. */
   void solve(state &of, matrix<double> x, span<lsqnet_report> reports = span<lsqnet_report>()) {
     check_shape("x", x.rows(), x.columns(), of.unknowns(), of.sides());
-    check(lsqnet_solver_solve_state(get(), of.get(), x.data(), x.stride(), sized(reports, of.sides())));
+    detail::check_solve(lsqnet_solver_solve_state(get(), of.get(), x.data(), x.stride(), sized(reports, of.sides())));
   }
   /** lsqnet_solver_model_name: nullptr if the solver has a model of the caller's. */
   const char *model_name(int64_t n) const noexcept { return lsqnet_solver_model_name(get(), n); }

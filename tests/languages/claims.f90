@@ -26,6 +26,9 @@ program claims
   type(lsqnet_train_options) :: how
   character(20, c_char), target :: name
   real(c_double) :: a(3, 2), x(2), short(1)
+  integer(c_int32_t) :: statuses(12)
+  character(400) :: names
+  integer :: i
 
   call claim(lsqnet_context_create(context, c_null_ptr) == LSQNET_OK, "context")
   call claim(lsqnet_solver_create(solver, context, c_null_ptr, c_null_ptr) == LSQNET_OK, "solver")
@@ -33,6 +36,21 @@ program claims
   call claim(lsqnet_solve(solver, a, [3d0, 5d0, 7d0], x, report) == LSQNET_OK, "solve")
   call claim(all(abs(x - [1d0, 2d0]) < 1d-14) .and. report%rank == 2, "x is (1, 2)")
   call claim(lsqnet_solve(solver, a, [3d0, 5d0, 7d0], short, report) == LSQNET_E_SHAPE, "an x too short")
+  call claim(lsqnet_message() == "A is 3 x 2, b has 3 numbers and x 1: they must be m x n, m and n", lsqnet_message())
+  call claim(report%status == LSQNET_E_SHAPE .and. report%rank == 0 .and. abs(report%digits) < 1d-99, "its report")
+  call claim(lsqnet_solve(c_null_ptr, a, [3d0, 5d0, 7d0], x, report) == LSQNET_E_ARGUMENT, "no solver")
+  call claim(report%status == LSQNET_E_ARGUMENT .and. report%rank == 0 .and. report%stopped == 0, "its report")
+  call claim(lsqnet_solve(solver, a(:, :0), [3d0, 5d0, 7d0], x(:0), report) == LSQNET_E_SHAPE, "no unknowns")
+  call claim(report%status == LSQNET_E_SHAPE .and. report%iterations == 0, "its report")
+  statuses = [LSQNET_E_ARGUMENT, LSQNET_E_SHAPE, LSQNET_E_VERSION, LSQNET_E_MEMORY, LSQNET_E_IO, LSQNET_E_FORMAT, &
+    LSQNET_E_NOT_FINITE, LSQNET_E_NOT_CONVERGED, LSQNET_E_RANK, LSQNET_E_UNSUPPORTED, LSQNET_E_STOPPED, &
+    LSQNET_E_INTERNAL]
+  names = ""
+  do i = 1, size(statuses)
+    names = trim(names) // " " // text_after(lsqnet_name(statuses(i)), "LSQNET_E_")
+  end do
+  call claim(names == " ARGUMENT SHAPE VERSION MEMORY IO FORMAT NOT_FINITE NOT_CONVERGED RANK UNSUPPORTED STOPPED" // &
+    " INTERNAL", trim(names))
   call claim(lsqnet_solver_options_init(limits, int(c_sizeof(limits), c_int32_t)) == LSQNET_OK, "solver options")
   call claim(limits%corrections == 50 .and. .not. c_associated(limits%stop_user), "their defaults")
   limits%method = 1
@@ -74,6 +92,12 @@ program claims
   print '(a)', "lsqnet.f90: all claims hold"
 
 contains
+
+  function text_after(text, start) result(rest)
+    character(*), intent(in) :: text, start
+    character(:), allocatable :: rest
+    rest = text(index(text, start) + len(start):)
+  end function
 
   subroutine claim(holds, what)
     logical, intent(in) :: holds

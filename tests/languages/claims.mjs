@@ -84,5 +84,43 @@ assert.equal(losses.length, 10);
 
 solver.close();
 solver.close();
-fails(10, "NULL", () => solver.solve(Float64Array.of(1), Float64Array.of(1)));
+fails(10, "is closed", () => solver.solve(Float64Array.of(1), Float64Array.of(1)));
+const closed = [new Task(context, "identity"), new Model(context, { rows: 3, in_width: 2, out_width: 2 }), trainer()];
+for (const object of closed) object.close();
+for (const use of [() => closed[0].shape, () => closed[1].step, () => closed[1].save("x"), () => closed[2].step(),
+  () => closed[1].drawWeights(1, 1), () => closed[2].run()])
+  fails(10, "is closed", use);
+
+// what is in use is neither closed nor used
+const used = trainer();
+fails(10, "cannot be closed", () => used.run(() => used.close()));
+fails(10, "in use", () => used.run(() => used.step()));
+fails(10, "in use", () => used.run(() => used.run()));
+assert.equal(used.step().step, 4);
+
+// a stop ends a solve
+const problem = [Float64Array.of(1, 1, 1, 2, 1, 3), Float64Array.of(3, 5, 7)];
+for (const word of [true, 1, "yes"])
+  fails(51, "stopped by the caller", () => new Solver(context, null, { stop: () => word }).solve(...problem));
+let times = 0;
+const asking = new Solver(context, null, { stop: () => { times++; } });
+assert.deepEqual([...asking.solve(...problem).x], [1, 2]);
+assert.ok(times > 0);
+asking.close();
+const gone = new Solver(context, null, { stop() { throw new LsqnetError(30, "disk gone"); } });
+const disk = fails(30, "disk gone", () => gone.solve(...problem));
+assert.ok(disk.cause.message === "disk gone" && disk.report.stopped === 10);
+fails(51, "TypeError: no luck", () => new Solver(context, null, { stop() { throw new TypeError("no luck"); } })
+  .solve(...problem));
+const own = new Solver(context, null, { stop: () => own.solve(...problem) });
+fails(10, "in use", () => own.solve(...problem));
+const closing = new Solver(context, null, { stop: () => closing.close() });
+fails(10, "cannot be closed", () => closing.solve(...problem));
+closing.close();
+for (let i = 0; i < 9000; i++) new Solver(context, null, { stop: () => false }).close(); // callbacks are given back
+assert.throws(() => new Solver(context, null, { stop() {}, method: 77 }), LsqnetError);
+
+// the size of a struct is not the caller's
+assert.throws(() => new Solver(context, null, { size: 1e9 }), TypeError);
+assert.throws(() => new Model(context, { size: 112, rows: 3 }), TypeError);
 console.log("lsqnet.mjs: all claims hold");

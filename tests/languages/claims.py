@@ -1,6 +1,8 @@
 """What lsqnet.py promises."""
+import copy
 import ctypes
 import gc
+import pickle
 import threading
 import time
 import weakref
@@ -56,16 +58,10 @@ def every_layout_gives_the_same_answer_and_none_is_copied():
     wide[:, 1:4] = a
     doubled = np.zeros((24, 3))
     doubled[::2] = a
-    passed, original = [], lsqnet._pointer
-    lsqnet._pointer = lambda array: passed.append(array) or original(array)
-    try:
-        for same in (a, np.asfortranarray(a), wide[:, 1:4], doubled[::2]):
-            passed.clear()
-            got, report = solver.solve(same, b[:, 0])
-            assert np.allclose(got, x[:, 0], rtol=1e-14, atol=0) and report.rank == 3
-            assert np.shares_memory(passed[0], same) and np.shares_memory(passed[-1], got)
-    finally:
-        lsqnet._pointer = original
+    for same in (a, np.asfortranarray(a), wide[:, 1:4], doubled[::2]):
+        (got, report), passed = what_is_passed(lambda: solver.solve(same, b[:, 0]))
+        assert np.allclose(got, x[:, 0], rtol=1e-14, atol=0) and report.rank == 3
+        assert np.shares_memory(passed[0], same) and np.shares_memory(passed[-1], got)
     into = np.empty(3)
     assert solver.solve(a, b[:, 0], into)[0] is into and np.allclose(into, x[:, 0], rtol=1e-14)
     backwards, _ = solver.solve(a[::-1, ::-1], b[::-1, 0])  # no layout of BLAS' kind: copied
@@ -74,6 +70,61 @@ def every_layout_gives_the_same_answer_and_none_is_copied():
     assert narrow.dtype == np.float32 and np.allclose(narrow, x[:, 0], rtol=1e-5)
     integers, _ = solver.solve([[1, 1], [1, 2], [1, 3]], [3, 5, 7])
     assert np.allclose(integers, [1, 2], rtol=1e-15)
+
+
+def what_is_passed(body):
+    """The arrays whose addresses `body` hands over, and what it returns."""
+    passed, original = [], lsqnet._pointer
+    lsqnet._pointer = lambda array: passed.append(array) or original(array)
+    try:
+        return body(), passed
+    finally:
+        lsqnet._pointer = original
+
+
+def stacks_are_not_copied():
+    rng = np.random.default_rng(5)
+    a, b = rng.normal(size=(7, 6, 2)), rng.normal(size=(7, 6))
+    solver = lsqnet.Solver(context)
+    right, _ = solver.solve_many(a, b)
+    wide, sparse = np.zeros((14, 6, 5)), np.zeros((14, 6, 3))
+    wide[::2, :, 1:3], sparse[::2, :, 1] = a, b
+    columns = np.ascontiguousarray(a.swapaxes(1, 2)).swapaxes(1, 2)
+    interleaved = np.asfortranarray(a)  # neither rows nor columns are contiguous
+    for rows, sides, copied in ((a, b, ()), (wide[::2, :, 1:3], b, ()), (wide[::2, :, 1:3], sparse[::2, :, 1], ()),
+                                (columns, b, ()), (a, np.asfortranarray(b), ()), (a[::1], b, ()),
+                                (columns, sparse[::2, :, 1], (1,)), (interleaved, b, (0,)),
+                                (a[::-1][::-1], b, ()), (a[:, :, ::-1][:, :, ::-1], b, ())):
+        (x, _), passed = what_is_passed(lambda: solver.solve_many(rows, sides))
+        assert (x == right).all()
+        for place, original in enumerate((rows, sides)):
+            assert np.shares_memory(passed[place], original) == (place not in copied), (rows.strides, sides.strides)
+    (x, _), passed = what_is_passed(lambda: solver.solve_many(a[::-1], b[::-1]))
+    assert (x == right[::-1]).all()
+    same, _ = solver.solve_many(np.broadcast_to(a[0], a.shape), np.broadcast_to(b[0], b.shape))
+    assert (same == right[0]).all()
+    numbers = rng.normal(size=20)  # windows that overlap
+    windows = np.lib.stride_tricks.sliding_window_view(numbers, 6)[:, :, None]
+    (x, _), passed = what_is_passed(lambda: solver.solve_many(windows, np.ones((15, 6))))
+    assert np.shares_memory(passed[0], numbers)
+    assert np.allclose(x[:, 0], [window.sum() / (window @ window) for window in windows[:, :, 0]], rtol=1e-13)
+    assert solver.solve_many(a[:0], b[:0])[0].shape == (0, 2)
+    for lone in (a[:1], columns[:1]):
+        assert (solver.solve_many(lone, b[:1])[0] == right[:1]).all()
+
+
+def several_sides_of_a_matrix_by_columns():
+    rng = np.random.default_rng(6)
+    a, b = rng.normal(size=(12, 3)), rng.normal(size=(12, 2))
+    solver, by_columns, into = lsqnet.Solver(context), np.asfortranarray(a), np.empty((3, 2))
+    right, _ = solver.solve(a, b)
+    for sides, copied in ((b, True), (np.asfortranarray(b), False)):
+        (x, reports), passed = what_is_passed(lambda: solver.solve(by_columns, sides, into))
+        assert x is into and np.allclose(x, right, rtol=1e-14, atol=0) and [r.rank for r in reports] == [3, 3]
+        assert np.shares_memory(passed[0], by_columns) and np.shares_memory(passed[1], sides) != copied
+    into[:] = 7
+    fails(42, "rank", lambda: solver.solve(np.ones((12, 3), order="F"), b, into))
+    assert (into == 7).all()
 
 
 def many_and_streams():
@@ -215,8 +266,14 @@ def what_a_callback_raises_ends_the_call():
     assert isinstance(fails(51, "KeyboardInterrupt", lambda: trainer().run(interrupt)).__cause__, KeyboardInterrupt)
     fails(51, "ZeroDivisionError", lambda: trainer(lambda *_: 1 / 0).step())
     stopping = lsqnet.Solver(context, stop=lambda: 1 / 0)
-    error = fails(51, "stopped by the caller", lambda: stopping.solve(np.eye(3), np.ones(3)))
-    assert isinstance(error.__cause__, ZeroDivisionError)
+    error = fails(51, "ZeroDivisionError: division", lambda: stopping.solve(np.eye(3), np.ones(3)))
+    assert isinstance(error.__cause__, ZeroDivisionError) and error.reports[0].stopped == 10
+
+    def gone():
+        raise lsqnet.Error(30, "disk gone")
+    stopping = lsqnet.Solver(context, stop=gone)
+    fails(30, "disk gone", lambda: stopping.solve(np.eye(3), np.ones((3, 2))))
+    fails(30, "disk gone", lambda: stopping.solve_many(np.eye(3)[None], np.ones((1, 3))))
 
 
 class Mute(Exception):
@@ -233,8 +290,7 @@ def whatever_a_callback_raises_ends_the_call():
         assert fails(51, words, lambda: own_trainer().run(throw)).__cause__ is odd
         assert fails(51, words, lambda: own_trainer(throw).step()).__cause__ is odd
         stopping = lsqnet.Solver(context, stop=throw)
-        error = fails(51, "stopped by the caller", lambda: stopping.solve(np.eye(3), np.ones(3)))
-        assert error.__cause__ is odd
+        assert fails(51, words, lambda: stopping.solve(np.eye(3), np.ones(3))).__cause__ is odd
 
 
 def what_is_in_use_is_not_closed():
@@ -242,9 +298,119 @@ def what_is_in_use_is_not_closed():
     fails(10, "under way", lambda: running.run(lambda progress: running.close()))
     assert running.step().step == 2
     solver = lsqnet.Solver(context, stop=lambda: solver.close())
-    error = fails(51, "stopped by the caller", lambda: solver.solve(np.eye(3), np.ones(3)))
+    error = fails(10, "under way", lambda: solver.solve(np.eye(3), np.ones(3)))
     assert "under way" in str(error.__cause__)
     solver.close()
+
+
+def objects_of_another_kind_are_refused():
+    model, task, solver = small_model(), lsqnet.Task(context, "identity"), lsqnet.Solver(context)
+    for use in (lambda: lsqnet.Solver("x"), lambda: lsqnet.Model(7, rows=3), lambda: lsqnet.Solver(model),
+                lambda: lsqnet.Trainer(model, context), lambda: lsqnet.Trainer(task, model),
+                lambda: lsqnet.State(context, context, 2), lambda: lsqnet.State(solver, solver, 2),
+                lambda: lsqnet.Solver(context, "model.safetensors"), lambda: lsqnet.Workspace(task),
+                lambda: lsqnet.Model.load(model, "none"), lambda: lsqnet.Task(solver, "identity"),
+                lambda: lsqnet.Task(context, 7), lambda: lsqnet.Task.custom(context, 7, print),
+                lambda: lsqnet.Task.custom(7, "own", print), lambda: small_model(mixer=7),
+                lambda: lsqnet.Context(allocate=7), lambda: small_model(rows="3"), lambda: small_model(seed=1.5)):
+        refuses(use, TypeError)
+    try:
+        lsqnet.Solver(context, context)
+    except TypeError as error:
+        assert "Context object" in str(error) and "a Model is wanted" in str(error), error
+
+
+def handles_are_not_copied():
+    for handle in (context, small_model(), lsqnet.Solver(context), own_trainer()):
+        for use in (copy.copy, copy.deepcopy, pickle.dumps):
+            refuses(lambda: use(handle), TypeError)
+
+
+def sizes_and_integers_are_not_the_callers_to_break():
+    for struct in (lsqnet.SolverOptions, lsqnet.ModelOptions, lsqnet.Report):
+        refuses(lambda: struct(size=200), TypeError)
+    refuses(lambda: lsqnet.Solver(context, size=112), TypeError)
+    for use in (lambda: lsqnet.Solver(context, method=1 << 32), lambda: small_model(seed=-1),
+                lambda: small_model(bias=1 << 31), lambda: lsqnet.TrainOptions(steps=1 << 63),
+                lambda: small_model().draw_weights(1 << 64, 1),
+                lambda: lsqnet.State(context, lsqnet.Solver(context), 1 << 64)):
+        refuses(use, OverflowError)
+    assert lsqnet.ModelOptions(seed=(1 << 64) - 1, rows=np.int8(3)).seed == (1 << 64) - 1
+
+
+def texts_outlive_the_model():
+    model = lsqnet.Model(context, rows=3, in_width=3, out_width=1, width=4, layers=1, mixer="identity")
+    lsqnet._call("model_set_step", model, ctypes.byref(
+        lsqnet.ModelStep(output=1, rows=2, dim=1, task="explicit_gradient", prompt="split")))
+    step, options = model.step, model.options
+    for struct, name in ((step, "task"), (step, "prompt"), (options, "mixer")):
+        place = ctypes.c_void_p.from_buffer(struct, getattr(type(struct), name).offset).value
+        held = [ctypes.cast(ctypes.c_char_p(text), ctypes.c_void_p).value for text in struct._objects.values()]
+        assert place in held, name
+    model.close()
+    assert (step.task, step.prompt, options.mixer) == (b"explicit_gradient", b"split", b"identity")
+
+
+def rows_of_another_shape_are_refused():
+    solver = lsqnet.Solver(context)
+    one, two = lsqnet.State(context, solver, 2), lsqnet.State(context, solver, 2, k=2)
+    a = np.ones((4, 2))
+    for state, rows, sides in ((one, a.T, np.ones(4)), (one, np.ones(8), np.ones(4)), (one, a, np.ones((1, 4))),
+                               (one, a[None], np.ones((1, 4))), (two, a, np.ones((2, 4))), (two, a, np.ones(8)),
+                               (two, a[0], np.ones((2, 1))), (one, a, 1.0), (one, a[0], [1, 2]), (one, 1.0, 1.0)):
+        for use in (state.append, state.remove):
+            refuses(lambda: use(rows, sides))
+    two.append(a[0], [1, 2])
+    one.append(a, np.ones((4, 1)))
+
+
+def what_is_in_use_is_not_used():
+    solver = lsqnet.Solver(context, stop=lambda: solver.solve(np.eye(3), np.ones(3)))
+    error = fails(10, "in use", lambda: solver.solve(np.eye(3), np.ones(3)))
+    assert "the solver is in use" in str(error.__cause__)
+    running = own_trainer(steps=4)
+    fails(10, "the trainer is in use", lambda: running.run(lambda progress: running.step()))
+    assert running.step().step == 2
+    inside, go_on = threading.Event(), threading.Event()
+
+    def wait(*_):
+        inside.set()
+        go_on.wait(60)
+
+    def during(long, uses):
+        inside.clear(), go_on.clear()
+        thread = threading.Thread(target=long)
+        thread.start()
+        assert inside.wait(60)
+        for noun, use in uses:
+            fails(10, f"the {noun} is in use", use)
+        go_on.set()
+        thread.join()
+
+    slow = lsqnet.Solver(context, stop=wait)
+    a, b = np.eye(3, 2), np.ones(3)
+    state = lsqnet.State(context, slow, 2)
+    state.append(a, b)
+    uses = [("solver", lambda: slow.solve(a, b)), ("solver", lambda: slow.solve_many(a[None], b[None])),
+            ("solver", lambda: state.append(a, b))]
+    during(lambda: slow.solve(a, b), uses)
+    other = lsqnet.Solver(context)
+    during(state.solve, uses + [("solver", state.solve), ("state", lambda: lsqnet._call(
+        "solver_solve_state", other, state, ctypes.c_void_p(), 1, ctypes.c_void_p()))])
+
+    class Waiting(Failing):
+        name = "waiting"
+
+        def forward(self, *arguments):
+            wait()
+            super().forward(*arguments)
+    context.register_mixer(Waiting)
+    space = lsqnet.Workspace(small_model("waiting"))
+    x, got = np.ones((1, 3, 2)), []
+    during(lambda: got.append(space.forward(x)), [("workspace", lambda: space.forward(x[:, :, :1])),
+                                                  ("workspace", lambda: space.backward(x)),
+                                                  ("workspace", lambda: space.sgd_step(1.0))])
+    assert (space.forward(x) == got[0]).all() and np.isfinite(space.backward(x)).all()
 
 
 class Failing(lsqnet.Mixer):
@@ -410,11 +576,14 @@ def what_is_closed_is_not_there():
 
 
 for claim in (structs_have_the_library_s_sizes, every_layout_gives_the_same_answer_and_none_is_copied, many_and_streams,
+              stacks_are_not_copied, several_sides_of_a_matrix_by_columns,
               errors_are_exceptions_with_the_library_s_message, what_is_known_of_an_unsolved_problem_is_told,
               what_would_be_lost_is_refused, passes_take_what_fits_and_in_order,
               fields_of_structured_arrays_are_copied, a_progress_callback_s_word_is_not_asked_for,
               what_a_callback_raises_ends_the_call, whatever_a_callback_raises_ends_the_call,
-              what_is_in_use_is_not_closed, a_mixer_that_raises_ends_the_call_and_nothing_else,
+              what_is_in_use_is_not_closed, what_is_in_use_is_not_used, objects_of_another_kind_are_refused,
+              handles_are_not_copied, sizes_and_integers_are_not_the_callers_to_break, texts_outlive_the_model,
+              rows_of_another_shape_are_refused, a_mixer_that_raises_ends_the_call_and_nothing_else,
               threads_may_call_a_mixer, threads_keep_what_they_raise_apart, objects_may_go_in_any_order,
               what_is_made_of_others_keeps_them, what_is_closed_is_not_there):
     claim()

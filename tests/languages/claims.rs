@@ -48,6 +48,46 @@ fn main() {
         assert!(unsolved.error.status == lsqnet::E_NOT_CONVERGED && report.status == lsqnet::E_NOT_CONVERGED);
         assert!(x.iter().all(|value| value.abs() > 0.1 && value.abs() < 10.0), "{:?} {:?}", x, report);
     }
+    // a stop ends a solve, by its word or with its error
+    let (a, b) = ([1.0, 1.0, 1.0, 2.0, 1.0, 3.0], [3.0, 5.0, 7.0]);
+    let stops: [(fn() -> lsqnet::Result<bool>, i32, &str); 4] = [
+        (|| Ok(true), lsqnet::E_STOPPED, "stopped by the caller"),
+        (|| Err(Error { status: lsqnet::E_IO, message: "disk gone".to_string() }), lsqnet::E_IO, "disk gone"),
+        (|| Err(Error { status: 0, message: "no luck".to_string() }), lsqnet::E_STOPPED, "no luck"),
+        (|| panic!("no luck"), lsqnet::E_STOPPED, "the callback panicked: no luck"),
+    ];
+    std::panic::set_hook(Box::new(|_| ()));
+    for (stop, status, words) in stops {
+        let mut ended = Solver::stopped_by(&context, None, &SolverOptions::default(), stop).unwrap();
+        let unsolved = ended.solve(&a, &b).unwrap_err();
+        assert!(unsolved.error.status == status && unsolved.error.message == words, "{}", unsolved);
+        assert!(unsolved.report.unwrap().stopped == 10 && unsolved.x.is_none());
+    }
+    let asked = std::rc::Rc::new(std::cell::Cell::new(0));
+    let count = asked.clone();
+    let stop = move || {
+        count.set(count.get() + 1);
+        Ok(false)
+    };
+    let mut going_on = Solver::stopped_by(&context, None, &SolverOptions::default(), stop).unwrap();
+    assert!(going_on.solve(&a, &b).unwrap().0 == [1.0, 2.0] && asked.get() > 0);
+    drop(going_on);
+    assert!(std::rc::Rc::strong_count(&asked) == 1); // the closure went with its solver
+
+    // no other size than the struct's own
+    let _: lsqnet::Size<SolverOptions> = SolverOptions { ridge: 1.0, ..Default::default() }.size;
+    let statuses = [
+        lsqnet::E_ARGUMENT, lsqnet::E_SHAPE, lsqnet::E_VERSION, lsqnet::E_MEMORY, lsqnet::E_IO, lsqnet::E_FORMAT,
+        lsqnet::E_NOT_FINITE, lsqnet::E_NOT_CONVERGED, lsqnet::E_RANK, lsqnet::E_UNSUPPORTED, lsqnet::E_STOPPED,
+        lsqnet::E_INTERNAL,
+    ];
+    let named = |status: &i32| Error { status: *status, message: String::new() }.name();
+    let names: Vec<String> = statuses.iter().map(named).collect();
+    assert!(
+        names.join(" ").replace("LSQNET_E_", "")
+            == "ARGUMENT SHAPE VERSION MEMORY IO FORMAT NOT_FINITE NOT_CONVERGED RANK UNSUPPORTED STOPPED INTERNAL"
+    );
+
     let error = Model::load(&context, "no\0such").unwrap_err();
     assert!(error.name() == "LSQNET_E_ARGUMENT", "{}", error);
 

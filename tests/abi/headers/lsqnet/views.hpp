@@ -165,6 +165,27 @@ struct defaults : T {
   defaults() : T() { check(init(this, sizeof(T))); }
 };
 
+/* What a solver's stop has thrown, on this thread, in its last solve. */
+inline std::exception_ptr &stopped() noexcept {
+  static thread_local std::exception_ptr thrown;
+  return thrown;
+}
+
+/* check() of a solve's status, in whose place comes what has been made of an exception that ended it. */
+inline void check_solve(lsqnet_status status) {
+  std::exception_ptr thrown;
+  thrown.swap(stopped());
+  if (status == LSQNET_E_STOPPED && thrown) check(guard([&] { std::rethrow_exception(thrown); }));
+  check(status);
+}
+
+/* A text as C has it; one that C would cut is refused. */
+inline const char *c_text(const std::string &text) {
+  if (text.find('\0') != std::string::npos)
+    throw error(LSQNET_E_ARGUMENT, std::string("a NUL after \"") + text.c_str() + "\"");
+  return text.c_str();
+}
+
 template <class T>
 T sized() noexcept {
   T value = T();
