@@ -105,6 +105,7 @@ static void *load_and_destroy(void *argument) {
       faults++;
     if (lsqnet_model_clone(&copy, shared.model) != LSQNET_OK) faults++;
     if (lsqnet_workspace_create(&workspace, shared.model) != LSQNET_OK) faults++;
+    lsqnet_model_destroy(loaded);
     if (lsqnet_model_load_memory(&loaded, shared.context, shared.file.bytes, 7, NULL) != LSQNET_E_FORMAT) faults++;
     if (strstr(lsqnet_last_message(), "7 bytes") == NULL) faults++; /* this thread's */
     lsqnet_workspace_destroy(workspace);
@@ -178,6 +179,18 @@ static int use_objects_in_child(lsqnet_solver *solver) {
   lsqnet_context_destroy(shared.context);
   return code;
 }
+
+/* AddressSanitizer's own allocator may be left locked in a child of a process with threads. */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define OWN_ALLOCATOR
+#endif
+#endif
+#if defined __SANITIZE_ADDRESS__ || defined OWN_ALLOCATOR
+enum { MAY_FORK = 0 };
+#else
+enum { MAY_FORK = 1 };
+#endif
 
 START_TEST(a_child_of_a_threaded_process_goes_on) {
   pthread_t thread;
@@ -287,7 +300,7 @@ int main(void) {
   TCase *each = tcase_create("each");
   tcase_set_timeout(each, 120);
   tcase_add_test(each, sixteen_threads_share_a_model_while_others_load_and_destroy);
-  tcase_add_test(each, a_child_of_a_threaded_process_goes_on);
+  if (MAY_FORK) tcase_add_test(each, a_child_of_a_threaded_process_goes_on);
   tcase_add_test(each, a_solve_is_stopped_from_another_thread);
   tcase_add_test(each, training_is_stopped_from_another_thread_and_goes_on);
   suite_add_tcase(suite, each);
