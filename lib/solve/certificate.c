@@ -6,9 +6,7 @@
 #include "kernels/compensated.h"
 #include "solve/solver.h"
 
-static const double PAIR_ROUNDING = 0x1p-102;   /* of sums in twice the precision, with room for their length */
-static const double TRIPLE_ROUNDING = 0x1p-150; /* of those that lsq_gradient takes */
-static const double UNDERFLOW = 0x1p-1060;      /* of products */
+static const double TRIPLE_ROUNDING = 0x1p-150; /* of the sums that lsq_gradient takes */
 
 /* To the digits of the caller's number type: a certificate is about the answer that is handed out. */
 static void round_answer(const lsq_problem *p, double *x) {
@@ -49,7 +47,7 @@ static double terms_of_row(const lsq_problem *p, const double *b, const double *
     sum += fabs(p->A[i * p->n + j] * x[j]);
     any |= p->A[i * p->n + j] != 0.0 && x[j] != 0.0;
   }
-  return PAIR_ROUNDING * sum + (any ? UNDERFLOW : 0.0);
+  return LSQ_PAIR_ROUNDING * sum + (any ? LSQ_UNDERFLOW : 0.0);
 }
 
 /* Of component j, row by row: what does not meet it does not count, however large. */
@@ -76,10 +74,10 @@ void lsq_uncertainty(const lsq_problem *p, const double *b, const double *x, con
   const double data = p->norm_A * lsq_norm(p->n, x) + lsq_norm(p->m, b), gradient = p->norm_A * residual_norm;
   const double inverse = p->factor != NULL ? p->factor->inverse_norm : 1.0 / sqrt(p->op->smallest);
   const int full = p->factor != NULL && p->factor->rank == p->n;
-  const double of_gradient = p->rounded ? PAIR_ROUNDING : TRIPLE_ROUNDING;
+  const double of_gradient = p->rounded ? LSQ_PAIR_ROUNDING : TRIPLE_ROUNDING;
   for (int64_t j = 0; j < p->n; j++) {
     const double row = full ? p->factor->inverse_rows[j] : inverse;
-    uncertain[j] = row * (PAIR_ROUNDING * data + of_gradient * inverse * gradient);
+    uncertain[j] = row * (LSQ_PAIR_ROUNDING * data + of_gradient * inverse * gradient);
     if (full && !(uncertain[j] <= 0x1p-10 * p->solver->precision * fabs(x[j])))
       uncertain[j] = fmin(uncertain[j], componentwise(p, b, x, r, of_gradient, j));
   }

@@ -226,7 +226,7 @@ lsqnet_status lsq_correct(const lsq_problem *problem, const double *g, const dou
                           int64_t *iterations);
 
 /* Refines x (n), from zero, for right-hand side b + b_low at unit scale; r, r_low (m) and vectors (6 n) are for its
- use. Fills the report but for model_calls, condition and rank. */
+ * use. Fills the report but for model_calls, condition and rank. */
 lsqnet_status lsq_refine(const lsq_problem *problem, const double *b, const double *b_low, double *x, double *r,
                          double *r_low, double *vectors, lsqnet_report *report);
 
@@ -241,6 +241,9 @@ void lsq_certify(const lsq_problem *problem, const double *b, const double *b_lo
  * A'r, the low parts behind it, as lsq_certify leaves it in `vectors`; part (n). */
 void lsq_sharpen_backward_error(const lsq_problem *problem, const double *x, const double *gradient, double *part,
                                 lsqnet_report *report);
+
+#define LSQ_PAIR_ROUNDING 0x1p-102  /* of sums in twice the precision, with room for their length */
+#define LSQ_UNDERFLOW     0x1p-1060 /* of products */
 
 /* uncertain (n): what the roundings of compensated sums may have left wrong in the components of a refined x, of which
  * r (m) is the residual. */

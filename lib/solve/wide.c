@@ -11,8 +11,6 @@
 #include "kernels/compensated.h"
 #include "kernels/pair.h"
 
-static const double PAIR_ROUNDING = 0x1p-102, UNDERFLOW = 0x1p-1060; /* as in certificate.c */
-
 /* Row i of A, whose columns are at unit size, as column i of W. */
 static void take_row(const lsq_problem *p, lsq_wide *w, int64_t i) {
   const int64_t m = w->m, n = w->n;
@@ -88,14 +86,14 @@ static void bound_roundings(const lsq_problem *p, const lsq_wide *w, const doubl
   for (int64_t i = 0; i < w->m; i++) {
     sizes[i] = fabs(w->c[i]);
     for (int64_t j = 0; j < w->n; j++) sizes[i] += fabs(w->W[j * w->m + i] * x[j]);
-    if (sizes[i] > 0.0) sizes[i] += UNDERFLOW / PAIR_ROUNDING;
+    if (sizes[i] > 0.0) sizes[i] += LSQ_UNDERFLOW / LSQ_PAIR_ROUNDING;
   }
   for (int64_t j = 0; j < w->n; j++) {
     double terms = 0.0, equations = w->lengths[j] * w->factor.inverse_norm * size;
     for (int64_t i = 0; i < w->m; i++) terms += fabs(w->W[j * w->m + i] * w->y[i]);
-    if (!(PAIR_ROUNDING * equations <= 0x1p-10 * p->solver->precision * fabs(x[j])))
+    if (!(LSQ_PAIR_ROUNDING * equations <= 0x1p-10 * p->solver->precision * fabs(x[j])))
       equations = fmin(equations, componentwise(w, sizes, row, j));
-    uncertain[j] = PAIR_ROUNDING * (equations + terms);
+    uncertain[j] = LSQ_PAIR_ROUNDING * (equations + terms);
   }
 }
 
