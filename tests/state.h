@@ -102,6 +102,9 @@ static inline void check_answer(const problem *from, problem *truth, const lsqne
     for (int64_t j = 0; j < truth->n; j++) size += column_norm(truth, j) * quad_abs(truth->x[j * truth->ldx + l]);
     ck_assert_msg(fabs(reports[l].residual_norm - residual) <= 1e-6 * residual + 1e-13 * (double)size,
                   "residual norm %g, not %g, beside %g", reports[l].residual_norm, residual, (double)size);
+    /* too large by what has been forgotten, too small by what rounding x makes */
+    ck_assert_msg(reports[l].residual_norm >= (1 - 1e-6) * residual - DBL_EPSILON * (double)size,
+                  "residual norm %g, below %g, beside %g", reports[l].residual_norm, residual, (double)size);
     /* columns are at unit size by powers of two that the number of rows has a say in, and a factor has fewer rows */
     if (residual > 1e-6 * (double)size)
       ck_assert_msg((error <= 3 * bounds.simple && error >= bounds.simple / 3) ||

@@ -247,6 +247,35 @@ START_TEST(what_large_rows_leave_behind_is_told_or_repaired) {
 }
 END_TEST
 
+/* What cannot be seen any more of a small residual counts on top of what can. */
+START_TEST(a_residual_is_never_told_too_small) {
+  lsqnet_solver *solver = solver_on(context, shipped, NULL);
+  for (uint64_t seed = 0; seed < (quick() ? 100 : 2000); seed++) {
+    lsqnet_state *state = plain_state(4, 1);
+    problem all = problem_normal(20, 4, 1, 0, seed);
+    lsqnet_report report;
+    for (int64_t i = 0; i < 20; i++) {
+      const double noise = all.b[i] * pow(10, -2 - (double)(seed % 11));
+      all.b[i] = all.a[i * 4] + 2 * all.a[i * 4 + 1] - all.a[i * 4 + 2] + 3 * all.a[i * 4 + 3] + noise;
+    }
+    for (int64_t j = 0; j < 4; j++) all.a[19 * 4 + j] *= pow(10, (double)(seed % 5));
+    ck_assert_int_eq(append(solver, state, &all, 0, 20), LSQNET_OK);
+    ck_assert_int_eq(removed(solver, state, &all, 19, 1), LSQNET_OK);
+    problem rest = part_of(&all, 0, 19, 1, 0);
+    if (solve(solver, state, &all, &report) == LSQNET_OK) {
+      memcpy(rest.x, all.x, 4 * sizeof *rest.x);
+      const double residual = error_bounds_of(&rest, 0).residual;
+      ck_assert_msg(report.residual_norm >= (1 - 1e-6) * residual, "seed %d: residual norm %g, below %g", (int)seed,
+                    report.residual_norm, residual);
+    }
+    problem_free(&rest);
+    problem_free(&all);
+    lsqnet_state_destroy(state);
+  }
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
 START_TEST(a_long_stream_keeps_its_digits) {
   const int64_t n = 5, window = 20, rounds_of = quick() ? 2000 : 100000;
   lsqnet_solver *solver = solver_on(context, shipped, NULL);
@@ -375,6 +404,7 @@ int main(void) {
   tcase_add_loop_test(go, any_rows_may_leave_in_any_order, 0, 2);
   tcase_add_test(go, a_state_that_all_rows_have_left_is_as_new);
   tcase_add_loop_test(drift, what_large_rows_leave_behind_is_told_or_repaired, 0, 2);
+  tcase_add_test(drift, a_residual_is_never_told_too_small);
   tcase_add_test(drift, a_long_stream_keeps_its_digits);
   tcase_add_loop_test(fade, rows_fade, 0, 2);
   tcase_add_loop_test(fade, a_ridge_holds_for_states, 0, 2);
