@@ -6,6 +6,7 @@
 
 #include "counting_allocator.h"
 #include "memory_file.h"
+#include "sanitizer.h"
 
 enum { MOST_M = 24, MOST_N = 8, MOST_COUNT = 32, SHAPES = 997 };
 
@@ -75,7 +76,9 @@ START_TEST(memory_stays_flat) {
          (long long)allocator.calls - calls, 10 * SHAPES / 2, resident_pages() - pages);
   fflush(stdout);
   ck_assert_int_eq(allocator.live, live);
-  ck_assert_msg(resident_pages() - pages <= 64, "%ld pages more", resident_pages() - pages);
+  /* stack frames are not used again at once there */
+  if (!UNDER_ADDRESS_SANITIZER)
+    ck_assert_msg(resident_pages() - pages <= 64, "%ld pages more", resident_pages() - pages);
   lsqnet_solver_destroy(solver);
   lsqnet_context_destroy(context);
   ck_assert_int_eq(allocator.live, 0);
