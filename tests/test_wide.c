@@ -136,6 +136,21 @@ START_TEST(data_in_pairs_keep_their_low_parts) {
 }
 END_TEST
 
+/* x is 3 though b is near the least number and other entries are not: at unit scale x would overflow. */
+START_TEST(equations_of_very_different_size_are_solved) {
+  static const double a[6] = {1, 0, 1, 0, 0, 0x1p-1060}, b[2] = {0x1p-1060, 0x3p-1060}, too_large[2] = {1, 1};
+  double x[3] = {0};
+  lsqnet_report report = {.size = sizeof report};
+  lsqnet_solver *solver = least_norm_solver(1);
+  ck_assert_int_eq(lsqnet_solver_solve_f64(solver, 2, 3, 1, a, 3, b, 1, x, 1, &report), LSQNET_OK);
+  ck_assert(x[0] == -3 && x[1] == 0 && x[2] == 3);
+  ck_assert(report.backward_error >= 0 && report.backward_error <= DBL_EPSILON && report.digits >= 15);
+  ck_assert_int_eq(lsqnet_solver_solve_f64(solver, 2, 3, 1, a, 3, too_large, 1, x, 1, &report), LSQNET_E_NOT_FINITE);
+  ck_assert(report.backward_error >= 0 && report.residual_norm >= 0 && report.digits == 0);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
 int main(void) {
   TCase *claims = tcase_create("claims");
   Suite *suite = suite_create("wide problems");
@@ -146,6 +161,7 @@ int main(void) {
   tcase_add_loop_test(claims, digits_never_flatter, 0, 2 * KINDS);
   tcase_add_test(claims, a_wrong_model_is_found_out);
   tcase_add_test(claims, data_in_pairs_keep_their_low_parts);
+  tcase_add_test(claims, equations_of_very_different_size_are_solved);
   suite_add_tcase(suite, claims);
   srunner_run_all(runner, CK_NORMAL);
   int failed = srunner_ntests_failed(runner);

@@ -6,6 +6,8 @@
 #include "solve/solver.h"
 #include "solve/wide.h"
 
+enum { SMALLER = 512 }; /* powers of two */
+
 /* All arrays of one call of lsq_solve, cut from solver->memory. */
 typedef struct {
   double *A, *A_low, *b, *b_low, *r, *r_low, *x, *scale, *unscale, *vectors, *work, *exact, *lanczos;
@@ -276,11 +278,10 @@ static void hand_out(const lsq_problem *p, const lsq_data *data, int64_t column,
   report->residual_norm = ldexp(report->residual_norm, exponent);
 }
 
-/* One right-hand side, from the caller's column of B to its column of X. */
-static lsqnet_status solve_column(const lsq_problem *p, const lsq_data *data, int64_t column, arrays *a,
-                                  int contradiction, double *X, int64_t ldx, lsqnet_report *report) {
+/* An answer at unit scale, for a right-hand side times 2^-exponent, and its certificate. */
+static lsqnet_status answer(const lsq_problem *p, const lsq_data *data, int64_t column, int exponent, arrays *a,
+                            int contradiction, lsqnet_report *report) {
   lsqnet_status st = LSQNET_OK;
-  const int exponent = lsq_scale_exponent(data->m, data->B + column, data->ldb);
   lsq_scale_copy(data->m, data->B + column, data->ldb, -exponent, a->b, 1);
   if (a->b_low != NULL) lsq_scale_copy(data->m, data->B_low + column, data->ldb, -exponent, a->b_low, 1);
   memset(a->x, 0, (size_t)data->n * sizeof(double));
@@ -298,7 +299,25 @@ static lsqnet_status solve_column(const lsq_problem *p, const lsq_data *data, in
     LSQ_TRY(lsq_refine(p, a->b, a->b_low, a->x, a->r, a->r_low, a->vectors, report));
   }
   if (report->status != LSQNET_OK && p->solver->options.lapack_fallback) LSQ_TRY(fall_back(p, a, report));
+done:
+  return st;
+}
+
+/* One right-hand side, from the caller's column of B to its column of X. Where rows are of very different size, an
+ * answer that is a number may be none at unit scale; then the right-hand side is made smaller. */
+static lsqnet_status solve_column(const lsq_problem *p, const lsq_data *data, int64_t column, arrays *a,
+                                  int contradiction, double *X, int64_t ldx, lsqnet_report *report) {
+  lsqnet_status st = LSQNET_OK;
+  const lsqnet_report before = *report;
+  int exponent = lsq_scale_exponent(data->m, data->B + column, data->ldb);
+  LSQ_TRY(answer(p, data, column, exponent, a, contradiction, report));
+  if (!isfinite(lsq_norm(data->n, a->x))) {
+    *report = before;
+    exponent += SMALLER;
+    LSQ_TRY(answer(p, data, column, exponent, a, contradiction, report));
+  }
   hand_out(p, data, column, exponent, a, X, ldx, report);
+  if (isnan(report->backward_error)) report->backward_error = report->residual_norm = INFINITY;
 done:
   return st;
 }
