@@ -83,7 +83,9 @@ lsqnet_status lsqnet_solver_append_rows(lsqnet_solver *solver, lsqnet_state *sta
   lsqnet_status st = LSQNET_OK;
   LSQ_TRY(check_rows(solver, state, rows, lda, ldb));
   if (a == NULL || b == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "%s is NULL", a == NULL ? "a" : "b");
-  LSQ_TRY(lsq_state_append(state, rows, a, lda, b, ldb));
+  LSQ_TRY(lsq_use_alone(&state->users, "state"));
+  st = lsq_state_append(state, rows, a, lda, b, ldb);
+  lsq_leave(&state->users);
 done:
   return st;
 }
@@ -94,20 +96,18 @@ lsqnet_status lsqnet_solver_remove_rows(lsqnet_solver *solver, lsqnet_state *sta
   if ((a == NULL) != (b == NULL)) return lsq_fail(LSQNET_E_ARGUMENT, "one of a and b is NULL: both, or none");
   LSQ_TRY(check_rows(solver, state, rows, a == NULL && state != NULL ? state->options.n : lda,
                      b == NULL && state != NULL ? state->options.k : ldb));
-  LSQ_TRY(lsq_state_remove(state, rows, a, lda, b, ldb));
+  LSQ_TRY(lsq_use_alone(&state->users, "state"));
+  st = lsq_state_remove(state, rows, a, lda, b, ldb);
+  lsq_leave(&state->users);
 done:
   return st;
 }
 
-lsqnet_status lsqnet_solver_solve_state(lsqnet_solver *solver, lsqnet_state *state, double *x, int64_t ldx,
-                                        lsqnet_report *reports) {
+/* Both are the caller's alone. */
+static lsqnet_status solve(lsqnet_solver *solver, lsqnet_state *state, double *x, int64_t ldx, lsqnet_report *reports) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_solver *serving = NULL;
-  LSQ_TRY(check_objects(solver, state));
   const int64_t n = state->options.n, k = state->options.k;
-  if (x == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "x is NULL");
-  LSQ_TRY(check_array("x", n, k, ldx));
-  LSQ_TRY(lsq_check_reports(reports));
   LSQ_TRY(lsq_solver_serving(&serving, solver, n));
   LSQ_TRY(lsq_reserve(serving->context, &serving->reports, &serving->reports_capacity, k, sizeof *reports));
   serving->precision = DBL_EPSILON;
@@ -120,6 +120,24 @@ lsqnet_status lsqnet_solver_solve_state(lsqnet_solver *solver, lsqnet_state *sta
     (void)lsq_sized_write((char *)reports + (uint64_t)l * size, size, sizeof *report, report, sizeof *report,
                           "lsqnet_report");
   }
+done:
+  return st;
+}
+
+lsqnet_status lsqnet_solver_solve_state(lsqnet_solver *solver, lsqnet_state *state, double *x, int64_t ldx,
+                                        lsqnet_report *reports) {
+  lsqnet_status st = LSQNET_OK;
+  LSQ_TRY(check_objects(solver, state));
+  if (x == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "x is NULL");
+  LSQ_TRY(check_array("x", state->options.n, state->options.k, ldx));
+  LSQ_TRY(lsq_check_reports(reports));
+  LSQ_TRY(lsq_use_alone(&solver->users, "solver"));
+  st = lsq_use_alone(&state->users, "state");
+  if (st == LSQNET_OK) {
+    st = solve(solver, state, x, ldx, reports);
+    lsq_leave(&state->users);
+  }
+  lsq_leave(&solver->users);
 done:
   return st;
 }

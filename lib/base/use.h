@@ -1,0 +1,20 @@
+/* Who is in a call with an object. What one call at a time may use, or calls that only read, is refused to others while
+ * it is in use: by another thread, or by a callback of the call itself. Nobody waits. */
+#ifndef LSQ_BASE_USE_H
+#define LSQ_BASE_USE_H
+
+#include <stdatomic.h>
+
+#include "base/status.h"
+
+/* 0: nobody; -1: one call alone; above 0: so many that only read. */
+typedef atomic_int lsq_users;
+
+/* E_ARGUMENT, naming the object by `noun`, if it is in use; else it is the caller's until lsq_leave. */
+lsqnet_status lsq_use_alone(lsq_users *users, const char *noun);
+/* The same beside others that read. */
+lsqnet_status lsq_use_shared(lsq_users *users, const char *noun);
+/* Ends either. */
+void lsq_leave(lsq_users *users);
+
+#endif
