@@ -197,6 +197,16 @@ static void stops_when_asked() {
   CLAIM(thrown("disk gone", [&] { filling.solve_batch(one, a, b, x); }) == LSQNET_E_IO);
   full = false;
   CLAIM(thrown("stopped by the caller", [&] { filling.solve(m, b, x); }) == LSQNET_E_STOPPED);
+
+  lsqnet::solver *own = nullptr;
+  auto again = [&]() -> bool {
+    own->solve(m, b, x);
+    return false;
+  };
+  lsqnet::stop_by(options, again);
+  lsqnet::solver nested(context, options);
+  own = &nested;
+  CLAIM(thrown("the solver is in use", [&] { nested.solve(m, b, x); }) == LSQNET_E_ARGUMENT);
 }
 
 static void texts_are_not_cut() {

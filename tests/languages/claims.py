@@ -413,6 +413,28 @@ def what_is_in_use_is_not_used():
     assert (space.forward(x) == got[0]).all() and np.isfinite(space.backward(x)).all()
 
 
+def a_model_is_not_used_while_it_is_trained():
+    model, inside, go_on = small_model(), threading.Event(), threading.Event()
+    space, x = lsqnet.Workspace(model), np.ones((1, 3, 2))
+
+    def draw(seed, step, first, count, x, target):
+        inside.set()
+        go_on.wait(60)
+        x.fill(0.5), target.fill(0.25)
+    task = lsqnet.Task.custom(context, "own", draw, rows=3, in_width=2, out_width=2, stride=1, count=3, scored=2)
+    running = lsqnet.Trainer(model, task, batch=4, steps=2)
+    thread = threading.Thread(target=running.step)
+    thread.start()
+    assert inside.wait(60)
+    for use in (lambda: space.forward(x), model.parameters, lambda: model.save("never"),
+                lambda: model.draw_weights(1, 1)):
+        fails(10, "the model is in use", use)
+    go_on.set()
+    thread.join()
+    running.run(lambda progress: space.forward(x))  # between steps it may be
+    assert np.isfinite(space.forward(x)).all()
+
+
 class Failing(lsqnet.Mixer):
     """The identity, but for one method that raises."""
     name, at = "failing", None
@@ -581,7 +603,8 @@ for claim in (structs_have_the_library_s_sizes, every_layout_gives_the_same_answ
               what_would_be_lost_is_refused, passes_take_what_fits_and_in_order,
               fields_of_structured_arrays_are_copied, a_progress_callback_s_word_is_not_asked_for,
               what_a_callback_raises_ends_the_call, whatever_a_callback_raises_ends_the_call,
-              what_is_in_use_is_not_closed, what_is_in_use_is_not_used, objects_of_another_kind_are_refused,
+              what_is_in_use_is_not_closed, what_is_in_use_is_not_used, a_model_is_not_used_while_it_is_trained,
+              objects_of_another_kind_are_refused,
               handles_are_not_copied, sizes_and_integers_are_not_the_callers_to_break, texts_outlive_the_model,
               rows_of_another_shape_are_refused, a_mixer_that_raises_ends_the_call_and_nothing_else,
               threads_may_call_a_mixer, threads_keep_what_they_raise_apart, objects_may_go_in_any_order,
