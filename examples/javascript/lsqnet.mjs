@@ -315,6 +315,7 @@ export class Trainer extends Handle {
 
   // Steps to the end; callback(progress) ends the run by throwing.
   run(callback = () => 0) {
+    if (typeof callback !== "function") throw new TypeError(`callback is ${shown(callback)}: it must be a function`);
     const told = guarded((_, progress) => callback(koffi.decode(progress, Progress.type)));
     this.alone((handle) => functions.run(handle, told, null));
   }

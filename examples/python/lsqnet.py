@@ -269,6 +269,13 @@ def version():
     return _function("version", c_char_p)().decode()
 
 
+def _callable(given):
+    """What is given where a function is wanted."""
+    if not callable(given):
+        raise TypeError(f"{given!r} is given where a function is wanted")
+    return given
+
+
 def _guarded(body):
     """A callback: what `body` raises becomes a status and a message, for nothing may be raised through C."""
     def guarded(*arguments):
@@ -313,6 +320,8 @@ def _asked(stop):
 
 def _real(array):
     """float32 as it is, all else as float64; copied where it does not lie in steps of whole numbers."""
+    if np.ma.is_masked(array):
+        raise TypeError("masked numbers: the library would take them for numbers like others")
     array = np.asarray(array)
     if np.iscomplexobj(array):
         raise TypeError("complex numbers: the library has real ones")
@@ -534,6 +543,7 @@ class Task(_Handle):
         """draw(seed, step, first, count, x, target) fills x (count, rows, in_width) and target (count, count of rows
         that are scored, scored)."""
         task, s = cls.__new__(cls), TaskShape(**shape)
+        _callable(draw)
 
         def fill(_, seed, step, first, count, x, target):
             draw(seed, step, first, count, _view(x, (count, s.rows, s.in_width)),
@@ -567,7 +577,8 @@ class Trainer(_Handle):
         """Steps to the end; callback(progress) ends the run by raising, and only so."""
         def tell(_, progress):
             callback(Progress.from_buffer_copy(progress.contents))
-        _call("trainer_run", self, _ProgressCall(_guarded(tell)) if callback else c_void_p(), c_void_p())
+        told = c_void_p() if callback is None else _callable(callback) and _ProgressCall(_guarded(tell))
+        _call("trainer_run", self, told, c_void_p())
 
 
 _Stop = CFUNCTYPE(c_int32, c_void_p)
@@ -592,9 +603,9 @@ class Solver(_Handle):
     noun, alone = "solver", True
 
     def __init__(self, context, model=None, stop=None, **options):
-        self._kept = _Stop(_asked(stop)) if stop else None
+        self._kept = None if stop is None else _Stop(_asked(_callable(stop)))
         filled = SolverOptions(**options)
-        filled.stop = ctypes.cast(self._kept, c_void_p) if stop else None
+        filled.stop = None if stop is None else ctypes.cast(self._kept, c_void_p)
         self._create("solver_create", Context._of(context), c_void_p() if model is None else Model._of(model),
                      byref(filled))
 
@@ -754,7 +765,9 @@ def _mixer_table(mixer):
         number = next(numbers)
         copy = MixerSizes.from_buffer_copy(sizes.contents)
         objects[number] = made = mixer(copy, config.decode())
-        made.list = [(_text(name), tuple(shape)) for name, shape in made.parameters()]  # names live as long as it
+        made.list = [(_text(name), tuple(_integer(c_int64, length, "a length") for length in shape))
+                     for name, shape in made.parameters()]  # names live as long as it
+        made.sizes_said = {}
         state[0] = number
 
     def destroy(state):
@@ -765,12 +778,19 @@ def _mixer_table(mixer):
         out.contents.name, out.contents.rank = name, len(shape)
         out.contents.shape[:len(shape)] = shape
 
+    def space(made, s):
+        """What the mixer says of a shape for the first time: the library's arrays are that long."""
+        key = (s.batch, s.rows, s.first, s.count)
+        if key not in made.sizes_said:
+            made.sizes_said.setdefault(key, [_integer(c_int64, size, "a size") for size in made.workspace(s)])
+        return made.sizes_said[key]
+
     def workspace(state, shape, cache, scratch):
-        cache[0], scratch[0] = objects[state].workspace(shape.contents)
+        cache[0], scratch[0] = space(objects[state], shape.contents)
 
     def arrays(state, shape, weights, cache, scratch):
         s, made = shape.contents, objects[state]
-        sizes = made.workspace(s)
+        sizes = space(made, s)
         D = made.sizes.width
         return (made, s, [_view(weights[i], dims, writeable=False) for i, (_, dims) in enumerate(made.list)],
                 (s.batch, s.rows, D), (s.batch, s.count, D), _view(cache, (sizes[0],)), _view(scratch, (sizes[1],)))

@@ -78,6 +78,7 @@ fails(51, "no luck", () => trainer().run(() => {
 fails(51, "no text", () => trainer().run(() => {
   throw Object.create(null);
 }));
+for (const word of [5, null, "run", {}]) assert.throws(() => trainer().run(word), TypeError);
 const losses = [];
 trainer().run(({ loss }) => losses.push(loss)); // what a callback returns says nothing
 assert.equal(losses.length, 10);
