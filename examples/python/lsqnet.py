@@ -101,16 +101,14 @@ class _Struct(ctypes.Structure):
 
 
 class ContextOptions(_Struct):
-    _fields_ = _fields(
-        "u32 size; i32 threads, kernel_level, log_level; pointer allocate, release, "
-        "allocator_user, log, log_user")
+    _fields_ = _fields("u32 size; i32 threads, kernel_level, log_level; pointer allocate, release, allocator_user, "
+                       "log, log_user")
 
 
 class ModelOptions(_Struct):
-    _fields_ = _fields(
-        "u32 size; i32 dtype; i64 rows, in_width, out_width, width, layers, mlp_factor; i32 "
-        "mlp, residual, bias, mixer_norm, mlp_norm, final_norm, freeze_projections, "
-        "freeze_positions; u64 seed; text mixer, mixer_config")
+    _fields_ = _fields("u32 size; i32 dtype; i64 rows, in_width, out_width, width, layers, mlp_factor; i32 mlp, "
+                       "residual, bias, mixer_norm, mlp_norm, final_norm, freeze_projections, freeze_positions; u64 "
+                       "seed; text mixer, mixer_config")
 
 
 class ModelStep(_Struct):
@@ -127,52 +125,43 @@ class Batch(_Struct):
 
 
 class TaskOptions(_Struct):
-    _fields_ = _fields(
-        "u32 size; i32 setting; i64 rows, dim, iterates, points; u64 seed; f64 step, "
-        "momentum, condition, singular_max, scale_a, scale_x, freedom, sparsity, ode_spread, "
-        "ode_variance, ode_initial, ode_noise; i32 law_a, law_x, normalise_rows, normalise_x, "
-        "ode_class, ode_points; text name, prompt")
+    _fields_ = _fields("u32 size; i32 setting; i64 rows, dim, iterates, points; u64 seed; f64 step, momentum, "
+                       "condition, singular_max, scale_a, scale_x, freedom, sparsity, ode_spread, ode_variance, "
+                       "ode_initial, ode_noise; i32 law_a, law_x, normalise_rows, normalise_x, ode_class, ode_points; "
+                       "text name, prompt")
 
 
 class TaskShape(_Struct):
-    _fields_ = _fields(
-        "u32 size, reserved; i64 rows, in_width, out_width, first, stride, count, "
-        "scored_first, scored")
+    _fields_ = _fields("u32 size, reserved; i64 rows, in_width, out_width, first, stride, count, scored_first, scored")
 
 
 class TrainOptions(_Struct):
-    _fields_ = _fields(
-        "u32 size; i32 fresh_batch; i64 steps, batch; u64 seed; f64 target, rate, beta1, "
-        "beta2, epsilon, weight_decay, momentum, clip, ema_decay, ema_lambda, gamma, "
-        "metric_decay, metric_threshold, rate_floor, l1, damping; i64 schedule_steps, "
-        "no_increase_steps, metric_every, metric_batches, memory, dims_start, dims_increment, "
-        "dims_interval, rows_start, rows_increment, rows_interval; text optimizer, schedule; "
-        "i64 start_steps, start_batch; f64 start_rate; i64 restarts; f64 restart_scale")
+    _fields_ = _fields("u32 size; i32 fresh_batch; i64 steps, batch; u64 seed; f64 target, rate, beta1, beta2, "
+                       "epsilon, weight_decay, momentum, clip, ema_decay, ema_lambda, gamma, metric_decay, "
+                       "metric_threshold, rate_floor, l1, damping; i64 schedule_steps, no_increase_steps, "
+                       "metric_every, metric_batches, memory, dims_start, dims_increment, dims_interval, rows_start, "
+                       "rows_increment, rows_interval; text optimizer, schedule; i64 start_steps, start_batch; f64 "
+                       "start_rate; i64 restarts; f64 restart_scale")
 
 
 class Progress(_Struct):
-    _fields_ = _fields(
-        "u32 size; i32 ended; i64 step; f64 loss, rate, gradient_norm, damping, metric, "
-        "fresh_loss, seconds; i64 skipped; i32 phase, restart")
+    _fields_ = _fields("u32 size; i32 ended; i64 step; f64 loss, rate, gradient_norm, damping, metric, fresh_loss, "
+                       "seconds; i64 skipped; i32 phase, restart")
 
 
 class SolverOptions(_Struct):
-    _fields_ = _fields(
-        "u32 size; i32 method; f64 tolerance, step; i64 iterations, corrections; i32 "
-        "min_norm, lapack_fallback; f64 ridge, seconds; pointer stop, stop_user")
+    _fields_ = _fields("u32 size; i32 method; f64 tolerance, step; i64 iterations, corrections; i32 min_norm, "
+                       "lapack_fallback; f64 ridge, seconds; pointer stop, stop_user")
 
 
 class Report(_Struct):
-    _fields_ = _fields(
-        "u32 size; i32 status, stopped, method; f64 backward_error, condition, digits, "
-        "residual_norm; i64 rank, iterations, corrections, orthogonalised, model_calls; i32 "
-        "road, why")
+    _fields_ = _fields("u32 size; i32 status, stopped, method; f64 backward_error, condition, digits, residual_norm; "
+                       "i64 rank, iterations, corrections, orthogonalised, model_calls; i32 road, why")
 
 
 class Problems(_Struct):
-    _fields_ = _fields(
-        "u32 size; i32 column_major; i64 count, m, n, k, lda, ldb, ldx, a_stride, b_stride, "
-        "x_stride, weights_stride")
+    _fields_ = _fields("u32 size; i32 column_major; i64 count, m, n, k, lda, ldb, ldx, a_stride, b_stride, x_stride, "
+                       "weights_stride")
 
 
 class StateOptions(_Struct):
