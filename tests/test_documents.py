@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The reference is complete, man pages and completion say what the command says.
 
-    test_documents.py reference SOURCE_FOLDER VERSION     Doxygen documents every public symbol, without a warning
+    test_documents.py reference SOURCE_FOLDER VERSION     Doxygen makes pages of the documents and of every public
+                                                          symbol, without a warning
     test_documents.py man SOURCE_FOLDER LSQNET            mandoc and groff have nothing to say; options and statuses are
                                                           those of `lsqnet help` and the headers
     test_documents.py completion SOURCE_FOLDER LSQNET     what bash completes"""
@@ -32,6 +33,12 @@ def check_reference(source, version):
         symbols = (source / "tests/abi/symbols.txt").read_text(encoding="utf-8").split()
         missing = [name for name in symbols if name not in documented]
         print(f"{len(symbols)} functions, not documented: {missing}")
+        index = Path(out, "html/index.html").read_text(encoding="utf-8")
+        documents = ["CONTRIBUTING", "NEWS", "SECURITY"] + [  # the gallery is pictures alone
+            f"docs_{path.stem.replace('-', '_')}" for path in (source / "docs").glob("*.md") if path.stem != "gallery"]
+        missing += [name for name in documents if not Path(out, f"html/md_{name}.html").exists() or
+                    (f"md_{name}.html" not in index and name != "docs_long_runs")]
+        print(f"{len(documents)} documents; missing, or not named on the first page: {missing}")
         return not missing
     finally:
         shutil.rmtree(out)
