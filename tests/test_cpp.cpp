@@ -207,6 +207,16 @@ static void stops_when_asked() {
   lsqnet::solver nested(context, options);
   own = &nested;
   CLAIM(thrown("the solver is in use", [&] { nested.solve(m, b, x); }) == LSQNET_E_ARGUMENT);
+
+  std::unique_ptr<lsqnet::solver> gone;
+  auto destroy = [&]() -> bool {
+    gone.reset();
+    return false;
+  };
+  lsqnet::stop_by(options, destroy);
+  gone.reset(new lsqnet::solver(context, options));
+  gone->solve(m, b, x); /* which goes when the solve ends */
+  CLAIM(std::fabs(x[1] - 2) < 1e-14 && !gone);
 }
 
 static void texts_are_not_cut() {
@@ -452,6 +462,13 @@ static void callbacks_may_throw() {
   CLAIM(thrown("own", [&] { trainer.run([](const lsqnet_progress &) { throw lsqnet::error(LSQNET_OK, "own"); }); }) ==
         LSQNET_E_STOPPED);
   CLAIM(trainer.step().loss < first);
+  std::unique_ptr<lsqnet::trainer> gone(new lsqnet::trainer(model, task, options));
+  CLAIM(thrown("gone", [&] {
+          gone->run([&](const lsqnet_progress &p) {
+            gone.reset();
+            if (p.step >= 3) throw std::runtime_error("gone");
+          });
+        }) == LSQNET_E_STOPPED);
   fail_at = calls;
   CLAIM(thrown("the well is dry", [&] { trainer.step(); }) == LSQNET_E_STOPPED);
   CLAIM(thrown("the well is dry", [&] { lsqnet::evaluate(model, task, 1, 4); }) == LSQNET_E_STOPPED);

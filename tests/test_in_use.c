@@ -88,6 +88,26 @@ START_TEST(a_state_is_refused_to_a_stop_of_its_solve) {
 }
 END_TEST
 
+static int32_t destroy_inside(void *user) {
+  double x[2];
+  (void)user;
+  if (solving.times++ > 0) return 0;
+  lsqnet_solver_destroy(solving.own);
+  lsqnet_state_destroy(solving.state);
+  REFUSED(lsqnet_solver_solve_f64(solving.own, 3, 2, 1, a, 2, b, 1, x, 1, NULL), "the solver is in use");
+  return 0;
+}
+
+START_TEST(what_is_destroyed_in_its_own_call_goes_when_that_ends) {
+  double x[2];
+  open_solving(destroy_inside);
+  OK(lsqnet_solver_solve_state(solving.own, solving.state, x, 1, NULL));
+  ck_assert_double_eq_tol(x[1], 2, 1e-12);
+  lsqnet_solver_destroy(solving.other);
+  close_context();
+}
+END_TEST
+
 /* ---- training ---- */
 
 static struct {
@@ -200,6 +220,24 @@ START_TEST(between_steps_a_run_lets_its_model_be_read_and_saved) {
 }
 END_TEST
 
+static lsqnet_status destroy_all(void *user, const lsqnet_progress *progress) {
+  (void)user;
+  if (progress->step == 1) {
+    lsqnet_trainer_destroy(training.trainer);
+    lsqnet_workspace_destroy(training.workspace);
+    lsqnet_model_destroy(training.model);
+    lsqnet_task_destroy(training.task);
+    lsqnet_context_destroy(context);
+  }
+  return progress->step < 3 ? LSQNET_OK : LSQNET_E_STOPPED;
+}
+
+START_TEST(a_run_goes_on_when_all_of_it_is_destroyed) {
+  open_training("adam");
+  ck_assert_int_eq(lsqnet_trainer_run(training.trainer, destroy_all, NULL), LSQNET_E_STOPPED);
+}
+END_TEST
+
 static void *train(void *status) {
   *(lsqnet_status *)status = lsqnet_trainer_step(training.trainer, NULL);
   return NULL;
@@ -241,6 +279,13 @@ static lsqnet_status forward_inside(const void *state, const lsqnet_mixer_shape 
   return tiny_forward(state, shape, weights, x, y, cache, scratch);
 }
 
+static lsqnet_status destroy_workspace_inside(const void *state, const lsqnet_mixer_shape *shape,
+                                              const double *const *weights, const double *x, double *y, double *cache,
+                                              double *scratch) {
+  if (training.steps++ == 0) lsqnet_workspace_destroy(training.workspace);
+  return tiny_forward(state, shape, weights, x, y, cache, scratch);
+}
+
 START_TEST(a_pass_has_its_workspace_to_itself_and_its_weights_stay) {
   lsqnet_model_options options = full_options();
   open_context();
@@ -260,12 +305,31 @@ START_TEST(a_pass_has_its_workspace_to_itself_and_its_weights_stay) {
 }
 END_TEST
 
+START_TEST(a_workspace_destroyed_in_its_pass_goes_when_that_ends) {
+  lsqnet_model_options options = full_options();
+  open_context();
+  lsqnet_mixer mixer = tiny_mixer_table("inside", &faults);
+  mixer.forward_f64 = destroy_workspace_inside;
+  OK(lsqnet_context_register_mixer(context, &mixer));
+  memset(&training, 0, sizeof training);
+  options.mixer = "inside";
+  OK(lsqnet_model_create(&training.model, context, &options));
+  OK(lsqnet_workspace_create(&training.workspace, training.model));
+  OK(forward());
+  lsqnet_model_destroy(training.model);
+  close_context();
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("in_use");
   TCase *each = tcase_create("each");
   tcase_set_timeout(each, 120);
   tcase_add_test(each, a_solver_is_refused_to_its_own_stop);
   tcase_add_test(each, a_state_is_refused_to_a_stop_of_its_solve);
+  tcase_add_test(each, what_is_destroyed_in_its_own_call_goes_when_that_ends);
+  tcase_add_test(each, a_run_goes_on_when_all_of_it_is_destroyed);
+  tcase_add_test(each, a_workspace_destroyed_in_its_pass_goes_when_that_ends);
   tcase_add_loop_test(each, a_step_has_trainer_and_model_to_itself, 0, 4);
   tcase_add_test(each, between_steps_a_run_lets_its_model_be_read_and_saved);
   tcase_add_test(each, a_step_of_another_thread_is_seen);

@@ -21,14 +21,14 @@ static lsqnet_status begin(const lsqnet_model *model, lsqnet_workspace *workspac
   LSQ_TRY(check_workspace(model, workspace));
   LSQ_TRY(lsq_use_alone(&workspace->users, "workspace"));
   st = lsq_model_read(model);
-  if (st != LSQNET_OK) lsq_leave(&workspace->users);
+  if (st != LSQNET_OK && lsq_leave(&workspace->users)) lsqnet_workspace_destroy(workspace);
 done:
   return st;
 }
 
 static void end(lsqnet_workspace *workspace) {
   lsq_model_leave(workspace->model);
-  lsq_leave(&workspace->users);
+  if (lsq_leave(&workspace->users)) lsqnet_workspace_destroy(workspace);
 }
 
 static lsqnet_status check_follows_forward(const lsqnet_workspace *workspace, const real *dy) {

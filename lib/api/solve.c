@@ -136,7 +136,7 @@ static lsqnet_status solve(lsqnet_solver *solver, const lsqnet_problems *given, 
     serving->precision = p->narrow ? (double)FLT_EPSILON : DBL_EPSILON;
     st = lsq_solve_batch(serving, p, reports);
   }
-  lsq_leave(&solver->users);
+  if (lsq_leave(&solver->users)) lsqnet_solver_destroy(solver);
 done:
   return st;
 }

@@ -44,7 +44,9 @@ done:
   return st;
 }
 
-void lsqnet_state_destroy(lsqnet_state *state) { lsq_state_destroy(state); }
+void lsqnet_state_destroy(lsqnet_state *state) {
+  if (state != NULL && !lsq_goes_later(&state->users)) lsq_state_destroy(state);
+}
 
 lsqnet_status lsqnet_state_get_info(const lsqnet_state *state, lsqnet_state_info *info, uint32_t size) {
   if (state == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_state_get_info: state is NULL");
@@ -85,7 +87,7 @@ lsqnet_status lsqnet_solver_append_rows(lsqnet_solver *solver, lsqnet_state *sta
   if (a == NULL || b == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "%s is NULL", a == NULL ? "a" : "b");
   LSQ_TRY(lsq_use_alone(&state->users, "state"));
   st = lsq_state_append(state, rows, a, lda, b, ldb);
-  lsq_leave(&state->users);
+  if (lsq_leave(&state->users)) lsqnet_state_destroy(state);
 done:
   return st;
 }
@@ -98,7 +100,7 @@ lsqnet_status lsqnet_solver_remove_rows(lsqnet_solver *solver, lsqnet_state *sta
                      b == NULL && state != NULL ? state->options.k : ldb));
   LSQ_TRY(lsq_use_alone(&state->users, "state"));
   st = lsq_state_remove(state, rows, a, lda, b, ldb);
-  lsq_leave(&state->users);
+  if (lsq_leave(&state->users)) lsqnet_state_destroy(state);
 done:
   return st;
 }
@@ -135,9 +137,9 @@ lsqnet_status lsqnet_solver_solve_state(lsqnet_solver *solver, lsqnet_state *sta
   st = lsq_use_alone(&state->users, "state");
   if (st == LSQNET_OK) {
     st = solve(solver, state, x, ldx, reports);
-    lsq_leave(&state->users);
+    if (lsq_leave(&state->users)) lsqnet_state_destroy(state);
   }
-  lsq_leave(&solver->users);
+  if (lsq_leave(&solver->users)) lsqnet_solver_destroy(solver);
 done:
   return st;
 }

@@ -152,7 +152,9 @@ done:
   return lsq_within(st, "lsqnet_trainer_create");
 }
 
-void lsqnet_trainer_destroy(lsqnet_trainer *trainer) { lsq_trainer_destroy(trainer); }
+void lsqnet_trainer_destroy(lsqnet_trainer *trainer) {
+  if (trainer != NULL && !lsq_goes_later(&trainer->users)) lsq_trainer_destroy(trainer);
+}
 
 lsqnet_status lsqnet_trainer_step(lsqnet_trainer *trainer, lsqnet_progress *progress) {
   if (trainer == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_trainer_step: trainer is NULL");
@@ -166,7 +168,7 @@ lsqnet_status lsqnet_trainer_step(lsqnet_trainer *trainer, lsqnet_progress *prog
   if (progress != NULL)
     (void)lsq_sized_write(progress, progress->size, FIRST_PROGRESS_SIZE, &trainer->progress, sizeof trainer->progress,
                           "lsqnet_progress");
-  lsq_leave(&trainer->users);
+  if (lsq_leave(&trainer->users)) lsqnet_trainer_destroy(trainer);
 done:
   return st;
 }
@@ -177,7 +179,7 @@ lsqnet_status lsqnet_trainer_run(lsqnet_trainer *trainer, lsqnet_progress_fn cal
   LSQ_TRY(lsq_check_arithmetic());
   LSQ_TRY(lsq_use_alone(&trainer->users, "trainer"));
   st = lsq_trainer_run(trainer, callback, user);
-  lsq_leave(&trainer->users);
+  if (lsq_leave(&trainer->users)) lsqnet_trainer_destroy(trainer);
 done:
   return st;
 }

@@ -15,9 +15,16 @@ lsqnet_status lsq_use_shared(lsq_users *users, const char *noun) {
   return lsq_fail(LSQNET_E_ARGUMENT, "the %s is in use: a call that changes it is under way", noun);
 }
 
-void lsq_leave(lsq_users *users) {
+int lsq_leave(lsq_users *users) {
   if (atomic_load_explicit(users, memory_order_relaxed) < 0)
-    atomic_store_explicit(users, 0, memory_order_release);
-  else
-    atomic_fetch_sub_explicit(users, 1, memory_order_release);
+    return atomic_exchange_explicit(users, 0, memory_order_acq_rel) == -2;
+  atomic_fetch_sub_explicit(users, 1, memory_order_release);
+  return 0;
+}
+
+int lsq_goes_later(lsq_users *users) {
+  int now = atomic_load_explicit(users, memory_order_acquire);
+  while (now == -1)
+    if (atomic_compare_exchange_weak_explicit(users, &now, -2, memory_order_acq_rel, memory_order_acquire)) return 1;
+  return now == -2;
 }

@@ -136,7 +136,7 @@ lsqnet_status lsq_model_read(const lsqnet_model *model) {
 
 lsqnet_status lsq_model_change(lsqnet_model *model) { return lsq_use_alone(&model->users, "model"); }
 
-void lsq_model_leave(const lsqnet_model *model) { lsq_leave(&((lsqnet_model *)model)->users); }
+void lsq_model_leave(const lsqnet_model *model) { (void)lsq_leave(&((lsqnet_model *)model)->users); }
 
 void lsqnet_model_destroy(lsqnet_model *model) {
   if (model == NULL || atomic_fetch_sub_explicit(&model->references, 1, memory_order_acq_rel) != 1) return;
