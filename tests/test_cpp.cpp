@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 #include <lsqnet/lsqnet.hpp>
+#include <memory>
 #include <stdexcept>
 #include <type_traits>
 #include <vector>
