@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 #include <lsqnet/lsqnet.hpp>
+#include <memory>
 #include <stdexcept>
 #include <type_traits>
 #include <vector>
@@ -197,6 +198,26 @@ static void stops_when_asked() {
   CLAIM(thrown("disk gone", [&] { filling.solve_batch(one, a, b, x); }) == LSQNET_E_IO);
   full = false;
   CLAIM(thrown("stopped by the caller", [&] { filling.solve(m, b, x); }) == LSQNET_E_STOPPED);
+
+  lsqnet::solver *own = nullptr;
+  auto again = [&]() -> bool {
+    own->solve(m, b, x);
+    return false;
+  };
+  lsqnet::stop_by(options, again);
+  lsqnet::solver nested(context, options);
+  own = &nested;
+  CLAIM(thrown("the solver is in use", [&] { nested.solve(m, b, x); }) == LSQNET_E_ARGUMENT);
+
+  std::unique_ptr<lsqnet::solver> gone;
+  auto destroy = [&]() -> bool {
+    gone.reset();
+    return false;
+  };
+  lsqnet::stop_by(options, destroy);
+  gone.reset(new lsqnet::solver(context, options));
+  gone->solve(m, b, x); /* which goes when the solve ends */
+  CLAIM(std::fabs(x[1] - 2) < 1e-14 && !gone);
 }
 
 static void texts_are_not_cut() {
@@ -442,6 +463,13 @@ static void callbacks_may_throw() {
   CLAIM(thrown("own", [&] { trainer.run([](const lsqnet_progress &) { throw lsqnet::error(LSQNET_OK, "own"); }); }) ==
         LSQNET_E_STOPPED);
   CLAIM(trainer.step().loss < first);
+  std::unique_ptr<lsqnet::trainer> gone(new lsqnet::trainer(model, task, options));
+  CLAIM(thrown("gone", [&] {
+          gone->run([&](const lsqnet_progress &p) {
+            gone.reset();
+            if (p.step >= 3) throw std::runtime_error("gone");
+          });
+        }) == LSQNET_E_STOPPED);
   fail_at = calls;
   CLAIM(thrown("the well is dry", [&] { trainer.step(); }) == LSQNET_E_STOPPED);
   CLAIM(thrown("the well is dry", [&] { lsqnet::evaluate(model, task, 1, 4); }) == LSQNET_E_STOPPED);

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """The reference is complete, man pages and completion say what the command says.
 
-    test_documents.py reference SOURCE_FOLDER VERSION     Doxygen documents every public symbol, without a warning
-    test_documents.py man SOURCE_FOLDER LSQNET            mandoc has nothing to say; options are those of `lsqnet help`
+    test_documents.py reference SOURCE_FOLDER VERSION     Doxygen makes pages of the documents and of every public
+                                                          symbol, without a warning
+    test_documents.py man SOURCE_FOLDER LSQNET            mandoc and groff have nothing to say; options and statuses are
+                                                          those of `lsqnet help` and the headers
     test_documents.py completion SOURCE_FOLDER LSQNET     what bash completes"""
 import os
 import re
@@ -31,6 +33,12 @@ def check_reference(source, version):
         symbols = (source / "tests/abi/symbols.txt").read_text(encoding="utf-8").split()
         missing = [name for name in symbols if name not in documented]
         print(f"{len(symbols)} functions, not documented: {missing}")
+        index = Path(out, "html/index.html").read_text(encoding="utf-8")
+        documents = ["CONTRIBUTING", "NEWS", "SECURITY"] + [  # the gallery is pictures alone
+            f"docs_{path.stem.replace('-', '_')}" for path in (source / "docs").glob("*.md") if path.stem != "gallery"]
+        missing += [name for name in documents if not Path(out, f"html/md_{name}.html").exists() or
+                    (f"md_{name}.html" not in index and name != "docs_long_runs")]
+        print(f"{len(documents)} documents; missing, or not named on the first page: {missing}")
         return not missing
     finally:
         shutil.rmtree(out)
@@ -39,15 +47,19 @@ def check_reference(source, version):
 def check_man(source, lsqnet):
     for page in ("lsqnet.1", "liblsqnet.3"):
         run("mandoc", "-T", "lint", "-W", "warning", source / "docs/man" / page)
+        said = subprocess.run(["groff", "-mandoc", "-ww", "-Tutf8", source / "docs/man" / page], check=True,
+                              capture_output=True, text=True).stderr
+        if said:
+            raise SystemExit(said)
     run(sys.executable, source / "docs/man/options.py", lsqnet, source / "docs/man/lsqnet.1", "--check")
     headers = "".join(header.read_text(encoding="utf-8") for header in (source / "include/lsqnet").glob("*.h"))
     text = (source / "docs/man/liblsqnet.3").read_text(encoding="utf-8")
     for name in re.findall(r"^\.Fn (lsqnet_\w+)", text, re.MULTILINE):
         if not re.search(rf"\b{name}\(", headers):
             raise SystemExit(f"liblsqnet.3: {name} is in no header")
-    for name, number in re.findall(r"^\.It Dv (\w+) Ta (\d+)", text, re.MULTILINE):
-        if f"{name} = {number}," not in headers and f"{name} = {number} " not in headers:
-            raise SystemExit(f"liblsqnet.3: {name} is not {number}")
+    said = re.findall(r"^\.It Dv (\w+) No = (\d+)$", text, re.MULTILINE)
+    if said != re.findall(r"\b(LSQNET_E_\w+) = (\d+)", headers):
+        raise SystemExit(f"liblsqnet.3: not the statuses of the headers: {said}")
     return True
 
 

@@ -159,10 +159,10 @@ function zeroed({ type, members }) {
 function filled(struct, init, given) {
   const value = zeroed(struct);
   init(value, value.size);
-  for (const name of Object.keys(given)) {
+  for (const [name, option] of Object.entries(given)) {
     if (!Object.hasOwn(value, name) || name === "size") throw new TypeError(`there is no option ${name}`);
-    checkFits(name, struct.members[name], given[name]);
-    value[name] = given[name];
+    checkFits(name, struct.members[name], option);
+    value[name] = option;
   }
   return value;
 }
@@ -206,12 +206,13 @@ function asked(stop) {
 
 // What is created and destroyed.
 class Handle {
+  #handle; // C would take any address
   static freed = new FinalizationRegistry((free) => free());
 
   constructor(noun, create, ...values) {
     const out = [null];
     create(out, ...values);
-    this.handle = out[0];
+    this.#handle = out[0];
     this.busy = false; // a call with it is under way, and another one or close() may come from a callback
     this.freedBy(() => destroyers[noun](out[0]));
   }
@@ -235,21 +236,23 @@ class Handle {
   }
 
   close() {
-    if (this.handle === null) return;
+    if (this.#handle === null) return;
     if (this.busy)
       throw new LsqnetError(E_ARGUMENT, `the ${this.constructor.name} cannot be closed: a call is under way`);
     Handle.freed.unregister(this);
     this.free();
-    this.handle = null;
+    this.#handle = null;
+  }
+
+  // The handle of an open object of that class.
+  static of(type, object) {
+    if (!(object instanceof type && #handle in object)) throw new TypeError(`${shown(object)} is no ${type.name}`);
+    if (!object.#handle) throw new LsqnetError(E_ARGUMENT, `the ${type.name} is closed`);
+    return object.#handle;
   }
 }
 
-// The handle of an open object of that class.
-function handleOf(type, object) {
-  if (!(object instanceof type)) throw new TypeError(`${shown(object)} is no ${type.name}`);
-  if (!object.handle) throw new LsqnetError(E_ARGUMENT, `the ${type.name} is closed`);
-  return object.handle;
-}
+const handleOf = Handle.of;
 
 const destroyers = {};
 for (const noun of ["context", "model", "task", "trainer", "solver"])
@@ -315,6 +318,7 @@ export class Trainer extends Handle {
 
   // Steps to the end; callback(progress) ends the run by throwing.
   run(callback = () => 0) {
+    if (typeof callback !== "function") throw new TypeError(`callback is ${shown(callback)}: it must be a function`);
     const told = guarded((_, progress) => callback(koffi.decode(progress, Progress.type)));
     this.alone((handle) => functions.run(handle, told, null));
   }

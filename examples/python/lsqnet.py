@@ -101,16 +101,14 @@ class _Struct(ctypes.Structure):
 
 
 class ContextOptions(_Struct):
-    _fields_ = _fields(
-        "u32 size; i32 threads, kernel_level, log_level; pointer allocate, release, "
-        "allocator_user, log, log_user")
+    _fields_ = _fields("u32 size; i32 threads, kernel_level, log_level; pointer allocate, release, allocator_user, "
+                       "log, log_user")
 
 
 class ModelOptions(_Struct):
-    _fields_ = _fields(
-        "u32 size; i32 dtype; i64 rows, in_width, out_width, width, layers, mlp_factor; i32 "
-        "mlp, residual, bias, mixer_norm, mlp_norm, final_norm, freeze_projections, "
-        "freeze_positions; u64 seed; text mixer, mixer_config")
+    _fields_ = _fields("u32 size; i32 dtype; i64 rows, in_width, out_width, width, layers, mlp_factor; i32 mlp, "
+                       "residual, bias, mixer_norm, mlp_norm, final_norm, freeze_projections, freeze_positions; u64 "
+                       "seed; text mixer, mixer_config")
 
 
 class ModelStep(_Struct):
@@ -127,52 +125,43 @@ class Batch(_Struct):
 
 
 class TaskOptions(_Struct):
-    _fields_ = _fields(
-        "u32 size; i32 setting; i64 rows, dim, iterates, points; u64 seed; f64 step, "
-        "momentum, condition, singular_max, scale_a, scale_x, freedom, sparsity, ode_spread, "
-        "ode_variance, ode_initial, ode_noise; i32 law_a, law_x, normalise_rows, normalise_x, "
-        "ode_class, ode_points; text name, prompt")
+    _fields_ = _fields("u32 size; i32 setting; i64 rows, dim, iterates, points; u64 seed; f64 step, momentum, "
+                       "condition, singular_max, scale_a, scale_x, freedom, sparsity, ode_spread, ode_variance, "
+                       "ode_initial, ode_noise; i32 law_a, law_x, normalise_rows, normalise_x, ode_class, ode_points; "
+                       "text name, prompt")
 
 
 class TaskShape(_Struct):
-    _fields_ = _fields(
-        "u32 size, reserved; i64 rows, in_width, out_width, first, stride, count, "
-        "scored_first, scored")
+    _fields_ = _fields("u32 size, reserved; i64 rows, in_width, out_width, first, stride, count, scored_first, scored")
 
 
 class TrainOptions(_Struct):
-    _fields_ = _fields(
-        "u32 size; i32 fresh_batch; i64 steps, batch; u64 seed; f64 target, rate, beta1, "
-        "beta2, epsilon, weight_decay, momentum, clip, ema_decay, ema_lambda, gamma, "
-        "metric_decay, metric_threshold, rate_floor, l1, damping; i64 schedule_steps, "
-        "no_increase_steps, metric_every, metric_batches, memory, dims_start, dims_increment, "
-        "dims_interval, rows_start, rows_increment, rows_interval; text optimizer, schedule; "
-        "i64 start_steps, start_batch; f64 start_rate; i64 restarts; f64 restart_scale")
+    _fields_ = _fields("u32 size; i32 fresh_batch; i64 steps, batch; u64 seed; f64 target, rate, beta1, beta2, "
+                       "epsilon, weight_decay, momentum, clip, ema_decay, ema_lambda, gamma, metric_decay, "
+                       "metric_threshold, rate_floor, l1, damping; i64 schedule_steps, no_increase_steps, "
+                       "metric_every, metric_batches, memory, dims_start, dims_increment, dims_interval, rows_start, "
+                       "rows_increment, rows_interval; text optimizer, schedule; i64 start_steps, start_batch; f64 "
+                       "start_rate; i64 restarts; f64 restart_scale")
 
 
 class Progress(_Struct):
-    _fields_ = _fields(
-        "u32 size; i32 ended; i64 step; f64 loss, rate, gradient_norm, damping, metric, "
-        "fresh_loss, seconds; i64 skipped; i32 phase, restart")
+    _fields_ = _fields("u32 size; i32 ended; i64 step; f64 loss, rate, gradient_norm, damping, metric, fresh_loss, "
+                       "seconds; i64 skipped; i32 phase, restart")
 
 
 class SolverOptions(_Struct):
-    _fields_ = _fields(
-        "u32 size; i32 method; f64 tolerance, step; i64 iterations, corrections; i32 "
-        "min_norm, lapack_fallback; f64 ridge, seconds; pointer stop, stop_user")
+    _fields_ = _fields("u32 size; i32 method; f64 tolerance, step; i64 iterations, corrections; i32 min_norm, "
+                       "lapack_fallback; f64 ridge, seconds; pointer stop, stop_user")
 
 
 class Report(_Struct):
-    _fields_ = _fields(
-        "u32 size; i32 status, stopped, method; f64 backward_error, condition, digits, "
-        "residual_norm; i64 rank, iterations, corrections, orthogonalised, model_calls; i32 "
-        "road, why")
+    _fields_ = _fields("u32 size; i32 status, stopped, method; f64 backward_error, condition, digits, residual_norm; "
+                       "i64 rank, iterations, corrections, orthogonalised, model_calls; i32 road, why")
 
 
 class Problems(_Struct):
-    _fields_ = _fields(
-        "u32 size; i32 column_major; i64 count, m, n, k, lda, ldb, ldx, a_stride, b_stride, "
-        "x_stride, weights_stride")
+    _fields_ = _fields("u32 size; i32 column_major; i64 count, m, n, k, lda, ldb, ldx, a_stride, b_stride, x_stride, "
+                       "weights_stride")
 
 
 class StateOptions(_Struct):
@@ -269,6 +258,13 @@ def version():
     return _function("version", c_char_p)().decode()
 
 
+def _callable(given):
+    """What is given where a function is wanted."""
+    if not callable(given):
+        raise TypeError(f"{given!r} is given where a function is wanted")
+    return given
+
+
 def _guarded(body):
     """A callback: what `body` raises becomes a status and a message, for nothing may be raised through C."""
     def guarded(*arguments):
@@ -313,6 +309,8 @@ def _asked(stop):
 
 def _real(array):
     """float32 as it is, all else as float64; copied where it does not lie in steps of whole numbers."""
+    if np.ma.is_masked(array):
+        raise TypeError("masked numbers: the library would take them for numbers like others")
     array = np.asarray(array)
     if np.iscomplexobj(array):
         raise TypeError("complex numbers: the library has real ones")
@@ -534,6 +532,7 @@ class Task(_Handle):
         """draw(seed, step, first, count, x, target) fills x (count, rows, in_width) and target (count, count of rows
         that are scored, scored)."""
         task, s = cls.__new__(cls), TaskShape(**shape)
+        _callable(draw)
 
         def fill(_, seed, step, first, count, x, target):
             draw(seed, step, first, count, _view(x, (count, s.rows, s.in_width)),
@@ -567,7 +566,8 @@ class Trainer(_Handle):
         """Steps to the end; callback(progress) ends the run by raising, and only so."""
         def tell(_, progress):
             callback(Progress.from_buffer_copy(progress.contents))
-        _call("trainer_run", self, _ProgressCall(_guarded(tell)) if callback else c_void_p(), c_void_p())
+        told = c_void_p() if callback is None else _callable(callback) and _ProgressCall(_guarded(tell))
+        _call("trainer_run", self, told, c_void_p())
 
 
 _Stop = CFUNCTYPE(c_int32, c_void_p)
@@ -592,9 +592,9 @@ class Solver(_Handle):
     noun, alone = "solver", True
 
     def __init__(self, context, model=None, stop=None, **options):
-        self._kept = _Stop(_asked(stop)) if stop else None
+        self._kept = None if stop is None else _Stop(_asked(_callable(stop)))
         filled = SolverOptions(**options)
-        filled.stop = ctypes.cast(self._kept, c_void_p) if stop else None
+        filled.stop = None if stop is None else ctypes.cast(self._kept, c_void_p)
         self._create("solver_create", Context._of(context), c_void_p() if model is None else Model._of(model),
                      byref(filled))
 
@@ -754,7 +754,9 @@ def _mixer_table(mixer):
         number = next(numbers)
         copy = MixerSizes.from_buffer_copy(sizes.contents)
         objects[number] = made = mixer(copy, config.decode())
-        made.list = [(_text(name), tuple(shape)) for name, shape in made.parameters()]  # names live as long as it
+        made.list = [(_text(name), tuple(_integer(c_int64, length, "a length") for length in shape))
+                     for name, shape in made.parameters()]  # names live as long as it
+        made.sizes_said = {}
         state[0] = number
 
     def destroy(state):
@@ -765,12 +767,19 @@ def _mixer_table(mixer):
         out.contents.name, out.contents.rank = name, len(shape)
         out.contents.shape[:len(shape)] = shape
 
+    def space(made, s):
+        """What the mixer says of a shape for the first time: the library's arrays are that long."""
+        key = (s.batch, s.rows, s.first, s.count)
+        if key not in made.sizes_said:
+            made.sizes_said.setdefault(key, [_integer(c_int64, size, "a size") for size in made.workspace(s)])
+        return made.sizes_said[key]
+
     def workspace(state, shape, cache, scratch):
-        cache[0], scratch[0] = objects[state].workspace(shape.contents)
+        cache[0], scratch[0] = space(objects[state], shape.contents)
 
     def arrays(state, shape, weights, cache, scratch):
         s, made = shape.contents, objects[state]
-        sizes = made.workspace(s)
+        sizes = space(made, s)
         D = made.sizes.width
         return (made, s, [_view(weights[i], dims, writeable=False) for i, (_, dims) in enumerate(made.list)],
                 (s.batch, s.rows, D), (s.batch, s.count, D), _view(cache, (sizes[0],)), _view(scratch, (sizes[1],)))

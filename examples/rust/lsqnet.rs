@@ -104,7 +104,7 @@ pub struct Text(*const c_char);
 
 /// `c("attention\0")`.
 pub fn c(text: &'static str) -> Text {
-    assert!(text.ends_with('\0'), "{:?} does not end in \\0", text);
+    assert!(text.find('\0').map(|at| at + 1) == Some(text.len()), "{:?} does not end in its only \\0", text);
     Text(text.as_ptr() as *const c_char)
 }
 

@@ -39,18 +39,27 @@ done:
   return st;
 }
 
+static lsqnet_status copy(lsqnet_model **out, const lsqnet_model *model, int32_t dtype) {
+  lsqnet_status st = LSQNET_OK;
+  LSQ_TRY(lsq_model_read(model));
+  st = lsq_model_copy(out, model, dtype);
+  lsq_model_leave(model);
+done:
+  return st;
+}
+
 lsqnet_status lsqnet_model_clone(lsqnet_model **out, const lsqnet_model *model) {
   if (out == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_model_clone: out is NULL");
   *out = NULL;
   if (model == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_model_clone: model is NULL");
-  return lsq_model_copy(out, model, model->options.dtype);
+  return copy(out, model, model->options.dtype);
 }
 
 lsqnet_status lsqnet_model_convert(lsqnet_model **out, const lsqnet_model *model, int32_t dtype) {
   if (out == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_model_convert: out is NULL");
   *out = NULL;
   if (model == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_model_convert: model is NULL");
-  return lsq_model_copy(out, model, dtype);
+  return copy(out, model, dtype);
 }
 
 lsqnet_status lsqnet_model_get_options(const lsqnet_model *model, lsqnet_model_options *options, uint32_t size) {
@@ -106,7 +115,9 @@ lsqnet_status lsqnet_model_set_step(lsqnet_model *model, const lsqnet_model_step
   LSQ_TRY(lsq_sized_read(&known, sizeof known, FIRST_STEP, step, "lsqnet_model_step"));
   LSQ_TRY(check_step(&known));
   LSQ_TRY(check_prompt(&model->options, &known));
-  LSQ_TRY(lsq_model_set_step(model, &known));
+  LSQ_TRY(lsq_model_change(model));
+  st = lsq_model_set_step(model, &known);
+  lsq_model_leave(model);
 done:
   return st;
 }

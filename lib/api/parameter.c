@@ -40,29 +40,37 @@ static lsqnet_status check_values(const lsqnet_model *model, int64_t index, cons
 }
 
 lsqnet_status lsqnet_model_read_parameter(const lsqnet_model *model, int64_t index, double *values, int64_t count) {
-  const lsqnet_status st = check_values(model, index, values, count);
-  if (st != LSQNET_OK) return st;
+  lsqnet_status st = LSQNET_OK;
+  LSQ_TRY(check_values(model, index, values, count));
+  LSQ_TRY(lsq_model_read(model));
   const int64_t offset = model->parameters[index].offset;
   if (model->options.dtype == LSQNET_F64)
     memcpy(values, model->weights_f64 + offset, (size_t)count * sizeof *values);
   else
     for (int64_t i = 0; i < count; i++) values[i] = (double)model->weights_f32[offset + i];
-  return LSQNET_OK;
+  lsq_model_leave(model);
+done:
+  return st;
 }
 
 lsqnet_status lsqnet_model_write_parameter(lsqnet_model *model, int64_t index, const double *values, int64_t count) {
   lsqnet_status st = LSQNET_OK;
   LSQ_TRY(check_values(model, index, values, count));
   LSQ_TRY(lsq_check_arithmetic());
+  LSQ_TRY(lsq_model_change(model));
   st = lsq_model_store(model, index, values);
+  lsq_model_leave(model);
 done:
   return st;
 }
 
 lsqnet_status lsqnet_model_freeze(lsqnet_model *model, int64_t index, int32_t frozen) {
-  const lsqnet_status st = check_index(model, index);
-  if (st != LSQNET_OK) return st;
+  lsqnet_status st = LSQNET_OK;
+  LSQ_TRY(check_index(model, index));
   if (frozen != 0 && frozen != 1) return lsq_fail(LSQNET_E_ARGUMENT, "frozen=%ld: must be 0 or 1", (long)frozen);
+  LSQ_TRY(lsq_model_change(model));
   model->parameters[index].frozen = frozen;
-  return LSQNET_OK;
+  lsq_model_leave(model);
+done:
+  return st;
 }

@@ -15,10 +15,25 @@ static lsqnet_status check_workspace(const lsqnet_model *model, const lsqnet_wor
   return lsq_check_arithmetic();
 }
 
-static lsqnet_status check_follows_forward(const lsqnet_model *model, const lsqnet_workspace *workspace) {
-  const lsqnet_status st = check_workspace(model, workspace);
-  if (st != LSQNET_OK) return st;
+/* Until `end` the workspace is the caller's alone, and the weights stay. */
+static lsqnet_status begin(const lsqnet_model *model, lsqnet_workspace *workspace) {
+  lsqnet_status st = LSQNET_OK;
+  LSQ_TRY(check_workspace(model, workspace));
+  LSQ_TRY(lsq_use_alone(&workspace->users, "workspace"));
+  st = lsq_model_read(model);
+  if (st != LSQNET_OK && lsq_leave(&workspace->users)) lsqnet_workspace_destroy(workspace);
+done:
+  return st;
+}
+
+static void end(lsqnet_workspace *workspace) {
+  lsq_model_leave(workspace->model);
+  if (lsq_leave(&workspace->users)) lsqnet_workspace_destroy(workspace);
+}
+
+static lsqnet_status check_follows_forward(const lsqnet_workspace *workspace, const real *dy) {
   if (!workspace->has_forward) return lsq_fail(LSQNET_E_ARGUMENT, "the workspace has no forward pass to follow");
+  if (dy == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "dy is NULL");
   return LSQNET_OK;
 }
 
@@ -55,7 +70,9 @@ lsqnet_status REAL(lsqnet_model_forward)(const lsqnet_model *model, lsqnet_works
   }
   LSQ_TRY(lsq_sized_read(&known, sizeof known, FIRST_SIZE, shape, "lsqnet_batch"));
   LSQ_TRY(check_shape(&model->options, &known));
-  LSQ_TRY(REAL(lsq_batch_forward)(workspace, &known, x, y));
+  LSQ_TRY(begin(model, workspace));
+  st = REAL(lsq_batch_forward)(workspace, &known, x, y);
+  end(workspace);
 done:
   return lsq_within(st, "lsqnet_model_forward");
 }
@@ -63,8 +80,10 @@ done:
 lsqnet_status REAL(lsqnet_model_backward)(const lsqnet_model *model, lsqnet_workspace *workspace, const real *dy,
                                           real *dx) {
   lsqnet_status st = LSQNET_OK;
-  LSQ_TRY(check_follows_forward(model, workspace));
-  st = dy != NULL ? REAL(lsq_batch_backward)(workspace, dy, dx) : lsq_fail(LSQNET_E_ARGUMENT, "dy is NULL");
+  LSQ_TRY(begin(model, workspace));
+  st = check_follows_forward(workspace, dy);
+  if (st == LSQNET_OK) st = REAL(lsq_batch_backward)(workspace, dy, dx);
+  end(workspace);
 done:
   return lsq_within(st, "lsqnet_model_backward");
 }
@@ -72,8 +91,10 @@ done:
 lsqnet_status REAL(lsqnet_model_jvp)(const lsqnet_model *model, lsqnet_workspace *workspace, const real *dx,
                                      const real *direction, real *dy) {
   lsqnet_status st = LSQNET_OK;
-  LSQ_TRY(check_follows_forward(model, workspace));
-  st = dy != NULL ? REAL(lsq_batch_jvp)(workspace, dx, direction, dy) : lsq_fail(LSQNET_E_ARGUMENT, "dy is NULL");
+  LSQ_TRY(begin(model, workspace));
+  st = check_follows_forward(workspace, dy);
+  if (st == LSQNET_OK) st = REAL(lsq_batch_jvp)(workspace, dx, direction, dy);
+  end(workspace);
 done:
   return lsq_within(st, "lsqnet_model_jvp");
 }

@@ -130,9 +130,13 @@ static lsqnet_status solve(lsqnet_solver *solver, const lsqnet_problems *given, 
   LSQ_TRY(check_overlap(given, p));
   LSQ_TRY(lsq_check_arithmetic());
   LSQ_TRY(lsq_check_reports(reports));
-  LSQ_TRY(lsq_solver_serving(&serving, solver, p->n));
-  serving->precision = p->narrow ? (double)FLT_EPSILON : DBL_EPSILON;
-  st = lsq_solve_batch(serving, p, reports);
+  LSQ_TRY(lsq_use_alone(&solver->users, "solver"));
+  st = lsq_solver_serving(&serving, solver, p->n);
+  if (st == LSQNET_OK) {
+    serving->precision = p->narrow ? (double)FLT_EPSILON : DBL_EPSILON;
+    st = lsq_solve_batch(serving, p, reports);
+  }
+  if (lsq_leave(&solver->users)) lsqnet_solver_destroy(solver);
 done:
   return st;
 }

@@ -53,7 +53,9 @@ done:
   return st;
 }
 
-void lsqnet_solver_destroy(lsqnet_solver *solver) { lsq_solver_destroy(solver); }
+void lsqnet_solver_destroy(lsqnet_solver *solver) {
+  if (solver != NULL && !lsq_goes_later(&solver->users)) lsq_solver_destroy(solver);
+}
 
 const char *lsqnet_solver_model_name(const lsqnet_solver *solver, int64_t n) {
   return solver != NULL && solver->shipped != NULL ? lsq_shipped_models[lsq_shipped_for(n)].name : NULL;

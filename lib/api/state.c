@@ -44,7 +44,9 @@ done:
   return st;
 }
 
-void lsqnet_state_destroy(lsqnet_state *state) { lsq_state_destroy(state); }
+void lsqnet_state_destroy(lsqnet_state *state) {
+  if (state != NULL && !lsq_goes_later(&state->users)) lsq_state_destroy(state);
+}
 
 lsqnet_status lsqnet_state_get_info(const lsqnet_state *state, lsqnet_state_info *info, uint32_t size) {
   if (state == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_state_get_info: state is NULL");
@@ -83,7 +85,9 @@ lsqnet_status lsqnet_solver_append_rows(lsqnet_solver *solver, lsqnet_state *sta
   lsqnet_status st = LSQNET_OK;
   LSQ_TRY(check_rows(solver, state, rows, lda, ldb));
   if (a == NULL || b == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "%s is NULL", a == NULL ? "a" : "b");
-  LSQ_TRY(lsq_state_append(state, rows, a, lda, b, ldb));
+  LSQ_TRY(lsq_use_alone(&state->users, "state"));
+  st = lsq_state_append(state, rows, a, lda, b, ldb);
+  if (lsq_leave(&state->users)) lsqnet_state_destroy(state);
 done:
   return st;
 }
@@ -94,20 +98,18 @@ lsqnet_status lsqnet_solver_remove_rows(lsqnet_solver *solver, lsqnet_state *sta
   if ((a == NULL) != (b == NULL)) return lsq_fail(LSQNET_E_ARGUMENT, "one of a and b is NULL: both, or none");
   LSQ_TRY(check_rows(solver, state, rows, a == NULL && state != NULL ? state->options.n : lda,
                      b == NULL && state != NULL ? state->options.k : ldb));
-  LSQ_TRY(lsq_state_remove(state, rows, a, lda, b, ldb));
+  LSQ_TRY(lsq_use_alone(&state->users, "state"));
+  st = lsq_state_remove(state, rows, a, lda, b, ldb);
+  if (lsq_leave(&state->users)) lsqnet_state_destroy(state);
 done:
   return st;
 }
 
-lsqnet_status lsqnet_solver_solve_state(lsqnet_solver *solver, lsqnet_state *state, double *x, int64_t ldx,
-                                        lsqnet_report *reports) {
+/* Both are the caller's alone. */
+static lsqnet_status solve(lsqnet_solver *solver, lsqnet_state *state, double *x, int64_t ldx, lsqnet_report *reports) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_solver *serving = NULL;
-  LSQ_TRY(check_objects(solver, state));
   const int64_t n = state->options.n, k = state->options.k;
-  if (x == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "x is NULL");
-  LSQ_TRY(check_array("x", n, k, ldx));
-  LSQ_TRY(lsq_check_reports(reports));
   LSQ_TRY(lsq_solver_serving(&serving, solver, n));
   LSQ_TRY(lsq_reserve(serving->context, &serving->reports, &serving->reports_capacity, k, sizeof *reports));
   serving->precision = DBL_EPSILON;
@@ -120,6 +122,24 @@ lsqnet_status lsqnet_solver_solve_state(lsqnet_solver *solver, lsqnet_state *sta
     (void)lsq_sized_write((char *)reports + (uint64_t)l * size, size, sizeof *report, report, sizeof *report,
                           "lsqnet_report");
   }
+done:
+  return st;
+}
+
+lsqnet_status lsqnet_solver_solve_state(lsqnet_solver *solver, lsqnet_state *state, double *x, int64_t ldx,
+                                        lsqnet_report *reports) {
+  lsqnet_status st = LSQNET_OK;
+  LSQ_TRY(check_objects(solver, state));
+  if (x == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "x is NULL");
+  LSQ_TRY(check_array("x", state->options.n, state->options.k, ldx));
+  LSQ_TRY(lsq_check_reports(reports));
+  LSQ_TRY(lsq_use_alone(&solver->users, "solver"));
+  st = lsq_use_alone(&state->users, "state");
+  if (st == LSQNET_OK) {
+    st = solve(solver, state, x, ldx, reports);
+    if (lsq_leave(&state->users)) lsqnet_state_destroy(state);
+  }
+  if (lsq_leave(&solver->users)) lsqnet_solver_destroy(solver);
 done:
   return st;
 }

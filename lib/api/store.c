@@ -110,7 +110,12 @@ done:
 /* Saving. */
 
 static lsqnet_status write_model(const void *model, lsqnet_write_fn write, void *user) {
-  return lsq_model_write(model, write, user);
+  lsqnet_status st = LSQNET_OK;
+  LSQ_TRY(lsq_model_read(model));
+  st = lsq_model_write(model, write, user);
+  lsq_model_leave(model);
+done:
+  return st;
 }
 
 lsqnet_status lsqnet_model_save(const lsqnet_model *model, const char *path) {
@@ -144,7 +149,7 @@ lsqnet_status lsqnet_model_save_memory(const lsqnet_model *model, void *data, ui
   if (data == NULL && capacity > 0)
     return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_model_save_memory: data is NULL and capacity=%llu",
                     (unsigned long long)capacity);
-  LSQ_TRY(lsq_model_write(model, write_memory, &m));
+  LSQ_TRY(write_model(model, write_memory, &m));
   *needed = m.needed;
   if (capacity > 0 && m.needed > capacity)
     st = lsq_fail(LSQNET_E_SHAPE, "capacity=%llu: the file has %llu bytes", (unsigned long long)capacity,
@@ -157,5 +162,5 @@ lsqnet_status lsqnet_model_save_stream(const lsqnet_model *model, lsqnet_write_f
   callback host = {.write = write, .user = user};
   if (model == NULL || write == NULL)
     return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_model_save_stream: %s is NULL", model == NULL ? "model" : "write");
-  return lsq_model_write(model, call_write, &host);
+  return write_model(model, call_write, &host);
 }

@@ -152,25 +152,36 @@ done:
   return lsq_within(st, "lsqnet_trainer_create");
 }
 
-void lsqnet_trainer_destroy(lsqnet_trainer *trainer) { lsq_trainer_destroy(trainer); }
+void lsqnet_trainer_destroy(lsqnet_trainer *trainer) {
+  if (trainer != NULL && !lsq_goes_later(&trainer->users)) lsq_trainer_destroy(trainer);
+}
 
 lsqnet_status lsqnet_trainer_step(lsqnet_trainer *trainer, lsqnet_progress *progress) {
   if (trainer == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_trainer_step: trainer is NULL");
   if (progress != NULL && progress->size < FIRST_PROGRESS_SIZE)
     return lsq_fail(LSQNET_E_VERSION, "lsqnet_trainer_step: progress->size=%lu: the first release's has %lu",
                     (unsigned long)progress->size, (unsigned long)FIRST_PROGRESS_SIZE);
-  lsqnet_status st = lsq_check_arithmetic();
+  lsqnet_status st = LSQNET_OK;
+  LSQ_TRY(lsq_use_alone(&trainer->users, "trainer"));
+  st = lsq_check_arithmetic();
   if (st == LSQNET_OK) st = lsq_trainer_step(trainer);
   if (progress != NULL)
     (void)lsq_sized_write(progress, progress->size, FIRST_PROGRESS_SIZE, &trainer->progress, sizeof trainer->progress,
                           "lsqnet_progress");
+  if (lsq_leave(&trainer->users)) lsqnet_trainer_destroy(trainer);
+done:
   return st;
 }
 
 lsqnet_status lsqnet_trainer_run(lsqnet_trainer *trainer, lsqnet_progress_fn callback, void *user) {
   if (trainer == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_trainer_run: trainer is NULL");
-  const lsqnet_status st = lsq_check_arithmetic();
-  return st != LSQNET_OK ? st : lsq_trainer_run(trainer, callback, user);
+  lsqnet_status st = LSQNET_OK;
+  LSQ_TRY(lsq_check_arithmetic());
+  LSQ_TRY(lsq_use_alone(&trainer->users, "trainer"));
+  st = lsq_trainer_run(trainer, callback, user);
+  if (lsq_leave(&trainer->users)) lsqnet_trainer_destroy(trainer);
+done:
+  return st;
 }
 
 lsqnet_status lsqnet_evaluate(const lsqnet_model *model, const lsqnet_task *task, uint64_t seed, int64_t batch,
@@ -180,16 +191,24 @@ lsqnet_status lsqnet_evaluate(const lsqnet_model *model, const lsqnet_task *task
   if (batch < 1 || batch > MOST)
     return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_evaluate: batch=%lld: must be 1 to %lld", (long long)batch,
                     (long long)MOST);
-  lsqnet_status st = lsq_check_arithmetic();
-  if (st == LSQNET_OK) st = lsq_evaluate(model, task, seed, batch, mse, mean_square);
+  lsqnet_status st = LSQNET_OK;
+  LSQ_TRY(lsq_check_arithmetic());
+  LSQ_TRY(lsq_model_read(model));
+  st = lsq_evaluate(model, task, seed, batch, mse, mean_square);
+  lsq_model_leave(model);
+done:
   return lsq_within(st, "lsqnet_evaluate");
 }
 
 lsqnet_status lsqnet_trainer_save(const lsqnet_trainer *trainer, const char *path) {
   if (trainer == NULL || path == NULL)
     return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_trainer_save: %s is NULL", trainer == NULL ? "trainer" : "path");
-  lsqnet_status st = lsq_check_arithmetic(); /* numbers are printed */
-  if (st == LSQNET_OK) st = lsq_trainer_save(trainer, path);
+  lsqnet_status st = LSQNET_OK;
+  LSQ_TRY(lsq_check_arithmetic());         /* numbers are printed */
+  LSQ_TRY(lsq_model_read(trainer->model)); /* not in the midst of a step */
+  st = lsq_trainer_save(trainer, path);
+  lsq_model_leave(trainer->model);
+done:
   return lsq_within(st, "%s", path);
 }
 
@@ -199,7 +218,9 @@ lsqnet_status lsqnet_trainer_resume(lsqnet_trainer **out, lsqnet_model *model, l
   lsqnet_train_options known;
   LSQ_TRY(lsq_within(begin(&known, out, model, task, options), "lsqnet_trainer_resume"));
   if (path == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_trainer_resume: path is NULL");
-  LSQ_TRY(lsq_within(lsq_trainer_resume(out, model, task, &known, path), "%s", path));
+  LSQ_TRY(lsq_within(lsq_model_change(model), "lsqnet_trainer_resume"));
+  st = lsq_within(lsq_trainer_resume(out, model, task, &known, path), "%s", path);
+  lsq_model_leave(model);
 done:
   return st;
 }

@@ -21,7 +21,7 @@ done:
 }
 
 void lsqnet_workspace_destroy(lsqnet_workspace *workspace) {
-  if (workspace == NULL) return;
+  if (workspace == NULL || lsq_goes_later(&workspace->users)) return;
   lsqnet_context *context = workspace->context;
   lsq_workspace_close_f64(workspace);
   lsq_workspace_close_f32(workspace);

@@ -130,6 +130,14 @@ lsqnet_model *lsq_model_hold(const lsqnet_model *model) {
   return held;
 }
 
+lsqnet_status lsq_model_read(const lsqnet_model *model) {
+  return lsq_use_shared(&((lsqnet_model *)model)->users, "model");
+}
+
+lsqnet_status lsq_model_change(lsqnet_model *model) { return lsq_use_alone(&model->users, "model"); }
+
+void lsq_model_leave(const lsqnet_model *model) { (void)lsq_leave(&((lsqnet_model *)model)->users); }
+
 void lsqnet_model_destroy(lsqnet_model *model) {
   if (model == NULL || atomic_fetch_sub_explicit(&model->references, 1, memory_order_acq_rel) != 1) return;
   lsqnet_context *context = model->context;

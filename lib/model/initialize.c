@@ -119,13 +119,9 @@ done:
   return st;
 }
 
-lsqnet_status lsqnet_model_draw_weights(lsqnet_model *model, uint64_t seed, double scale) {
+lsqnet_status lsq_model_draw_weights(lsqnet_model *model, uint64_t seed, double scale) {
   lsqnet_status st = LSQNET_OK;
   double *values = NULL;
-  if (model == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_model_draw_weights: model is NULL");
-  if (!(scale > 0.0 && scale <= 1e6))
-    return lsq_fail(LSQNET_E_ARGUMENT, "scale=%g: it must be positive, and at most 1e6", scale);
-  LSQ_TRY(lsq_check_arithmetic());
   LSQ_TRY(lsq_alloc(model->context, &values, model->weight_count, sizeof *values));
   for (int64_t i = 0; i < model->parameter_count; i++) {
     const lsqnet_parameter *p = &model->parameters[i];
@@ -138,5 +134,18 @@ lsqnet_status lsqnet_model_draw_weights(lsqnet_model *model, uint64_t seed, doub
   }
 done:
   lsq_free(model->context, values);
+  return st;
+}
+
+lsqnet_status lsqnet_model_draw_weights(lsqnet_model *model, uint64_t seed, double scale) {
+  lsqnet_status st = LSQNET_OK;
+  if (model == NULL) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_model_draw_weights: model is NULL");
+  if (!(scale > 0.0 && scale <= 1e6))
+    return lsq_fail(LSQNET_E_ARGUMENT, "scale=%g: it must be positive, and at most 1e6", scale);
+  LSQ_TRY(lsq_check_arithmetic());
+  LSQ_TRY(lsq_model_change(model));
+  st = lsq_model_draw_weights(model, seed, scale);
+  lsq_model_leave(model);
+done:
   return st;
 }

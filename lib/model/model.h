@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "base/context.h"
+#include "base/use.h"
 
 /* Where the parameters of the fixed parts are in the list; -1 when the model has no such part. */
 typedef struct {
@@ -33,10 +34,16 @@ struct lsqnet_model {
   int64_t slot_count;
   double *weights_f64; /* (weight_count) in the model's precision; the other is NULL */
   float *weights_f32;
+  _Alignas(64) lsq_users users; /* on a cache line of its own: threads that share a model write it */
 };
 
 /* Another reference, given up by lsqnet_model_destroy. Holding a model does not change it. */
 lsqnet_model *lsq_model_hold(const lsqnet_model *model);
+
+/* Around what reads the weights, and what changes them: E_ARGUMENT while the one or the other would meet in them. */
+lsqnet_status lsq_model_read(const lsqnet_model *model);
+lsqnet_status lsq_model_change(lsqnet_model *model);
+void lsq_model_leave(const lsqnet_model *model);
 
 enum { LSQ_LAYERS_MOST = 65536 };
 #define LSQ_WEIGHTS_MOST (INT64_C(1) << 40)
@@ -54,6 +61,9 @@ lsqnet_status lsq_model_create_weights(lsqnet_model *model);
 
 /* Draws initial weights from options.seed. */
 lsqnet_status lsq_model_initialize(lsqnet_model *model);
+
+/* lsqnet_model_draw_weights of a model that nobody else uses. */
+lsqnet_status lsq_model_draw_weights(lsqnet_model *model, uint64_t seed, double scale);
 
 /* A copy in precision `dtype`; E_NOT_FINITE if a weight overflows it. */
 lsqnet_status lsq_model_copy(lsqnet_model **out, const lsqnet_model *model, int32_t dtype);

@@ -19,14 +19,8 @@ static lsqnet_status check_parameter(const lsqnet_workspace *w, const lsqnet_par
   return LSQNET_OK;
 }
 
-lsqnet_status lsqnet_sgd_step(lsqnet_model *model, const lsqnet_workspace *workspace, double rate) {
+static lsqnet_status step(lsqnet_model *model, const lsqnet_workspace *workspace, double rate) {
   lsqnet_status st = LSQNET_OK;
-  if (model == NULL || workspace == NULL)
-    return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_sgd_step: %s is NULL", model == NULL ? "model" : "workspace");
-  if (workspace->model != model || !workspace->has_gradient)
-    return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_sgd_step: the workspace has no gradient of this model");
-  if (!isfinite(rate)) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_sgd_step: rate=%g: must be finite", rate);
-  LSQ_TRY(lsq_check_arithmetic());
   for (int64_t k = 0; k < model->parameter_count; k++)
     if (!model->parameters[k].frozen) LSQ_TRY(check_parameter(workspace, &model->parameters[k], rate));
   for (int64_t k = 0; k < model->parameter_count; k++) {
@@ -38,6 +32,21 @@ lsqnet_status lsqnet_sgd_step(lsqnet_model *model, const lsqnet_workspace *works
         model->weights_f32[i] = (float)stepped(workspace, i, rate);
     }
   }
+done:
+  return st;
+}
+
+lsqnet_status lsqnet_sgd_step(lsqnet_model *model, const lsqnet_workspace *workspace, double rate) {
+  lsqnet_status st = LSQNET_OK;
+  if (model == NULL || workspace == NULL)
+    return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_sgd_step: %s is NULL", model == NULL ? "model" : "workspace");
+  if (workspace->model != model || !workspace->has_gradient)
+    return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_sgd_step: the workspace has no gradient of this model");
+  if (!isfinite(rate)) return lsq_fail(LSQNET_E_ARGUMENT, "lsqnet_sgd_step: rate=%g: must be finite", rate);
+  LSQ_TRY(lsq_check_arithmetic());
+  LSQ_TRY(lsq_model_change(model));
+  st = step(model, workspace, rate);
+  lsq_model_leave(model);
 done:
   return st;
 }

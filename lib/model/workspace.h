@@ -32,8 +32,9 @@ LSQ_DECLARE_WORKSPACE(float, f32);
 
 struct lsqnet_workspace {
   lsqnet_context *context;
+  lsq_users users;
   lsqnet_model *model; /* held */
-  lsqnet_batch shape; /* that the plans are for; batch 0: none */
+  lsqnet_batch shape;  /* that the plans are for; batch 0: none */
   int32_t has_forward, has_gradient;
   int64_t chunk, chunks;     /* sequences in a chunk, and chunks; the last may be smaller */
   lsq_pass_plan plan, last;  /* of a chunk, and of the last one */

@@ -20,11 +20,13 @@
 #include <stdatomic.h>
 
 #include "base/context.h"
+#include "base/use.h"
 #include "kernels/kernels.h"
 #include "prompts/prompt.h"
 
 struct lsqnet_solver {
   lsqnet_context *context;
+  lsq_users users;
   lsqnet_model *model; /* float64, ours; its step is checked */
   lsqnet_workspace *workspace;
   lsqnet_solver_options options;

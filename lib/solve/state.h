@@ -13,6 +13,7 @@
 
 struct lsqnet_state {
   lsqnet_context *context;
+  lsq_users users;
   const struct lsq_lane_kernels *kernels;
   lsqnet_state_options options;
   int64_t columns, stride; /* n + k, and numbers from one column of moments to the next */

@@ -1,8 +1,8 @@
 /* With options.restarts, short trials are made one after the other, and the one that is lowest on fresh data goes on.
  *
  * Whether a start is needed shows: unless the options say, Gauss-Newton begins by itself, and goes on if the loss on
- * fresh data falls to a hundredth of the targets' mean square. If it stays above, and twenty iterations do not lower it,
- * the first weights come back and Adam starts. */
+ * fresh data falls to a hundredth of the targets' mean square. If it stays above, and twenty iterations do not lower
+ * it, the first weights come back and Adam starts. */
 #include "train/phases.h"
 
 #include <float.h>
@@ -85,8 +85,8 @@ static lsqnet_status begin(phases *s, double candidate) {
   lsq_gauss_newton_reset(s->gauss_newton);
   if (s->start != NULL) lsq_start_reset(s->start);
   if (candidate == 0) return LSQNET_OK;
-  return lsqnet_model_draw_weights(s->trainer->model, lsq_random_bits(o->seed, LSQ_STREAM_START, (uint64_t)candidate),
-                                   o->restart_scale);
+  return lsq_model_draw_weights(s->trainer->model, lsq_random_bits(o->seed, LSQ_STREAM_START, (uint64_t)candidate),
+                                o->restart_scale);
 }
 
 static lsqnet_status newton_step(phases *s) {

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "model/workspace.h"
 #include "tasks/task.h"
 
 struct lsq_products {
@@ -57,7 +58,7 @@ static lsqnet_status forward(lsq_products *p, int64_t first, int64_t samples) {
   const lsqnet_task_shape *s = &p->trainer->shape;
   const lsqnet_batch batch = {
       .size = sizeof batch, .batch = samples, .rows = s->rows, .first = s->first, .count = rows_read(p)};
-  return lsqnet_model_forward_f64(p->trainer->model, p->workspace, &batch, p->X + first * s->rows * s->in_width, p->y);
+  return lsq_batch_forward_f64(p->workspace, &batch, p->X + first * s->rows * s->in_width, p->y);
 }
 
 /* Residual-like numbers of a slab from p->y, and back, with zeros between. */
@@ -79,7 +80,7 @@ static lsqnet_status add_transposed(lsq_products *p, int64_t samples, const doub
   lsqnet_status st = LSQNET_OK;
   const int64_t P = lsq_jacobian_weights(p->jacobian), *places = lsq_jacobian_places(p->jacobian);
   scatter(p, samples, q);
-  LSQ_TRY(lsqnet_model_backward_f64(p->trainer->model, p->workspace, p->y, NULL));
+  LSQ_TRY(lsq_batch_backward_f64(p->workspace, p->y, NULL));
   const double *gradient = lsqnet_workspace_gradient_f64(p->workspace);
   for (int64_t i = 0; i < P; i++) z[i] += gradient[places[i]];
 done:
@@ -112,7 +113,6 @@ done:
 
 lsqnet_status lsq_products_normal(lsq_products *p, const double *v, double *q, double *z) {
   lsqnet_status st = LSQNET_OK;
-  const lsqnet_model *model = p->trainer->model;
   const int64_t outputs = lsq_jacobian_outputs(p->jacobian), P = lsq_jacobian_weights(p->jacobian);
   for (int64_t i = 0; i < P; i++) p->direction[lsq_jacobian_places(p->jacobian)[i]] = v[i]; /* the others stay zero */
   memset(z, 0, (size_t)P * sizeof *z);
@@ -120,7 +120,7 @@ lsqnet_status lsq_products_normal(lsq_products *p, const double *v, double *q, d
     const int64_t samples = slab_size(p, first);
     double *part = q + first * outputs;
     if (p->slab < p->samples) LSQ_TRY(forward(p, first, samples));
-    LSQ_TRY(lsqnet_model_jvp_f64(model, p->workspace, NULL, p->direction, p->y));
+    LSQ_TRY(lsq_batch_jvp_f64(p->workspace, NULL, p->direction, p->y));
     gather(p, samples, part);
     LSQ_TRY(add_transposed(p, samples, part, z));
   }

@@ -108,7 +108,10 @@ static double now(void) {
 lsqnet_status lsq_trainer_step(lsqnet_trainer *trainer) {
   if (trainer->progress.ended != LSQNET_TRAIN_GOING) return LSQNET_OK;
   const double begin = now();
-  const lsqnet_status st = trainer->optimizer->step(trainer, trainer->state);
+  lsqnet_status st = lsq_model_change(trainer->model);
+  if (st != LSQNET_OK) return st;
+  st = trainer->optimizer->step(trainer, trainer->state);
+  lsq_model_leave(trainer->model);
   trainer->progress.seconds += now() - begin;
   if (st != LSQNET_OK) return st;
   trainer->progress.step++;

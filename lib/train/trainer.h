@@ -32,6 +32,7 @@ typedef struct {
 
 struct lsqnet_trainer {
   lsqnet_context *context;
+  lsq_users users;
   lsqnet_model *model; /* the caller's */
   lsqnet_task *task;   /* held */
   lsqnet_task_shape shape;

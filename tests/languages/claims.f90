@@ -12,12 +12,25 @@ contains
     call lsqnet_set_message("three are enough" // c_null_char)
     status = LSQNET_E_STOPPED
   end function
+
+  ! solves with the solver at user, which is in the call that asks
+  function solve_inside(user) bind(c) result(word)
+    type(c_ptr), value :: user
+    integer(c_int32_t) :: word
+    type(c_ptr), pointer :: own
+    type(lsqnet_report) :: report
+    real(c_double) :: x(1)
+    call c_f_pointer(user, own)
+    word = merge(1, 0, lsqnet_solve(own, reshape([1d0, 2d0], [2, 1]), [1d0, 2d0], x, report) == LSQNET_E_ARGUMENT .and. &
+      index(lsqnet_message(), "the solver is in use") > 0)
+  end function
 end module
 
 program claims
   use callbacks
   implicit none
   type(c_ptr) :: context, solver, hasty, task, model, trainer
+  type(c_ptr), target :: own
   type(lsqnet_report) :: report
   type(lsqnet_solver_options), target :: limits
   type(lsqnet_task_options) :: about
@@ -25,7 +38,7 @@ program claims
   type(lsqnet_model_options) :: options
   type(lsqnet_train_options) :: how
   character(20, c_char), target :: name
-  real(c_double) :: a(3, 2), x(2), short(1)
+  real(c_double) :: a(3, 2), x(2), short(1), wide(6, 4)
   integer(c_int32_t) :: statuses(12)
   character(400) :: names
   integer :: i
@@ -61,6 +74,16 @@ program claims
   call claim(lsqnet_solve(hasty, a, [3d0, 5d0, 7.1d0], x, report) == LSQNET_E_NOT_CONVERGED, "five iterations")
   call claim(all(abs(x - [14d0 / 15, 2.05d0]) < 1d-6) .and. report%status == LSQNET_E_NOT_CONVERGED, "best x")
   call lsqnet_solver_destroy(hasty)
+  limits%stop = c_funloc(solve_inside)
+  limits%stop_user = c_loc(own)
+  call claim(lsqnet_solver_create(own, context, c_null_ptr, c_loc(limits)) == LSQNET_OK, "solver with a stop")
+  call claim(lsqnet_solve(own, a, [3d0, 5d0, 7d0], x, report) == LSQNET_E_STOPPED, "a stop")
+  call claim(report%stopped == 10 .and. lsqnet_message() == "stopped by the caller", lsqnet_message())
+  call lsqnet_solver_destroy(own)
+  wide = 0
+  wide(1:5:2, 2:3) = a
+  call claim(lsqnet_solve(solver, wide(1:5:2, 2:3), [3d0, 5d0, 7d0], x, report) == LSQNET_OK, "a section")
+  call claim(all(abs(x - [1d0, 2d0]) < 1d-14), "its x")
   a(:, 2) = 2 * a(:, 1)
   call claim(lsqnet_solve(solver, a, [3d0, 5d0, 7d0], x, report) == LSQNET_E_RANK, "rank")
   call claim(index(lsqnet_message(), "rank") > 0 .and. lsqnet_name(LSQNET_E_RANK) == "LSQNET_E_RANK", lsqnet_message())

@@ -46,6 +46,10 @@ assert.throws(() => Model.load(context, 5), TypeError);
 assert.throws(() => new Solver(context, new Task(context, "identity")), TypeError);
 assert.throws(() => new Solver(solver), TypeError);
 assert.throws(() => new Model(null, { rows: 1 }), TypeError);
+assert.throws(() => new Solver(context, Object.assign(Object.create(Model.prototype), { handle: 5 })), TypeError);
+let reads = 0; // an option is read once, so that what has been checked is what koffi gets
+new Solver(context, null, { get tolerance() { return reads++ ? "boom" : 0; } });
+assert.equal(reads, 1);
 assert.equal(new Task(context, "identity", { rows: 7n, seed: 2n ** 64n - 1n, setting: 0n }).shape.rows, 7);
 
 function trainer() {
@@ -78,6 +82,7 @@ fails(51, "no luck", () => trainer().run(() => {
 fails(51, "no text", () => trainer().run(() => {
   throw Object.create(null);
 }));
+for (const word of [5, null, "run", {}]) assert.throws(() => trainer().run(word), TypeError);
 const losses = [];
 trainer().run(({ loss }) => losses.push(loss)); // what a callback returns says nothing
 assert.equal(losses.length, 10);

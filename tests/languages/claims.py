@@ -192,6 +192,7 @@ def what_would_be_lost_is_refused():
     state, space = lsqnet.State(context, solver, 2), lsqnet.Workspace(small_model())
     for use in (lambda: solver.solve(a * 1j, b), lambda: solver.solve(a, b + 1j), lambda: solver.solve([[1j]], [1]),
                 lambda: solver.solve_many(a[None] * 1j, b[None]), lambda: state.append(a, b * 1j),
+                lambda: solver.solve(np.ma.masked_array(a, a == 0), b),
                 lambda: space.forward(np.ones((2, 3, 2)) * 1j)):
         refuses(use, TypeError)
     model = small_model()
@@ -312,7 +313,8 @@ def objects_of_another_kind_are_refused():
                 lambda: lsqnet.Model.load(model, "none"), lambda: lsqnet.Task(solver, "identity"),
                 lambda: lsqnet.Task(context, 7), lambda: lsqnet.Task.custom(context, 7, print),
                 lambda: lsqnet.Task.custom(7, "own", print), lambda: small_model(mixer=7),
-                lambda: lsqnet.Context(allocate=7), lambda: small_model(rows="3"), lambda: small_model(seed=1.5)):
+                lambda: lsqnet.Solver(context, stop=7), lambda: own_trainer().run(7), lambda: own_trainer(7),
+                lambda: own_trainer().run(0), lambda: lsqnet.Context(allocate=7), lambda: small_model(rows="3"), lambda: small_model(seed=1.5)):
         refuses(use, TypeError)
     try:
         lsqnet.Solver(context, context)
@@ -413,6 +415,28 @@ def what_is_in_use_is_not_used():
     assert (space.forward(x) == got[0]).all() and np.isfinite(space.backward(x)).all()
 
 
+def a_model_is_not_used_while_it_is_trained():
+    model, inside, go_on = small_model(), threading.Event(), threading.Event()
+    space, x = lsqnet.Workspace(model), np.ones((1, 3, 2))
+
+    def draw(seed, step, first, count, x, target):
+        inside.set()
+        go_on.wait(60)
+        x.fill(0.5), target.fill(0.25)
+    task = lsqnet.Task.custom(context, "own", draw, rows=3, in_width=2, out_width=2, stride=1, count=3, scored=2)
+    running = lsqnet.Trainer(model, task, batch=4, steps=2)
+    thread = threading.Thread(target=running.step)
+    thread.start()
+    assert inside.wait(60)
+    for use in (lambda: space.forward(x), model.parameters, lambda: model.save("never"),
+                lambda: model.draw_weights(1, 1)):
+        fails(10, "the model is in use", use)
+    go_on.set()
+    thread.join()
+    running.run(lambda progress: space.forward(x))  # between steps it may be
+    assert np.isfinite(space.forward(x)).all()
+
+
 class Failing(lsqnet.Mixer):
     """The identity, but for one method that raises."""
     name, at = "failing", None
@@ -468,6 +492,30 @@ def a_mixer_that_raises_ends_the_call_and_nothing_else():
     assert space.forward(x).shape == (2, 3, 2) and plain.parameters().keys() < model.parameters().keys()
     gradient = space.backward(np.ones((2, 3, 2)))
     assert np.isfinite(gradient).all() and (gradient != 0).any()
+
+
+def a_mixer_s_arrays_are_as_long_as_it_said_first():
+    lengths = []
+
+    class Growing(Failing):
+        name = "growing"
+
+        def workspace(self, shape):
+            lengths.append(None)
+            return 2 * len(lengths), len(lengths)
+
+        def forward(self, shape, weights, x, y, cache, scratch):
+            assert (cache.size, scratch.size) == (2, 1)
+            cache.fill(7), scratch.fill(7)
+            super().forward(shape, weights, x, y, cache, scratch)
+    context.register_mixer(Growing)
+    space, x = lsqnet.Workspace(small_model("growing")), np.ones((2, 3, 2))
+    for _ in range(2):
+        space.backward(space.forward(x))
+    Growing.workspace = lambda self, shape: (1 << 64, 0)  # which C would take for 0
+    fails(51, "does not fit into 64 bits", lambda: space.forward(x[:1]))
+    Growing.parameters = lambda self: [("scale", ((1 << 64) + 4,))]
+    fails(51, "does not fit into 64 bits", lambda: small_model("growing"))
 
 
 def threads_may_call_a_mixer():
@@ -581,9 +629,11 @@ for claim in (structs_have_the_library_s_sizes, every_layout_gives_the_same_answ
               what_would_be_lost_is_refused, passes_take_what_fits_and_in_order,
               fields_of_structured_arrays_are_copied, a_progress_callback_s_word_is_not_asked_for,
               what_a_callback_raises_ends_the_call, whatever_a_callback_raises_ends_the_call,
-              what_is_in_use_is_not_closed, what_is_in_use_is_not_used, objects_of_another_kind_are_refused,
+              what_is_in_use_is_not_closed, what_is_in_use_is_not_used, a_model_is_not_used_while_it_is_trained,
+              objects_of_another_kind_are_refused,
               handles_are_not_copied, sizes_and_integers_are_not_the_callers_to_break, texts_outlive_the_model,
               rows_of_another_shape_are_refused, a_mixer_that_raises_ends_the_call_and_nothing_else,
+              a_mixer_s_arrays_are_as_long_as_it_said_first,
               threads_may_call_a_mixer, threads_keep_what_they_raise_apart, objects_may_go_in_any_order,
               what_is_made_of_others_keeps_them, what_is_closed_is_not_there):
     claim()

@@ -88,6 +88,9 @@ fn main() {
             == "ARGUMENT SHAPE VERSION MEMORY IO FORMAT NOT_FINITE NOT_CONVERGED RANK UNSUPPORTED STOPPED INTERNAL"
     );
 
+    for text in ["identity", "", "identity\0 or not\0"] {
+        assert!(std::panic::catch_unwind(|| c(text)).is_err(), "{:?}", text); // what C would cut, or not end
+    }
     let error = Model::load(&context, "no\0such").unwrap_err();
     assert!(error.name() == "LSQNET_E_ARGUMENT", "{}", error);
 
