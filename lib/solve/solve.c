@@ -358,7 +358,7 @@ static lsqnet_status begin(lsqnet_solver *solver, const lsq_data *data, int by_r
                            .min_norm = solver->options.min_norm,
                            .rounded = data->rounded,
                            .work = a->work,
-                           .exact = a->exact};
+                           .exact = data->derived ? NULL : a->exact};
   if (problem->method == LSQNET_METHOD_AUTO) problem->method = LSQNET_METHOD_DIRECT;
 done:
   return st;
