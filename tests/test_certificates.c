@@ -257,6 +257,20 @@ START_TEST(right_hand_sides_that_nearly_cancel_never_flatter) {
 }
 END_TEST
 
+/* A column of zeros has no part in the answer of least norm, and costs the other components no digit. */
+START_TEST(a_zero_column_costs_the_least_norm_no_digits) {
+  lsqnet_solver *solver = solver_with(0, 1, 0);
+  problem p = problem_normal(20, 5, 1, 0, 5);
+  lsqnet_report report = {.size = sizeof report};
+  for (int64_t i = 0; i < 20; i++) p.a[i * 5 + 2] = 0;
+  ck_assert_int_eq(problem_solve(solver, &p, &report), LSQNET_OK);
+  ck_assert(p.x[2] == 0 && report.rank == 4);
+  ck_assert_msg(report.digits >= 15, "%g digits", report.digits);
+  problem_free(&p);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
 START_TEST(an_answer_may_not_lie_where_its_problem_does) {
   double a[] = {1, 2, 3, 4, 5, 7}, b[] = {1, 2, 3}, x[2];
   double *answers[] = {x, a};
@@ -292,6 +306,7 @@ int main(void) {
   tcase_add_test(edges, a_component_that_could_be_zero_has_no_digits);
   tcase_add_test(edges, what_nearly_cancels_is_right_to_its_last_digit);
   tcase_add_test(edges, right_hand_sides_that_nearly_cancel_never_flatter);
+  tcase_add_test(edges, a_zero_column_costs_the_least_norm_no_digits);
   tcase_add_test(edges, an_answer_may_not_lie_where_its_problem_does);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);

@@ -221,6 +221,12 @@ static void add_remaining(const lsq_problem *p, const progress *now, int converg
   }
 }
 
+static int is_zero(const lsq_problem *p, int64_t column) {
+  for (int64_t i = 0; i < p->m; i++)
+    if (p->A[i * p->n + column] != 0.0 || (p->A_low != NULL && p->A_low[i * p->n + column] != 0.0)) return 0;
+  return 1;
+}
+
 lsqnet_status lsq_refine(const lsq_problem *p, const double *b, const double *b_low, double *x, double *r,
                          double *r_low, double *vectors, lsqnet_report *report) {
   lsqnet_status st = LSQNET_OK;
@@ -236,6 +242,8 @@ lsqnet_status lsq_refine(const lsq_problem *p, const double *b, const double *b_
   const int open = report->stopped == LSQNET_STOP_CONVERGED && !nothing && !certain(p, &now, x, uncertain);
   if (dependent) lsq_least_norm_uncertainty(p->factor, p->unscale, x, uncertain);
   add_remaining(p, &now, report->stopped == LSQNET_STOP_CONVERGED && !open, vectors, uncertain);
+  for (int64_t j = 0; j < p->n && dependent; j++) /* such a column has no part in the answer of least norm */
+    if (is_zero(p, j)) uncertain[j] = 0.0;
   if (open) LSQ_TRY(correct_exactly(p, b, b_low, &now, x, vectors, uncertain, report, &exactly));
   if (open && !exactly) report->stopped = LSQNET_STOP_STAGNATED;
   const int converged = report->stopped == LSQNET_STOP_CONVERGED;
