@@ -271,6 +271,23 @@ START_TEST(a_zero_column_costs_the_least_norm_no_digits) {
 }
 END_TEST
 
+/* Digits that only low parts hold: LAPACK, which sees the high ones, answers with a larger backward error. */
+START_TEST(the_fallback_does_not_replace_a_better_answer) {
+  static const double a[] = {1, 1, 1}, b[] = {1, -1, 0}, b_low[] = {0x1p-60, -0x1p-60, 0x1p-100};
+  lsqnet_solver_options options = solver_options(LSQNET_METHOD_AUTO);
+  lsqnet_solver *solver = NULL;
+  lsqnet_report report = {.size = sizeof report};
+  double x = 0;
+  options.lapack_fallback = 1;
+  if (lsqnet_solver_create(&solver, context, NULL, &options) == LSQNET_E_UNSUPPORTED) return; /* without LAPACK */
+  ck_assert_int_eq(lsqnet_solver_solve_pair_f64(solver, 3, 1, 1, a, NULL, 1, b, b_low, 1, &x, 1, &report),
+                   LSQNET_E_NOT_CONVERGED);
+  ck_assert_int_eq(report.method, LSQNET_METHOD_DIRECT);
+  ck_assert(fabs(x) <= 0x1p-100);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
 START_TEST(an_answer_may_not_lie_where_its_problem_does) {
   double a[] = {1, 2, 3, 4, 5, 7}, b[] = {1, 2, 3}, x[2];
   double *answers[] = {x, a};
@@ -307,6 +324,7 @@ int main(void) {
   tcase_add_test(edges, what_nearly_cancels_is_right_to_its_last_digit);
   tcase_add_test(edges, right_hand_sides_that_nearly_cancel_never_flatter);
   tcase_add_test(edges, a_zero_column_costs_the_least_norm_no_digits);
+  tcase_add_test(edges, the_fallback_does_not_replace_a_better_answer);
   tcase_add_test(edges, an_answer_may_not_lie_where_its_problem_does);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);

@@ -222,7 +222,7 @@ done:
   return st;
 }
 
-/* LAPACK's answer, certified like the model's; it takes the place of that only if it is a good one. */
+/* LAPACK's answer, certified like the model's; it takes the place of that only if it is a good one, and a better. */
 static lsqnet_status fall_back(const lsq_problem *p, arrays *a, lsqnet_report *report) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_report other = *report;
@@ -233,6 +233,7 @@ static lsqnet_status fall_back(const lsq_problem *p, arrays *a, lsqnet_report *r
   lsq_certify(p, a->b, a->b_low, x, a->r, a->r_low, a->vectors, &other);
   if (p->wide == NULL) lsq_sharpen_backward_error(p, x, a->vectors, part, &other);
   if (other.rank < p->n || !(other.backward_error <= 10.0 * (double)p->n * p->solver->precision)) goto done;
+  if (!(other.backward_error < report->backward_error)) goto done;
   memcpy(a->x, x, (size_t)p->n * sizeof(double));
   *report = other;
   report->method = LSQNET_METHOD_LAPACK;
