@@ -180,17 +180,110 @@ START_TEST(laeuchlis_problems_have_the_digits_that_they_have) {
 }
 END_TEST
 
-/* What cannot be told from 0 is not called 0, and has no digits. */
+/* What cannot be told from 0 is not called 0, and has no digits: here the answer is (1/3, 0), and 1/3 is rounded. */
 START_TEST(a_component_that_could_be_zero_has_no_digits) {
+  static const double a[] = {1, 2, 1, 1, 1, 3}, b[] = {1, 0, 0};
   lsqnet_solver *solver = solver_with(0, 0, 0);
-  problem p = problem_create(3, 1, 1, 0);
   lsqnet_report report = {.size = sizeof report};
-  p.a[0] = p.a[1] = p.a[2] = p.b[0] = 1;
-  p.b[1] = -1;
-  p.b[2] = 1e-40;
-  ck_assert_int_eq(problem_solve(solver, &p, &report), LSQNET_E_NOT_CONVERGED);
+  double x[2];
+  ck_assert_int_eq(lsqnet_solver_solve_f64(solver, 3, 2, 1, a, 2, b, 1, x, 1, &report), LSQNET_OK);
+  ck_assert(x[0] == 1.0 / 3.0 && fabs(x[1]) <= 0x1p-100);
   ck_assert(report.digits == 0);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+/* Means of numbers that nearly cancel: their sum is further below them than sums in twice the precision reach. */
+typedef struct {
+  int64_t m;
+  double b[4], b_low[4];
+} cancelling;
+
+START_TEST(what_nearly_cancels_is_right_to_its_last_digit) {
+  static const cancelling all[] = {{2, {1, -1}, {0x1p-60, 0x1p-60}},  {3, {1, -1, 0}, {0x1p-60, 0x1p-60, 0}},
+                                   {2, {1, -1}, {0x1p-90, 0x1p-100}}, {2, {1, -1}, {0x1p-60, -0x1p-60}},
+                                   {2, {1, -1 + 0x1p-53}, {0}},       {3, {1, -1 + 0x1p-53, 0}, {0}},
+                                   {3, {1, -1, 1e-40}, {0}},          {4, {1, -1, 0x1.123p-80, 0x1p-100}, {0}}};
+  static const int32_t methods[] = {LSQNET_METHOD_AUTO, LSQNET_METHOD_CG};
+  enum { NOTHING = 3 }; /* is left of the fourth */
+  for (int i = 0; i < 2 * 8; i++) {
+    const cancelling *c = &all[i / 2];
+    lsqnet_solver_options options = solver_options(methods[i % 2]);
+    lsqnet_solver *solver = solver_on(context, shipped, &options);
+    problem p = problem_create(c->m, 1, 1, 0);
+    lsqnet_report report = {.size = sizeof report};
+    p.b_low = doubles(c->m);
+    for (int64_t row = 0; row < c->m; row++) {
+      p.a[row] = 1;
+      p.b[row] = c->b[row];
+      p.b_low[row] = c->b_low[row];
+    }
+    (void)problem_truth(&p, 0);
+    ck_assert_msg(problem_solve(solver, &p, &report) == LSQNET_OK, "%d: %s", i / 2, lsqnet_last_message());
+    ck_assert_int_eq(report.stopped, LSQNET_STOP_CONVERGED);
+    ck_assert_msg(i / 2 == NOTHING ? p.x[0] == 0 : worst_error(&p, DBL_EPSILON) <= 1, "%d: %a", i / 2, p.x[0]);
+    ck_assert_msg(report.digits >= 15, "%d: %g digits", i / 2, report.digits);
+    problem_free(&p);
+    lsqnet_solver_destroy(solver);
+  }
+}
+END_TEST
+
+/* Each row but the last stands twice, with right-hand sides of opposite sign that differ by some roundings. */
+START_TEST(right_hand_sides_that_nearly_cancel_never_flatter) {
+  lsqnet_solver *solver = solver_with(0, 0, 0);
+  uint64_t state = 11;
+  int solved = 0;
+  for (int round = 0; round < 200; round++) {
+    const int64_t n = integer(&state, 1, 7);
+    problem p = problem_create(4 * n + 1, n, 1, 0);
+    lsqnet_report report = {.size = sizeof report};
+    problem_fill_condition(&p, pow(10, 13 * uniform(&state)), 0, 0, &state);
+    for (int64_t i = 0; i + 1 < p.m; i += 2) {
+      memcpy(p.a + (i + 1) * n, p.a + i * n, (size_t)n * sizeof *p.a);
+      p.b[i + 1] = -p.b[i] * (1 + 8 * DBL_EPSILON * uniform(&state));
+    }
+    p.b[p.m - 1] = 0;
+    (void)problem_truth(&p, 0);
+    const lsqnet_status st = problem_solve(solver, &p, &report);
+    ck_assert_msg(st == LSQNET_OK || st == LSQNET_E_NOT_CONVERGED, "%s", lsqnet_last_message());
+    solved += st == LSQNET_OK;
+    ck_assert(report.digits <= right_digits(&p, 0, DBL_EPSILON) + 1);
+    ck_assert(st != LSQNET_OK || report.digits < 15 || worst_error(&p, DBL_EPSILON) <= 1.25);
+    problem_free(&p);
+  }
+  ck_assert_msg(solved >= 180, "%d solved", solved);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+/* A column of zeros has no part in the answer of least norm, and costs the other components no digit. */
+START_TEST(a_zero_column_costs_the_least_norm_no_digits) {
+  lsqnet_solver *solver = solver_with(0, 1, 0);
+  problem p = problem_normal(20, 5, 1, 0, 5);
+  lsqnet_report report = {.size = sizeof report};
+  for (int64_t i = 0; i < 20; i++) p.a[i * 5 + 2] = 0;
+  ck_assert_int_eq(problem_solve(solver, &p, &report), LSQNET_OK);
+  ck_assert(p.x[2] == 0 && report.rank == 4);
+  ck_assert_msg(report.digits >= 15, "%g digits", report.digits);
   problem_free(&p);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+/* Digits that only low parts hold: LAPACK, which sees the high ones, answers with a larger backward error. */
+START_TEST(the_fallback_does_not_replace_a_better_answer) {
+  static const double a[] = {1, 1, 1}, b[] = {1, -1, 0}, b_low[] = {0x1p-60, -0x1p-60, 0x1p-100};
+  lsqnet_solver_options options = solver_options(LSQNET_METHOD_AUTO);
+  lsqnet_solver *solver = NULL;
+  lsqnet_report report = {.size = sizeof report};
+  double x = 0;
+  options.lapack_fallback = 1;
+  if (lsqnet_solver_create(&solver, context, NULL, &options) == LSQNET_E_UNSUPPORTED) return; /* without LAPACK */
+  ck_assert_int_eq(lsqnet_solver_solve_pair_f64(solver, 3, 1, 1, a, NULL, 1, b, b_low, 1, &x, 1, &report),
+                   LSQNET_E_NOT_CONVERGED);
+  ck_assert_int_eq(report.method, LSQNET_METHOD_DIRECT);
+  ck_assert(fabs(x) <= 0x1p-100);
   lsqnet_solver_destroy(solver);
 }
 END_TEST
@@ -228,6 +321,10 @@ int main(void) {
   tcase_add_loop_test(edges, a_ridge_over_equal_columns_is_solved, 0, 7);
   tcase_add_test(edges, laeuchlis_problems_have_the_digits_that_they_have);
   tcase_add_test(edges, a_component_that_could_be_zero_has_no_digits);
+  tcase_add_test(edges, what_nearly_cancels_is_right_to_its_last_digit);
+  tcase_add_test(edges, right_hand_sides_that_nearly_cancel_never_flatter);
+  tcase_add_test(edges, a_zero_column_costs_the_least_norm_no_digits);
+  tcase_add_test(edges, the_fallback_does_not_replace_a_better_answer);
   tcase_add_test(edges, an_answer_may_not_lie_where_its_problem_does);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);

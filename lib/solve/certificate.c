@@ -97,15 +97,16 @@ static int open_ones_are_orthogonal(const lsq_problem *p, const double *b, const
   return 1;
 }
 
-int lsq_settle_zeros(const lsq_problem *p, const double *b, double *x, double *candidate, double *uncertain) {
+int lsq_settle_zeros(const lsq_problem *p, const double *b, const double *b_low, double *x, double *candidate,
+                     double *uncertain) {
   int any = 0;
   for (int64_t j = 0; j < p->n; j++) {
     candidate[j] = is_open(x[j], uncertain[j]) ? 0.0 : x[j];
     any |= is_open(x[j], uncertain[j]);
   }
-  if (!any || p->A_low != NULL) return 0;
-  const int exact = lsq_is_exact(p->m, p->n, p->A, b, candidate, p->exact);
-  if (!exact && !open_ones_are_orthogonal(p, b, x, uncertain)) return 0;
+  if (!any || p->exact == NULL) return 0;
+  const int exact = lsq_is_exact(p, b, b_low, candidate), pairs = p->A_low != NULL || b_low != NULL;
+  if (!exact && (pairs || !open_ones_are_orthogonal(p, b, x, uncertain))) return 0;
   for (int64_t j = 0; j < p->n; j++)
     if (exact || is_open(x[j], uncertain[j])) uncertain[j] = 0.0;
   memcpy(x, candidate, (size_t)p->n * sizeof *x);

@@ -160,6 +160,56 @@ done:
   return st;
 }
 
+/* What a correction leaves of an error, at most: as the last ones have shown, or as it is made. */
+static double left_by_correction(const lsq_problem *p, const progress *now) {
+  const double known = p->op != NULL ? REDUCTION * (p->op->largest / p->op->smallest)
+                                     : (double)p->n * DBL_EPSILON * (p->factor->sigma_max / p->factor->sigma_min);
+  return now->rate < 1.0 ? fmax(now->rate / (1.0 - now->rate), known) : 1.0;
+}
+
+/* Whether corrections d have become small, and `left` is. */
+static int at_rest(const lsq_problem *p, const progress *now, const double *x, const double *d, double left) {
+  const double tolerance = fmax(p->solver->options.tolerance, p->solver->precision);
+  for (int64_t j = 0; j < p->n; j++) {
+    const double enough = tolerance * fmax(fabs(x[j]), 0x1p-20 * now->scale);
+    if (!(fabs(d[j]) <= enough && left <= 0.25 * enough)) return 0;
+  }
+  return 1;
+}
+
+/* Where sums in twice the precision leave x (n) open, sums without any rounding may not: corrects x + x_low, of which
+ * vectors hold the low part, by them until it is certain, and sets *done and, in uncertain (n), what is left beside the
+ * last rounding; else x stays as it is. */
+static lsqnet_status correct_exactly(const lsq_problem *p, const double *b, const double *b_low, const progress *now,
+                                     double *x, double *vectors, double *uncertain, lsqnet_report *report, int *done) {
+  enum { CORRECTIONS = 6 };
+  lsqnet_status st = LSQNET_OK;
+  const int64_t n = p->n, most = p->solver->options.corrections;
+  double *g = vectors, *g_low = g + n, *d = g_low + n, *refined = d + n, *x_low = refined + n;
+  double before = 0.0, size = 0.0;
+  *done = 0;
+  if (p->exact == NULL || (p->factor != NULL && p->factor->rank < n)) return LSQNET_OK;
+  double share = left_by_correction(p, now);
+  memcpy(refined, x, (size_t)n * sizeof *x);
+  for (int i = 0; i < CORRECTIONS && report->corrections < most && share < 0.5 && !*done; i++) {
+    LSQ_TRY(lsq_limits_check(p->solver));
+    if (!lsq_exact_gradient(p, b, b_low, refined, x_low, g, g_low)) break;
+    LSQ_TRY(lsq_correct(p, g, g_low, d, &report->iterations));
+    before = size;
+    size = largest(n, d);
+    if (i > 0 && before > 0x1p-10 * DBL_EPSILON * largest(n, refined)) share = fmax(share, size / before);
+    add_correction(n, d, refined, x_low);
+    report->corrections++;
+    *done = at_rest(p, now, refined, d, share * size);
+  }
+  for (int64_t j = 0; j < n && *done; j++) {
+    x[j] = refined[j];
+    uncertain[j] = share * size;
+  }
+done:
+  return st;
+}
+
 /* Adds to uncertain (n) what is still to come. A settled component changes by its last correction at most, whatever the
  * rate. */
 static void add_remaining(const lsq_problem *p, const progress *now, int converged, const double *vectors,
@@ -171,23 +221,33 @@ static void add_remaining(const lsq_problem *p, const progress *now, int converg
   }
 }
 
+static int is_zero(const lsq_problem *p, int64_t column) {
+  for (int64_t i = 0; i < p->m; i++)
+    if (p->A[i * p->n + column] != 0.0 || (p->A_low != NULL && p->A_low[i * p->n + column] != 0.0)) return 0;
+  return 1;
+}
+
 lsqnet_status lsq_refine(const lsq_problem *p, const double *b, const double *b_low, double *x, double *r,
                          double *r_low, double *vectors, lsqnet_report *report) {
   lsqnet_status st = LSQNET_OK;
   double *uncertain = vectors + 5 * p->n, *candidate = vectors + 4 * p->n;
   progress now = {.rate = 1.0};
+  const int dependent = p->factor != NULL && p->factor->rank < p->n;
+  int exactly = 0;
   memset(x, 0, (size_t)p->n * sizeof(double));
   LSQ_TRY(correct_repeatedly(p, b, b_low, x, r, r_low, vectors, &now, report));
   lsq_certify(p, b, b_low, x, r, r_low, vectors, report);
   lsq_uncertainty(p, b, x, r, report->residual_norm, uncertain);
   const int nothing = now.scale == 0.0 && report->backward_error == 0.0; /* x = 0, and A'r is */
-  if (report->stopped == LSQNET_STOP_CONVERGED && !nothing && !certain(p, &now, x, uncertain))
-    report->stopped = LSQNET_STOP_STAGNATED;
+  const int open = report->stopped == LSQNET_STOP_CONVERGED && !nothing && !certain(p, &now, x, uncertain);
+  if (dependent) lsq_least_norm_uncertainty(p->factor, p->unscale, x, uncertain);
+  add_remaining(p, &now, report->stopped == LSQNET_STOP_CONVERGED && !open, vectors, uncertain);
+  for (int64_t j = 0; j < p->n && dependent; j++) /* such a column has no part in the answer of least norm */
+    if (is_zero(p, j)) uncertain[j] = 0.0;
+  if (open) LSQ_TRY(correct_exactly(p, b, b_low, &now, x, vectors, uncertain, report, &exactly));
+  if (open && !exactly) report->stopped = LSQNET_STOP_STAGNATED;
   const int converged = report->stopped == LSQNET_STOP_CONVERGED;
-  if (p->factor != NULL && p->factor->rank < p->n) lsq_least_norm_uncertainty(p->factor, p->unscale, x, uncertain);
-  add_remaining(p, &now, converged, vectors, uncertain);
-  if (b_low == NULL && (p->factor == NULL || p->factor->rank == p->n) &&
-      lsq_settle_zeros(p, b, x, candidate, uncertain))
+  if ((!dependent && lsq_settle_zeros(p, b, b_low, x, candidate, uncertain)) || exactly)
     lsq_certify(p, b, b_low, x, r, r_low, vectors, report);
   if (converged) lsq_sharpen_backward_error(p, x, vectors, candidate, report);
   if (report->stopped != LSQNET_STOP_MODEL) report->digits = lsq_right_digits(p, x, uncertain);

@@ -199,7 +199,8 @@ static int too_few_rows(const lsqnet_solver *solver, const lsq_problems *problem
 static lsqnet_status solve_rows(lsqnet_solver *solver, const lsq_problems *problems, const rows *r, int32_t why,
                                 lsqnet_report *reports) {
   const int64_t n = problems->n, k = problems->k;
-  const lsq_data data = {r->m, n, k, r->A, r->A_low, n, r->B, r->B_low, k, problems->weights != NULL};
+  const int weighted = problems->weights != NULL, derived = weighted || solver->options.ridge > 0.0;
+  const lsq_data data = {r->m, n, k, r->A, r->A_low, n, r->B, r->B_low, k, weighted, derived || problems->derived};
   const lsqnet_status st = lsq_solve(solver, &data, r->X, k, reports);
   for (int64_t l = 0; l < k; l++) {
     const int32_t method = reports[l].method;

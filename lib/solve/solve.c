@@ -224,7 +224,7 @@ done:
   return st;
 }
 
-/* LAPACK's answer, certified like the model's; it takes the place of that only if it is a good one. */
+/* LAPACK's answer, certified like the model's; it takes the place of that only if it is a good one, and a better. */
 static lsqnet_status fall_back(const lsq_problem *p, arrays *a, lsqnet_report *report) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_report other = *report;
@@ -235,6 +235,7 @@ static lsqnet_status fall_back(const lsq_problem *p, arrays *a, lsqnet_report *r
   lsq_certify(p, a->b, a->b_low, x, a->r, a->r_low, a->vectors, &other);
   if (p->wide == NULL) lsq_sharpen_backward_error(p, x, a->vectors, part, &other);
   if (other.rank < p->n || !(other.backward_error <= 10.0 * (double)p->n * p->solver->precision)) goto done;
+  if (!(other.backward_error < report->backward_error)) goto done;
   memcpy(a->x, x, (size_t)p->n * sizeof(double));
   *report = other;
   report->method = LSQNET_METHOD_LAPACK;
@@ -377,7 +378,7 @@ static lsqnet_status begin(lsqnet_solver *solver, const lsq_data *data, int by_r
                            .min_norm = solver->options.min_norm,
                            .rounded = data->rounded,
                            .work = a->work,
-                           .exact = a->exact};
+                           .exact = data->derived ? NULL : a->exact};
   if (problem->method == LSQNET_METHOD_AUTO) problem->method = LSQNET_METHOD_DIRECT;
 done:
   return st;

@@ -9,7 +9,7 @@
  *   iterations.c   gradient descent, Chebyshev, conjugate gradients on the model's products
  *   refine.c       outer refinement: compensated residuals decide what x is, the model only how fast it is reached
  *   certificate.c  backward error and right digits of the answer that is handed out
- *   exact.c        whether an answer has no error at all
+ *   exact.c        A'(b - A x) without roundings, where those of sums in twice the precision weigh too much
  *   solve.c        all of it for k right-hand sides, and the report
  *
  * A solver without a model of its own hands the problem to one on a shipped model (shipped.h). */
@@ -71,6 +71,7 @@ typedef struct {
   const double *B, *B_low; /* (m,k), B_low may be NULL */
   int64_t ldb;
   int rounded; /* rows have been multiplied by roots, which pairs hold to some 2^-105 only */
+  int derived; /* not the caller's own numbers, but pairs computed from them */
 } lsq_data;
 
 /* Solves all right-hand sides: X (n,k), reports (k), both ours to write. See lsqnet_solver_solve_f64. */
@@ -220,7 +221,7 @@ typedef struct {
   int min_norm;
   int rounded;   /* as in lsq_data */
   double *work;  /* (8 n) */
-  double *exact; /* (n,LSQ_EXACT_TERMS), see lsq_is_exact */
+  double *exact; /* (n,LSQ_EXACT_TERMS), see exact.c; NULL: the data are not the caller's own */
 } lsq_problem;
 
 /* d = a correction from g + g_low = A'r: about (A'A)^-1 (g + g_low). */
@@ -255,16 +256,21 @@ void lsq_uncertainty(const lsq_problem *problem, const double *b, const double *
 /* Where components cannot be told from 0 by compensated sums, but can be shown to be 0 by sums without roundings, they
  * become that and are certain: if x is the answer without any error then, or if their columns are orthogonal to b and
  * to the others. Returns whether that was so; otherwise x stays as it is. candidate (n). */
-int lsq_settle_zeros(const lsq_problem *problem, const double *b, double *x, double *candidate, double *uncertain);
+int lsq_settle_zeros(const lsq_problem *problem, const double *b, const double *b_low, double *x, double *candidate,
+                     double *uncertain);
 
 /* Digits of the worst component of x, of which `uncertain` are the errors beside its last rounding. */
 double lsq_right_digits(const lsq_problem *problem, const double *x, const double *uncertain);
 
 /* ---- exact.c ---- */
 
-/* Whether A'(b - A x) is 0, without any rounding. 0 as well where that cannot be seen: sums with more than
- * LSQ_EXACT_TERMS terms, products that underflow. gradient (n,LSQ_EXACT_TERMS). */
-int lsq_is_exact(int64_t m, int64_t n, const double *A, const double *b, const double *x, double *gradient);
+/* g + g_low (n) = A'(b + b_low - A (x + x_low)), summed up without any rounding. Returns 0 where that cannot be: data
+ * that are not the caller's own, sums with more than LSQ_EXACT_TERMS terms, products that underflow. */
+int lsq_exact_gradient(const lsq_problem *problem, const double *b, const double *b_low, const double *x,
+                       const double *x_low, double *g, double *g_low);
+
+/* Whether that is 0; 0 as well where it cannot be summed up. */
+int lsq_is_exact(const lsq_problem *problem, const double *b, const double *b_low, const double *x);
 
 /* Whether v'w = 0 likewise, of m numbers at distances v_step and w_step. */
 int lsq_is_orthogonal(int64_t m, const double *v, int64_t v_step, const double *w, int64_t w_step);

@@ -212,6 +212,7 @@ static lsqnet_status solve_factor(lsqnet_solver *solver, lsqnet_state *s, double
                                  .b = R + n,
                                  .a_low = R + P * P,
                                  .b_low = R + P * P + n,
+                                 .derived = 1,
                                  .x = X};
   solver->options.ridge = 0.0;
   st = lsq_solve_single(solver, &problems, 0, -1, LSQNET_WHY_CONDITION, reports);
