@@ -112,7 +112,7 @@ double run_number(const json_t *run, const char *field);
 
 typedef struct {
   const char *key;
-  const char *words; /* those of `lsqnet train`, without --out and --rate */
+  const char *words; /* those of `lsqnet train`, without --out and --rate; --init names a run's KEY.safetensors */
   double seconds;    /* most for each rate; INFINITY: steps alone end it, and every run of it is the same */
   const char *rates; /* learning rates to be tried, with commas between them; NULL: as `words` has it */
   int bits;          /* numbers of the data are rounded to so many bits, as rounded() does; 0: they are not */
