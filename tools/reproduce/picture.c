@@ -94,11 +94,25 @@ static void write_style(FILE *script, int index, int points, int alone, int leve
           symbols[index % SERIES_MOST], every);
 }
 
-static void write_axes(FILE *script, const picture *p, const categories *named) {
-  fprintf(script, "set terminal svg size 760,520 dynamic noenhanced font \"DejaVu Sans,17\" background \"white\"\n");
+/* The key takes a column more where titles are short; the picture grows by its lines, so that the axes do not shrink.
+ */
+static void write_size(FILE *script, const picture *p, const int *drawn, int named) {
+  size_t longest = 0;
+  int titles = 0;
+  for (int i = 0; i < SERIES_MOST && p->series[i].title != NULL; i++) {
+    if (!drawn[i]) continue;
+    longest = longest > strlen(p->series[i].title) ? longest : strlen(p->series[i].title);
+    titles++;
+  }
+  const int columns = longest <= 26 ? 2 : 1, lines = (titles + columns - 1) / columns;
   fprintf(script,
-          "set grid lc rgb \"#d0d0d0\"\nset border lw 1\nset key below Left reverse maxcols 2 samplen 4 spacing 1.1 "
-          "font \",15\"\n");
+          "set terminal svg size 760,%d dynamic noenhanced font \"DejaVu Sans,17\" background \"white\"\n"
+          "set key below Left reverse maxcols %d samplen 4 spacing 1.1 font \",15\"\n",
+          410 + 26 * lines + (named ? 60 : 0), columns);
+}
+
+static void write_axes(FILE *script, const picture *p, const categories *named) {
+  fprintf(script, "set grid lc rgb \"#d0d0d0\"\nset border lw 1\n");
   if (p->log_y) fprintf(script, "set logscale y\nset format y \"1e%%T\"\nset mytics 1\n");
   if (p->log_x == 1) fprintf(script, "set logscale x\nset format x \"1e%%T\"\n");
   if (p->log_x == 2) fprintf(script, "set logscale x 2\nset format x \"%%g\"\nset offsets graph 0.03, graph 0.03\n");
@@ -141,6 +155,7 @@ static int draw(const reproduction *r, const picture *p) {
     code = fail(CODE_OTHER, "picture %s: no run has anything to draw", p->name);
     goto done;
   }
+  write_size(script, p, drawn, named.count > 0);
   write_axes(script, p, &named);
   fprintf(script, "plot");
   for (int i = 0, comma = 0; i < SERIES_MOST && p->series[i].title != NULL; i++) {
