@@ -233,6 +233,9 @@ def check_iterates(program, folder):
         smoke(program, folder, "iterates")
         tries = {run["key"]: run.get("tries") for run in read(folder, "iterates")["runs"]}
         must((tries["k=2"], tries["k=3"], tries["k=4,Adam"]) == (1, 5, 2), "tries", tries)
+    eight = next(run for run in read(folder, "iterates")["runs"] if run["key"] == "k=8,one_pass")
+    must("--layers 8" in eight["command"] and "--init k=4.safetensors" in eight["command"], eight["command"])
+    must(eight["curve_loss"][-1] < 1, "eight layers do not begin with those of four", eight["curve_loss"])
 
 
 # checkpoints that a process is killed beside: one of the trainer, one of a looped model

@@ -39,30 +39,53 @@ static void write_point(FILE *script, const picture *p, const json_t *x, const j
   ++*points;
 }
 
+/* What the run has as x: DEPTH stands in its command. The caller drops it. */
+static json_t *place_of(const json_t *run, const char *field) {
+  static const char option[] = "--layers ";
+  const char *command = json_string_value(json_object_get(run, "command"));
+  if (strcmp(field, DEPTH) != 0) return json_incref(json_object_get(run, field));
+  const char *at = command == NULL ? NULL : strstr(command, option);
+  return at == NULL ? NULL : json_integer(strtol(at + strlen(option), NULL, 10));
+}
+
 static int write_points(FILE *script, const reproduction *r, const picture *p, const series *s, categories *named) {
   json_t *run;
   size_t i;
   int points = 0;
   json_array_foreach(r->runs, i, run) {
     if (!runs_match(run, s->runs)) continue;
-    const json_t *x = json_object_get(run, s->x), *y = json_object_get(run, s->y);
-    if (!json_is_array(y)) {
-      write_point(script, p, x, y, named, &points);
-      continue;
-    }
+    const json_t *y = json_object_get(run, s->y);
+    json_t *x = place_of(run, s->x);
+    if (!json_is_array(y)) write_point(script, p, x, y, named, &points);
     for (size_t k = 0; k < json_array_size(y); k++) {
       write_point(script, p, json_array_get(x, k), json_array_get(y, k), named, &points);
     }
+    json_decref(x);
   }
   return points;
 }
 
+/* The number of the first run that matches; NaN if there is none that the picture can show. */
+static double level_of(const reproduction *r, const picture *p, const series *s) {
+  json_t *run;
+  size_t i;
+  json_array_foreach(r->runs, i, run) {
+    const double level = run_number(run, s->y);
+    if (runs_match(run, s->runs) && (!p->log_y || level > 0)) return level;
+  }
+  return NAN;
+}
+
 /* Colours that stay apart in grey; dashes and symbols tell series apart without any. Long curves have a symbol here and
  * there, at other places than their neighbours; categories have symbols alone. */
-static void write_style(FILE *script, int index, int points, int alone) {
+static void write_style(FILE *script, int index, int points, int alone, int level) {
   static const char *const colours[] = {"#000000", "#0060a0", "#c04000", "#40a080", "#b070c0", "#909090"};
   static const int symbols[] = {7, 4, 9, 2, 10, 6, 5, 8, 3, 11};
   const int every = points > 16 ? points / 8 + index : 1;
+  if (level) {
+    fprintf(script, " with lines lw 3 dt %d lc rgb \"%s\"", index % 5 + 1, colours[index % 6]);
+    return;
+  }
   if (alone) {
     fprintf(script, " with points pt %d ps 1.2 lw 2 lc rgb \"%s\"", symbols[index % SERIES_MOST], colours[index % 6]);
     return;
@@ -71,13 +94,28 @@ static void write_style(FILE *script, int index, int points, int alone) {
           symbols[index % SERIES_MOST], every);
 }
 
-static void write_axes(FILE *script, const picture *p, const categories *named) {
-  fprintf(script, "set terminal svg size 760,520 dynamic noenhanced font \"DejaVu Sans,17\" background \"white\"\n");
+/* The key takes a column more where titles are short; the picture grows by its lines, so that the axes do not shrink.
+ */
+static void write_size(FILE *script, const picture *p, const int *drawn, int named) {
+  size_t longest = 0;
+  int titles = 0;
+  for (int i = 0; i < SERIES_MOST && p->series[i].title != NULL; i++) {
+    if (!drawn[i]) continue;
+    longest = longest > strlen(p->series[i].title) ? longest : strlen(p->series[i].title);
+    titles++;
+  }
+  const int columns = longest <= 26 ? 2 : 1, lines = (titles + columns - 1) / columns;
   fprintf(script,
-          "set grid lc rgb \"#d0d0d0\"\nset border lw 1\nset key below Left reverse maxcols 2 samplen 4 spacing 1.1 "
-          "font \",15\"\n");
+          "set terminal svg size 760,%d dynamic noenhanced font \"DejaVu Sans,17\" background \"white\"\n"
+          "set key below Left reverse maxcols %d samplen 4 spacing 1.1 font \",15\"\n",
+          410 + 26 * lines + (named ? 60 : 0), columns);
+}
+
+static void write_axes(FILE *script, const picture *p, const categories *named) {
+  fprintf(script, "set grid lc rgb \"#d0d0d0\"\nset border lw 1\n");
   if (p->log_y) fprintf(script, "set logscale y\nset format y \"1e%%T\"\nset mytics 1\n");
-  if (p->log_x) fprintf(script, "set logscale x\nset format x \"1e%%T\"\n");
+  if (p->log_x == 1) fprintf(script, "set logscale x\nset format x \"1e%%T\"\n");
+  if (p->log_x == 2) fprintf(script, "set logscale x 2\nset format x \"%%g\"\nset offsets graph 0.03, graph 0.03\n");
   fprintf(script, "set xlabel ");
   gnuplot_quote(script, p->x_label);
   fprintf(script, "\nset ylabel ");
@@ -97,11 +135,17 @@ static void write_axes(FILE *script, const picture *p, const categories *named) 
 
 static int draw(const reproduction *r, const picture *p) {
   int code = CODE_DONE, count = 0, drawn[SERIES_MOST] = {0};
+  double level[SERIES_MOST];
   categories named = {.count = 0};
   char rest[128], *path = NULL;
   FILE *script = tmpfile();
   if (script == NULL) return fail(CODE_OTHER, "a temporary file: %s", strerror(errno));
   for (int i = 0; i < SERIES_MOST && p->series[i].title != NULL; i++) {
+    if (p->series[i].x == NULL) {
+      level[i] = level_of(r, p, &p->series[i]);
+      drawn[i] = !isnan(level[i]);
+      continue;
+    }
     fprintf(script, "$s%d << EOD\n", i);
     drawn[i] = write_points(script, r, p, &p->series[i], &named);
     fprintf(script, "EOD\n");
@@ -111,12 +155,16 @@ static int draw(const reproduction *r, const picture *p) {
     code = fail(CODE_OTHER, "picture %s: no run has anything to draw", p->name);
     goto done;
   }
+  write_size(script, p, drawn, named.count > 0);
   write_axes(script, p, &named);
   fprintf(script, "plot");
   for (int i = 0, comma = 0; i < SERIES_MOST && p->series[i].title != NULL; i++) {
     if (!drawn[i]) continue;
-    fprintf(script, "%s $s%d using 1:2", comma++ ? "," : "", i);
-    write_style(script, i, drawn[i], named.count > 0);
+    const int is_level = p->series[i].x == NULL;
+    fprintf(script, comma++ ? ", " : " ");
+    if (is_level) fprintf(script, "%.6g", level[i]);
+    if (!is_level) fprintf(script, "$s%d using 1:2", i);
+    write_style(script, i, drawn[i], named.count > 0, is_level);
     fprintf(script, " title ");
     gnuplot_quote(script, p->series[i].title);
   }

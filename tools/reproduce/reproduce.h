@@ -31,6 +31,9 @@ typedef struct {
  * geometric mean of the quarter of the time that goes before; near 1 when the loss has levelled off. */
 #define FALL "fall"
 
+/* A field for pictures that every training has through its command: its blocks. */
+#define DEPTH "layers"
+
 /* over / under, or `over` alone, is at least (or at most) `bound`. */
 typedef struct {
   const char *text;
@@ -39,7 +42,8 @@ typedef struct {
   quantity over, under;
 } claim;
 
-/* Points of the runs that match: (x, y) of each, or of their arrays. A text as x makes a category. */
+/* Points of the runs that match: (x, y) of each, or of their arrays. A text as x makes a category; x NULL says that y
+ * is a level, drawn across the picture. */
 typedef struct {
   const char *title, *runs, *x, *y;
 } series;
@@ -49,7 +53,7 @@ enum { SERIES_MOST = 10 };
 typedef struct {
   const char *name; /* NAME-name.svg */
   const char *x_label, *y_label;
-  int log_x, log_y;
+  int log_x, log_y;           /* 2: powers of two */
   series series[SERIES_MOST]; /* up to one without a title */
 } picture;
 
@@ -112,7 +116,7 @@ double run_number(const json_t *run, const char *field);
 
 typedef struct {
   const char *key;
-  const char *words; /* those of `lsqnet train`, without --out and --rate */
+  const char *words; /* those of `lsqnet train`, without --out and --rate; --init names a run's KEY.safetensors */
   double seconds;    /* most for each rate; INFINITY: steps alone end it, and every run of it is the same */
   const char *rates; /* learning rates to be tried, with commas between them; NULL: as `words` has it */
   int bits;          /* numbers of the data are rounded to so many bits, as rounded() does; 0: they are not */

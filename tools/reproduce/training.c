@@ -26,6 +26,7 @@ typedef struct {
   double limit;
   char *text, *line;          /* what the words lie in; the command as a reader would type it */
   char *out, *state, *course; /* files: the model, the checkpoint, the curve until then */
+  char *init;                 /* the model that it begins with, or NULL */
   char *words[WORDS_MOST];
   int count;
   train_settings settings;
@@ -51,15 +52,27 @@ static void trial_close(trial *t) {
   free(t->out);
   free(t->state);
   free(t->course);
+  free(t->init);
+}
+
+/* `word` is KEY.safetensors: the model of another run of this experiment. */
+static int find_init(trial *t, char **word) {
+  char rest[256];
+  snprintf(rest, sizeof rest, ".%s", *word);
+  *word = t->init = runs_path(t->r, rest);
+  return t->init == NULL ? fail_memory("a file name") : CODE_DONE;
 }
 
 static int split_words(trial *t) {
+  int code = CODE_DONE;
   t->words[t->count++] = (char[]){"train"};
   for (char *word = strtok(t->text, " "); word != NULL; word = strtok(NULL, " ")) {
     if (t->count == WORDS_MOST) return fail(CODE_OTHER, "%s: more than %d words", t->key, WORDS_MOST);
+    if (strcmp(t->words[t->count - 1], "--init") == 0) TRY(find_init(t, &word));
     t->words[t->count++] = word;
   }
-  return CODE_DONE;
+done:
+  return code;
 }
 
 static int describe(trial *t, const training_request *request, const char *rate) {
