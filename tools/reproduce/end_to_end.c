@@ -126,6 +126,14 @@ static const claim claims[] = {{"the best Transformer's MSE over that of the ite
                                {.text = NULL}};
 
 static const picture pictures[] = {
+    {"depth",
+     "layers",
+     "mean squared error of x",
+     2,
+     1,
+     {{"Transformer", "normal,softmax,layers=??", DEPTH, "mse"},
+      {"BaseConv with MLP and LayerNorms", "normal,base_conv,layers=??", DEPTH, "mse"},
+      {"one step, iterated", "normal,iterated", NULL, "mse"}}},
     {"training",
      "training time (s)",
      "mean squared error of what is learned",
