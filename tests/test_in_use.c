@@ -286,16 +286,22 @@ static lsqnet_status destroy_workspace_inside(const void *state, const lsqnet_mi
   return tiny_forward(state, shape, weights, x, y, cache, scratch);
 }
 
-START_TEST(a_pass_has_its_workspace_to_itself_and_its_weights_stay) {
+/* A model whose mixer has that forward pass, and a workspace. */
+static void open_pass(lsqnet_status (*forward_f64)(const void *, const lsqnet_mixer_shape *, const double *const *,
+                                                   const double *, double *, double *, double *)) {
   lsqnet_model_options options = full_options();
   open_context();
   lsqnet_mixer mixer = tiny_mixer_table("inside", &faults);
-  mixer.forward_f64 = forward_inside;
+  mixer.forward_f64 = forward_f64;
   OK(lsqnet_context_register_mixer(context, &mixer));
   memset(&training, 0, sizeof training);
   options.mixer = "inside";
   OK(lsqnet_model_create(&training.model, context, &options));
   OK(lsqnet_workspace_create(&training.workspace, training.model));
+}
+
+START_TEST(a_pass_has_its_workspace_to_itself_and_its_weights_stay) {
+  open_pass(forward_inside);
   for (int i = 0; i < 2; i++) OK(forward());
   ck_assert_int_gt(training.steps, 0);
   OK(lsqnet_model_draw_weights(training.model, 1, 1));
@@ -306,15 +312,7 @@ START_TEST(a_pass_has_its_workspace_to_itself_and_its_weights_stay) {
 END_TEST
 
 START_TEST(a_workspace_destroyed_in_its_pass_goes_when_that_ends) {
-  lsqnet_model_options options = full_options();
-  open_context();
-  lsqnet_mixer mixer = tiny_mixer_table("inside", &faults);
-  mixer.forward_f64 = destroy_workspace_inside;
-  OK(lsqnet_context_register_mixer(context, &mixer));
-  memset(&training, 0, sizeof training);
-  options.mixer = "inside";
-  OK(lsqnet_model_create(&training.model, context, &options));
-  OK(lsqnet_workspace_create(&training.workspace, training.model));
+  open_pass(destroy_workspace_inside);
   OK(forward());
   lsqnet_model_destroy(training.model);
   close_context();
