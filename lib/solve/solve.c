@@ -235,7 +235,7 @@ static lsqnet_status fall_back(const lsq_problem *p, arrays *a, lsqnet_report *r
   lsq_certify(p, a->b, a->b_low, x, a->r, a->r_low, a->vectors, &other);
   if (p->wide == NULL) lsq_sharpen_backward_error(p, x, a->vectors, part, &other);
   if (other.rank < p->n || !(other.backward_error <= 10.0 * (double)p->n * p->solver->precision)) goto done;
-  if (!(other.backward_error < report->backward_error)) goto done;
+  if (other.backward_error >= report->backward_error) goto done; /* not so where there is no number yet */
   memcpy(a->x, x, (size_t)p->n * sizeof(double));
   *report = other;
   report->method = LSQNET_METHOD_LAPACK;
