@@ -238,10 +238,35 @@ def check_iterates(program, folder):
     must(eight["curve_loss"][-1] < 1, "eight layers do not begin with those of four", eight["curve_loss"])
 
 
+def check_algorithms(program, folder):
+    """Chebyshev's step is as exact as the momentum step that it is made of; claims look at the worst problem."""
+    runs = {run["key"]: run for run in read(folder, "algorithms")["runs"]}
+    applied = [run for run in runs.values() if "applied" in run]
+    must([run["key"] for run in applied] == ["newton_schulz", "power_iteration", "momentum", "chebyshev"], "applied")
+    for run in applied:
+        must(run["problems"] == 21 and len(run["curve"]) == len(run["k"]) == run["applied"] + 1, run["key"], "curve")
+        must(run["error"] == run["curve"][-1] and run["error_exact"] == run["curve_exact"][-1], run["key"], "at the end")
+        must(run["error_exact"] <= run["error_exact_worst"] < 1e-24 < run["curve_exact"][0], run["key"], "did not converge")
+    must(applied[0]["error_exact"] < applied[0]["error_exact_worst"], "the worst problem is no worse than the median")
+    step, made_of = runs["chebyshev_step"], runs["momentum_step"]
+    must(step["problems"] >= 1024 and step["mse"] < 1e4 * made_of["mse"], "Chebyshev's step", step["mse"])
+    judged(program, folder, "algorithms", setting("error_exact_worst", [("*", 1e-26)]))
+    for field, key, words in (("mse", "chebyshev_step", "Chebyshev's learned step"),
+                              ("relative", "chebyshev_step", "each learned step"),
+                              ("error_worst", "newton_schulz", "Newton-Schulz inverts"),
+                              ("error_worst", "power_iteration", "power iteration"),
+                              ("error_worst", "momentum", "momentum"), ("error_worst", "chebyshev", "Chebyshev: ")):
+        for value, wanted in ((1e-25, True), (1e-20, False)):
+            values = [(key, value), ("*", 1e-25)]
+            must(holds(judged(program, folder, "algorithms", setting(field, values)), words) == wanted,
+                 words, value)
+
+
 # checkpoints that a process is killed beside: one of the trainer, one of a looped model
 KILLED = {"recipe": "recipe.*.state", "solution": "solution.solution_alone@*.state"}
-CLAIMS = {"end-to-end": check_end_to_end, "generalization": check_generalization, "recipe": check_recipe,
-          "solution": check_solution, "iterates": check_iterates, "mixed-precision": check_mixed_precision}
+CLAIMS = {"algorithms": check_algorithms, "end-to-end": check_end_to_end, "generalization": check_generalization,
+          "recipe": check_recipe, "solution": check_solution, "iterates": check_iterates,
+          "mixed-precision": check_mixed_precision}
 
 
 def check_experiment(program, name):
