@@ -21,7 +21,8 @@ NAMES = ["construction", "primitives", "end-to-end", "recipe", "iterates", "gene
 TRAINING = {"command": str, "optimizer": str, "precision": str, "parameters": int, "steps": int, "seconds": float,
             "tries": int, "mse": (float, type(None)), "curve_steps": list, "curve_seconds": list,
             "curve_loss": list}
-CONDITIONS = {"commit": str, "date": str, "processors": int, "threads": int, "load_begin": float, "load_end": float}
+CONDITIONS = {"commit": str, "date": str, "processor": str, "processors": int, "threads": int, "load_begin": float,
+              "load_end": float}
 SUPPORTED, NOT_SUPPORTED = 0, 4
 
 
@@ -227,6 +228,16 @@ def check_mixed_precision(program, folder):
                 must(1e-20 < run["mse_step"] and 1e-20 < run["mse_alone"], run["key"], "is no float32")
 
 
+def check_real_data(_, folder):
+    """Each side has one thread, and a name; with all threads the solver is told apart."""
+    for run in read(folder, "real-data")["runs"]:
+        must(re.fullmatch(r"none|[^,/]+/[^,/]+, [^,/]+/[^,/]+", run["lapack"]), run["key"], "dgels is", run["lapack"])
+        must(run["conditions"]["processor"].strip(), "no processor")
+        if "batch" in run:
+            must(run["threads_all"] == run["conditions"]["threads"], run["key"], "threads", run["threads_all"])
+            must(min(run["per_second_one"], run["per_second_all"]) > 0, run["key"], "was not measured")
+
+
 def check_iterates(program, folder):
     """Tries that came to nothing are told, once, however often the command is called."""
     for _ in range(2):
@@ -266,7 +277,7 @@ def check_algorithms(program, folder):
 KILLED = {"recipe": "recipe.*.state", "solution": "solution.solution_alone@*.state"}
 CLAIMS = {"algorithms": check_algorithms, "end-to-end": check_end_to_end, "generalization": check_generalization,
           "recipe": check_recipe, "solution": check_solution, "iterates": check_iterates,
-          "mixed-precision": check_mixed_precision}
+          "mixed-precision": check_mixed_precision, "real-data": check_real_data}
 
 
 def check_experiment(program, name):
