@@ -317,8 +317,9 @@ def check_algorithms(program, folder):
     must([run["key"] for run in applied] == ["newton_schulz", "power_iteration", "momentum", "chebyshev"], "applied")
     for run in applied:
         must(run["problems"] == 21 and len(run["curve"]) == len(run["k"]) == run["applied"] + 1, run["key"], "curve")
-        must(run["error"] == run["curve"][-1] and run["error_exact"] == run["curve_exact"][-1], run["key"], "at the end")
-        must(run["error_exact"] <= run["error_exact_worst"] < 1e-24 < run["curve_exact"][0], run["key"], "did not converge")
+        must(run["error"] == run["curve"][-1] and run["error_exact"] == run["curve_exact"][-1], run["key"], "its end")
+        must(run["error_exact"] <= run["error_exact_worst"] < 1e-24 < run["curve_exact"][0], run["key"],
+             "did not converge")
     must(applied[0]["error_exact"] < applied[0]["error_exact_worst"], "the worst problem is no worse than the median")
     step, made_of = runs["chebyshev_step"], runs["momentum_step"]
     must(step["problems"] >= 1024 and step["mse"] < 1e4 * made_of["mse"], "Chebyshev's step", step["mse"])
