@@ -18,10 +18,51 @@ from xml.etree import ElementTree
 
 NAMES = ["construction", "primitives", "end-to-end", "recipe", "iterates", "generalization", "odes", "algorithms",
          "mixed-precision", "real-data", "solution"]
+# heading of each column of NAME.md, and the field of a run that stands below it
+OPTIMISED = {"optimizer": "optimizer", "parameters": "parameters", "steps": "steps", "seconds": "seconds",
+             "tries": "tries"}
+PRECISION = {"optimizer": "optimizer", "precision": "precision", **OPTIMISED}
+ERRORS = {"MSE": "mse", "relative MSE": "relative"}
+COLUMNS = {
+    "construction": {"problems": "problems", "iterates": "iterates", "median MSE of x at the end": "median_mse",
+                     "largest deviation of x from gradient descent": "deviation"},
+    "primitives": {**OPTIMISED, **ERRORS},
+    "end-to-end": {**PRECISION, "times applied": "applied", "MSE": "mse"},
+    "recipe": {**OPTIMISED, "best try": "best", **ERRORS},
+    "iterates": {"how": "how", **PRECISION, **ERRORS},
+    "generalization": {
+        "parameters": "parameters", **OPTIMISED, "MSE in training's terms": "mse",
+        "Transformer, MSE of x": "mse_transformer", "model, gradient descent": "mse_descent",
+        "model, conjugate gradients": "mse_conjugate", "model, its normal equations": "mse_model",
+        "exact: the model refined": "mse_refined", "Transformer's gap over that of gradient descent": "ratio_descent",
+        "of conjugate gradients": "ratio_conjugate", "of its normal equations": "ratio_model"},
+    "odes": {**OPTIMISED, "MSE in training's terms": "mse", "Transformer, MSE of u": "mse_transformer",
+             "200 iterates of the model": "mse_model", "200 of gradient descent": "mse_descent",
+             "the model refined": "mse_refined", "LAPACK's dgels": "mse_lapack"},
+    "algorithms": {
+        **OPTIMISED, "MSE of a step": "mse", "relative MSE of a step": "relative", "problems": "problems",
+        "times applied": "applied", "error² at the end, median": "error", "worst": "error_worst",
+        "of the exact step, median": "error_exact", "of the exact step, worst": "error_exact_worst"},
+    "mixed-precision": {
+        "precision": "precision", "optimizer": "optimizer", "steps": "steps", "seconds": "seconds", "tries": "tries",
+        "MSE of the step on exact data": "mse", "MSE of a step": "mse_step", "MSE of x, model alone": "mse_alone",
+        "MSE of x, refined in float64": "mse_refined"},
+    "real-data": {
+        "rows": "rows", "unknowns": "unknowns", "model": "model", "digits, lsqnet": "digits",
+        "digits, model alone": "digits_unrefined", "digits, dgels": "digits_lapack", "µs, lsqnet": "microseconds",
+        "µs, model alone": "microseconds_unrefined", "µs, dgels": "microseconds_lapack",
+        "lsqnet's time over dgels'": "time_ratio", "batch": "batch",
+        "problems a second, lsqnet, one thread": "per_second_one",
+        "problems a second, dgels, one thread": "per_second_lapack", "threads": "threads_all",
+        "problems a second, lsqnet, so many threads": "per_second_all", "dgels and its BLAS": "lapack",
+        "processor": "processor"},
+    "solution": {**OPTIMISED, "times applied": "applied", "loops": "loops", "MSE": "mse",
+                 "MSE after twice the loops": "mse_twice"}}
 TRAINING = {"command": str, "optimizer": str, "precision": str, "parameters": int, "steps": int, "seconds": float,
             "tries": int, "mse": (float, type(None)), "curve_steps": list, "curve_seconds": list,
             "curve_loss": list}
-CONDITIONS = {"commit": str, "date": str, "processors": int, "threads": int, "load_begin": float, "load_end": float}
+CONDITIONS = {"commit": str, "date": str, "processor": str, "processors": int, "threads": int, "load_begin": float,
+              "load_end": float}
 SUPPORTED, NOT_SUPPORTED = 0, 4
 
 
@@ -58,6 +99,28 @@ def check_curve(run):
             must(before < after <= 1.1 * before + 1, run["key"], "has nothing between", before, after)
 
 
+def cells(line):
+    return [cell.strip() for cell in line.split("|")[1:-1]]
+
+
+def check_table(table, name, runs):
+    """Each column has its heading, and below it the runs' own numbers."""
+    lines = table[table.index("| run |"):].split("\n\n")[0].splitlines()
+    header, fields = cells(lines[0]), list(COLUMNS[name].values())
+    must(header == ["run", *COLUMNS[name]], name, "columns", header)
+    must(re.fullmatch(r"\| --- \|( ---: \|)+", lines[1]) and len(cells(lines[1])) == len(header), lines[1])
+    shown = [run for run in runs if "@" not in run["key"]]
+    must(len(lines) == 2 + len(shown), name, "rows", len(lines) - 2, "runs", len(shown))
+    for line, run in zip(lines[2:], shown):
+        row = cells(line)
+        must(len(row) == len(header) and row[0] == run["key"], "row", line)
+        for heading, field, cell in zip(header[1:], fields, row[1:]):
+            value = run.get(field, run["conditions"].get(field))
+            same = cell == ("" if value is None else str(value))
+            must(math.isclose(float(cell), value, rel_tol=0.06) if isinstance(value, float) else same, run["key"],
+                 heading, cell, "not", value)
+
+
 def check_shape(folder, name):
     result = read(folder, name)
     must(result["experiment"] == name and result["budget"] == "smoke", "head", result["experiment"], result["budget"])
@@ -79,8 +142,7 @@ def check_shape(folder, name):
         must(one["ratio"] is None or one["holds"] == (one["ratio"] >= one["bound"] if one["wanted"] == "at least"
                                                       else one["ratio"] <= one["bound"]), one)
     table = (folder / f"{name}.md").read_text(encoding="utf-8")
-    for run in result["runs"]:
-        must("@" in run["key"] or f"| {run['key']} |" in table, run["key"], "is not in the table")
+    check_table(table, name, result["runs"])
     for one in result["verdict"]:
         must(one["claim"] in table, one["claim"], "is not in the table")
     beside = re.findall(r"^Paper: .+, here: (not measured|\S+) \((.+)\)\.$", table, re.MULTILINE)
@@ -227,6 +289,16 @@ def check_mixed_precision(program, folder):
                 must(1e-20 < run["mse_step"] and 1e-20 < run["mse_alone"], run["key"], "is no float32")
 
 
+def check_real_data(_, folder):
+    """Each side has one thread, and a name; with all threads the solver is told apart."""
+    for run in read(folder, "real-data")["runs"]:
+        must(re.fullmatch(r"none|[^,/]+/[^,/]+, [^,/]+/[^,/]+", run["lapack"]), run["key"], "dgels is", run["lapack"])
+        must(run["conditions"]["processor"].strip(), "no processor")
+        if "batch" in run:
+            must(run["threads_all"] == run["conditions"]["threads"], run["key"], "threads", run["threads_all"])
+            must(min(run["per_second_one"], run["per_second_all"]) > 0, run["key"], "was not measured")
+
+
 def check_iterates(program, folder):
     """Tries that came to nothing are told, once, however often the command is called."""
     for _ in range(2):
@@ -238,10 +310,36 @@ def check_iterates(program, folder):
     must(eight["curve_loss"][-1] < 1, "eight layers do not begin with those of four", eight["curve_loss"])
 
 
+def check_algorithms(program, folder):
+    """Chebyshev's step is as exact as the momentum step that it is made of; claims look at the worst problem."""
+    runs = {run["key"]: run for run in read(folder, "algorithms")["runs"]}
+    applied = [run for run in runs.values() if "applied" in run]
+    must([run["key"] for run in applied] == ["newton_schulz", "power_iteration", "momentum", "chebyshev"], "applied")
+    for run in applied:
+        must(run["problems"] == 21 and len(run["curve"]) == len(run["k"]) == run["applied"] + 1, run["key"], "curve")
+        must(run["error"] == run["curve"][-1] and run["error_exact"] == run["curve_exact"][-1], run["key"], "its end")
+        must(run["error_exact"] <= run["error_exact_worst"] < 1e-24 < run["curve_exact"][0], run["key"],
+             "did not converge")
+    must(applied[0]["error_exact"] < applied[0]["error_exact_worst"], "the worst problem is no worse than the median")
+    step, made_of = runs["chebyshev_step"], runs["momentum_step"]
+    must(step["problems"] >= 1024 and step["mse"] < 1e4 * made_of["mse"], "Chebyshev's step", step["mse"])
+    judged(program, folder, "algorithms", setting("error_exact_worst", [("*", 1e-26)]))
+    for field, key, words in (("mse", "chebyshev_step", "Chebyshev's learned step"),
+                              ("relative", "chebyshev_step", "each learned step"),
+                              ("error_worst", "newton_schulz", "Newton-Schulz inverts"),
+                              ("error_worst", "power_iteration", "power iteration"),
+                              ("error_worst", "momentum", "momentum"), ("error_worst", "chebyshev", "Chebyshev: ")):
+        for value, wanted in ((1e-25, True), (1e-20, False)):
+            values = [(key, value), ("*", 1e-25)]
+            must(holds(judged(program, folder, "algorithms", setting(field, values)), words) == wanted,
+                 words, value)
+
+
 # checkpoints that a process is killed beside: one of the trainer, one of a looped model
 KILLED = {"recipe": "recipe.*.state", "solution": "solution.solution_alone@*.state"}
-CLAIMS = {"end-to-end": check_end_to_end, "generalization": check_generalization, "recipe": check_recipe,
-          "solution": check_solution, "iterates": check_iterates, "mixed-precision": check_mixed_precision}
+CLAIMS = {"algorithms": check_algorithms, "end-to-end": check_end_to_end, "generalization": check_generalization,
+          "recipe": check_recipe, "solution": check_solution, "iterates": check_iterates,
+          "mixed-precision": check_mixed_precision, "real-data": check_real_data}
 
 
 def check_experiment(program, name):

@@ -1,5 +1,6 @@
 /* Steps of other algorithms, learned: Newton-Schulz, power iteration, gradient descent with momentum, Chebyshev. Each
- * learned step beside the exact one on fresh data, then both applied again and again until they stand. */
+ * learned step beside the exact one on fresh data, then both applied to several problems, again and again until they
+ * stand. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,7 @@
 #include "../json.h"
 #include "problems.h"
 
-enum { INVERSE_DIM = 4, DESCENT_DIM = 3, DESCENT_ROWS = 12, STEPS_MOST = 300 };
+enum { INVERSE_DIM = 4, DESCENT_DIM = 3, DESCENT_ROWS = 12, STATE_MOST = INVERSE_DIM * INVERSE_DIM };
 /* of A, where it is inverted and where x is sought */
 static const double INVERSE_CONDITION = 10, DESCENT_CONDITION = 3;
 /* what the momentum model has learned */
@@ -55,12 +56,12 @@ static int pass_run(pass *p) {
 
 /* What an algorithm is: its state, one learned and one exact step of it, and how far a state is from the end. */
 typedef struct stepper {
-  const char *key, *task_key;
-  int64_t size; /* numbers of a state */
+  const char *key;
+  int64_t steps, size; /* applied; numbers of a state */
   pass *pass;
-  const problems *p; /* of one problem */
-  const double *h;   /* (D,D), of Newton-Schulz */
-  double ends[2];    /* extreme eigenvalues of A'A / L, for Chebyshev */
+  double ends[2];                      /* extreme eigenvalues of A'A / L, for Chebyshev */
+  problems p;                          /* one problem of those that it is applied to */
+  double h[INVERSE_DIM * INVERSE_DIM]; /* A'A / L of it, for Newton-Schulz */
   int (*learned)(struct stepper *s, int64_t k, double *state);
   void (*exact)(struct stepper *s, int64_t k, double *state);
   double (*error)(const struct stepper *s, const double *state);
@@ -118,18 +119,18 @@ static void normalise(double *v, int64_t n) {
 }
 
 static void fill_rows(stepper *s, int with_b) {
-  const int64_t D = s->p->D, W = s->pass->in;
-  memset(s->pass->x, 0, (size_t)((s->p->L + 1) * W) * sizeof(double));
-  for (int64_t i = 0; i < s->p->L; i++) {
-    memcpy(s->pass->x + i * W, problem_rows(s->p, 0) + i * (D + 1), (size_t)(D + with_b) * sizeof(double));
+  const int64_t D = s->p.D, W = s->pass->in;
+  memset(s->pass->x, 0, (size_t)((s->p.L + 1) * W) * sizeof(double));
+  for (int64_t i = 0; i < s->p.L; i++) {
+    memcpy(s->pass->x + i * W, problem_rows(&s->p, 0) + i * (D + 1), (size_t)(D + with_b) * sizeof(double));
   }
 }
 
 static int power_learned(stepper *s, int64_t k, double *v) {
-  const int64_t D = s->p->D;
+  const int64_t D = s->p.D;
   (void)k;
   fill_rows(s, 0);
-  memcpy(s->pass->x + s->p->L * s->pass->in + D + 1, v, (size_t)D * sizeof *v);
+  memcpy(s->pass->x + s->p.L * s->pass->in + D + 1, v, (size_t)D * sizeof *v);
   const int code = pass_run(s->pass);
   memcpy(v, s->pass->y, (size_t)D * sizeof *v);
   normalise(v, D);
@@ -149,16 +150,16 @@ static void times_moments(const problems *p, const double *v, double *out) {
 static void power_exact(stepper *s, int64_t k, double *v) {
   double out[DESCENT_DIM];
   (void)k;
-  times_moments(s->p, v, out);
+  times_moments(&s->p, v, out);
   memcpy(v, out, sizeof out);
-  normalise(v, s->p->D);
+  normalise(v, s->p.D);
 }
 
 /* The largest eigenvalue is known: the singular values of A were chosen. */
 static double power_error(const stepper *s, const double *v) {
   double out[DESCENT_DIM], value = 0;
-  times_moments(s->p, v, out);
-  for (int64_t j = 0; j < s->p->D; j++) value += out[j] * v[j];
+  times_moments(&s->p, v, out);
+  for (int64_t j = 0; j < s->p.D; j++) value += out[j] * v[j];
   return (value / s->ends[1] - 1) * (value / s->ends[1] - 1);
 }
 
@@ -167,7 +168,7 @@ static double power_error(const stepper *s, const double *v) {
 /* State: x, v. Coefficients other than those that the model has learned come in by way of its input: v times
  * beta / MOMENTUM, A and b times sqrt(s / STEP). */
 static int momentum_learned(stepper *s, double step, double beta, double *state) {
-  const int64_t D = s->p->D, W = s->pass->in, rows = s->p->L;
+  const int64_t D = s->p.D, W = s->pass->in, rows = s->p.L;
   fill_rows(s, 1);
   for (int64_t i = 0; i < rows * W; i++) s->pass->x[i] *= sqrt(step / STEP);
   double *query = s->pass->x + rows * W + D + 1;
@@ -195,7 +196,7 @@ static int momentum_step(stepper *s, int64_t k, double *state) {
 
 static void momentum_step_exact(stepper *s, int64_t k, double *state) {
   (void)k;
-  momentum_exact(s->p, STEP, MOMENTUM, state);
+  momentum_exact(&s->p, STEP, MOMENTUM, state);
 }
 
 /* Chebyshev semi-iteration between the ends (Golub and Varga 1961): omega_0 = 1, omega_1 = 2 / (2 - rho^2), omega_k =
@@ -214,41 +215,82 @@ static int chebyshev_step(stepper *s, int64_t k, double *state) {
 
 static void chebyshev_step_exact(stepper *s, int64_t k, double *state) {
   const double omega = chebyshev_omega(s, k);
-  momentum_exact(s->p, omega * 2 / (s->ends[0] + s->ends[1]), omega - 1, state);
+  momentum_exact(&s->p, omega * 2 / (s->ends[0] + s->ends[1]), omega - 1, state);
 }
 
-static double descent_error(const stepper *s, const double *state) { return error_of(s->p, 0, state, s->p->x); }
+static double descent_error(const stepper *s, const double *state) { return error_of(&s->p, 0, state, s->p.x); }
 
 /* ---- applied ---- */
 
-static int apply(reproduction *r, stepper *s, const double *start, int64_t steps) {
-  int code = CODE_DONE;
-  double k_of[STEPS_MOST + 1], model[STEPS_MOST + 1], exact[STEPS_MOST + 1];
-  double *x = numbers(s->size), *y = numbers(s->size);
-  const json_t *training = runs_find(r, s->task_key);
-  if (x == NULL || y == NULL) {
-    code = CODE_OTHER;
-    goto done;
+static void take_problem(stepper *s, const problems *all, int64_t which) {
+  const int64_t D = all->D;
+  s->p = (problems){1, all->L, D, problem_rows(all, which), all->x + which * D};
+  memset(s->h, 0, sizeof s->h);
+  for (int64_t i = 0; i < all->L; i++) {
+    const double *row = s->p.rows + i * (D + 1);
+    for (int64_t j = 0; j < D * D; j++) s->h[j] += row[j / D] * row[j % D] / (double)all->L;
   }
+}
+
+/* Errors before the first step and after each, at a distance of `stride`; one that is no number is the worst. */
+static int follow(stepper *s, const double *start, int64_t stride, double *model, double *exact) {
+  int code = CODE_DONE;
+  double x[STATE_MOST], y[STATE_MOST];
   memcpy(x, start, (size_t)s->size * sizeof *x);
   memcpy(y, start, (size_t)s->size * sizeof *y);
-  for (int64_t k = 0; k <= steps; k++) {
-    k_of[k] = (double)k;
-    model[k] = s->error(s, x);
-    exact[k] = s->error(s, y);
+  for (int64_t k = 0;; k++) {
+    model[k * stride] = s->error(s, x);
+    exact[k * stride] = s->error(s, y);
+    if (isnan(model[k * stride])) model[k * stride] = INFINITY;
+    if (k == s->steps) break;
     TRY(s->learned(s, k, x));
     s->exact(s, k, y);
   }
-  TRY(runs_add(r, s->key,
-               json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "applied", (json_int_t)steps, "step_error",
-                         json_number(run_number(training, "relative")), "error", json_number(model[steps]),
-                         "error_exact", json_number(exact[steps]), "k", numbers_json(k_of, steps + 1), "curve",
-                         numbers_json(model, steps + 1), "curve_exact", numbers_json(exact, steps + 1))));
 done:
-  free(x);
-  free(y);
   return code;
 }
+
+/* The median after each step; returns the worst at the end. */
+static double medians(double *errors, int64_t steps, int64_t count, double *out) {
+  double of_step[3];
+  for (int64_t k = 0; k <= steps; k++) {
+    quartiles(errors + k * count, count, of_step);
+    out[k] = of_step[1];
+  }
+  return errors[(steps + 1) * count - 1];
+}
+
+static int apply(reproduction *r, stepper *s, const double *start, const problems *all) {
+  int code = CODE_DONE;
+  const int64_t points = s->steps + 1, count = all->count;
+  double *model = numbers(points * count), *exact = numbers(points * count), *curves = numbers(3 * points);
+  if (model == NULL || exact == NULL || curves == NULL) {
+    code = CODE_OTHER;
+    goto done;
+  }
+  for (int64_t i = 0; i < count; i++) {
+    TRY(stop_if_interrupted());
+    take_problem(s, all, i);
+    TRY(follow(s, start, count, model + i, exact + i));
+  }
+  double *k_of = curves, *curve = curves + points, *curve_exact = curves + 2 * points;
+  for (int64_t k = 0; k < points; k++) k_of[k] = (double)k;
+  const double worst = medians(model, s->steps, count, curve);
+  const double worst_exact = medians(exact, s->steps, count, curve_exact);
+  TRY(runs_add(r, s->key,
+               json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "problems", (json_int_t)count, "applied",
+                         (json_int_t)s->steps, "error", json_number(curve[s->steps]), "error_worst", json_number(worst),
+                         "error_exact", json_number(curve_exact[s->steps]), "error_exact_worst",
+                         json_number(worst_exact), "k", numbers_json(k_of, points), "curve",
+                         numbers_json(curve, points), "curve_exact", numbers_json(curve_exact, points))));
+done:
+  free(model);
+  free(exact);
+  free(curves);
+  return code;
+}
+
+static int64_t problems_of(const reproduction *r) { return (int64_t)by_budget(r, 21, 21, 101); }
 
 /* H = A'A / L, with eigenvalues between 1 / INVERSE_CONDITION^2 and 1; X starts at I. */
 static int invert(reproduction *r, lsqnet_model *model) {
@@ -256,48 +298,86 @@ static int invert(reproduction *r, lsqnet_model *model) {
   int code = CODE_DONE;
   problems p = {0};
   pass step = {0};
-  double h[D * D] = {0}, X[D * D] = {0};
+  double X[D * D] = {0};
+  stepper s = {.key = "newton_schulz",
+               .steps = 25,
+               .size = D * D,
+               .pass = &step,
+               .learned = newton_learned,
+               .exact = newton_exact,
+               .error = newton_error};
   lsqnet_task_options o = task_named("least_squares", 4 * D, D);
   o.condition = INVERSE_CONDITION;
   o.singular_max = sqrt((double)o.rows);
-  TRY(problems_draw(&p, r, &o, 3, 1));
   TRY(pass_open(&step, model, D, 0, D));
+  TRY(problems_draw(&p, r, &o, 3, problems_of(r)));
   for (int j = 0; j < D; j++) X[j * D + j] = 1;
-  for (int64_t i = 0; i < p.L; i++) {
-    const double *row = problem_rows(&p, 0) + i * (D + 1);
-    for (int j = 0; j < D * D; j++) h[j] += row[j / D] * row[j % D] / (double)p.L;
-  }
-  stepper s = {"newton_schulz", "newton_schulz_step", D * D,       &step, &p, h, {0},
-               newton_learned,  newton_exact,         newton_error};
-  TRY(apply(r, &s, X, 25));
+  TRY(apply(r, &s, X, &p));
 done:
   pass_close(&step);
   problems_free(&p);
   return code;
 }
 
-static int draw_descent(problems *p, reproduction *r, double ends[2]) {
+static int draw_descents(problems *p, reproduction *r, uint64_t seed, int64_t count) {
   lsqnet_task_options o = task_named("least_squares", DESCENT_ROWS, DESCENT_DIM);
   o.condition = DESCENT_CONDITION;
   o.singular_max = sqrt((double)DESCENT_ROWS);
-  ends[0] = 1 / (DESCENT_CONDITION * DESCENT_CONDITION);
-  ends[1] = 1;
-  return problems_draw(p, r, &o, 4, 1);
+  return problems_draw(p, r, &o, seed, count);
 }
+
+#define DESCENT_ENDS \
+  { 1 / (DESCENT_CONDITION * DESCENT_CONDITION), 1 }
 
 static int iterate_power(reproduction *r, lsqnet_model *model) {
   int code = CODE_DONE;
   problems p = {0};
   pass step = {0};
-  double v[DESCENT_DIM] = {1, 1, 1};
-  stepper s = {"power_iteration", "power_step", DESCENT_DIM, &step, &p, NULL, {0},
-               power_learned,     power_exact,  power_error};
-  TRY(draw_descent(&p, r, s.ends));
+  const double v[DESCENT_DIM] = {1, 1, 1};
+  stepper s = {.key = "power_iteration",
+               .steps = 300,
+               .size = DESCENT_DIM,
+               .pass = &step,
+               .ends = DESCENT_ENDS,
+               .learned = power_learned,
+               .exact = power_exact,
+               .error = power_error};
   TRY(pass_open(&step, model, DESCENT_ROWS + 1, DESCENT_ROWS, 1));
-  TRY(apply(r, &s, v, STEPS_MOST));
+  TRY(draw_descents(&p, r, 4, problems_of(r)));
+  TRY(apply(r, &s, v, &p));
 done:
   pass_close(&step);
   problems_free(&p);
+  return code;
+}
+
+/* The learned Chebyshev step beside the exact one, each of the first steps in turn, at random x and v. */
+static int judge_chebyshev(reproduction *r, stepper *s) {
+  enum { D = DESCENT_DIM, SAMPLES = 2048, FIRST = 8 };
+  int code = CODE_DONE;
+  double difference = 0, size = 0;
+  problems p = {0}, states = {0}; /* x and v of sample i are two solutions of other problems */
+  TRY(draw_descents(&p, r, 5, SAMPLES));
+  TRY(draw_descents(&states, r, 6, 2 * SAMPLES));
+  for (int64_t i = 0; i < SAMPLES; i++) {
+    double learned[2 * D], exact[2 * D];
+    memcpy(learned, states.x + i * 2 * D, sizeof learned);
+    memcpy(exact, learned, sizeof exact);
+    take_problem(s, &p, i);
+    TRY(chebyshev_step(s, i % FIRST, learned));
+    chebyshev_step_exact(s, i % FIRST, exact);
+    for (int j = 0; j < 2 * D; j++) {
+      difference += (learned[j] - exact[j]) * (learned[j] - exact[j]) / (SAMPLES * 2 * D);
+      size += exact[j] * exact[j] / (SAMPLES * 2 * D);
+    }
+  }
+  TRY(runs_add(
+      r, "chebyshev_step",
+      json_pack("{s:I, s:I, s:o, s:o}", "parameters", (json_int_t)trained_weights(s->pass->model), "problems",
+                (json_int_t)SAMPLES, "mse", json_number(difference), "relative", json_number(difference / size))));
+done:
+  problems_free(&p);
+  problems_free(&states);
   return code;
 }
 
@@ -306,15 +386,22 @@ static int descend(reproduction *r, lsqnet_model *model) {
   problems p = {0};
   pass step = {0};
   const double start[2 * DESCENT_DIM] = {0};
-  stepper s = {"momentum", "momentum_step", 2 * DESCENT_DIM,     &step,        &p, NULL,
-               {0},        momentum_step,   momentum_step_exact, descent_error};
-  TRY(draw_descent(&p, r, s.ends));
+  stepper s = {.key = "momentum",
+               .steps = 300,
+               .size = 2 * DESCENT_DIM,
+               .pass = &step,
+               .ends = DESCENT_ENDS,
+               .learned = momentum_step,
+               .exact = momentum_step_exact,
+               .error = descent_error};
   TRY(pass_open(&step, model, DESCENT_ROWS + 1, DESCENT_ROWS, 1));
-  if (runs_find(r, s.key) == NULL) TRY(apply(r, &s, start, STEPS_MOST));
+  TRY(draw_descents(&p, r, 4, problems_of(r)));
+  if (runs_find(r, s.key) == NULL) TRY(apply(r, &s, start, &p));
   s.key = "chebyshev";
   s.learned = chebyshev_step;
   s.exact = chebyshev_step_exact;
-  if (runs_find(r, s.key) == NULL) TRY(apply(r, &s, start, STEPS_MOST));
+  if (runs_find(r, "chebyshev_step") == NULL) TRY(judge_chebyshev(r, &s));
+  TRY(apply(r, &s, start, &p));
 done:
   pass_close(&step);
   problems_free(&p);
@@ -357,40 +444,52 @@ static const column columns[] = {"optimizer",
                                  "steps",
                                  "seconds",
                                  "tries",
+                                 "mse:MSE of a step",
                                  "relative:relative MSE of a step",
+                                 "problems",
                                  "applied:times applied",
-                                 "error:error² at the end",
-                                 "error_exact:of the exact step",
+                                 "error:error² at the end, median",
+                                 "error_worst:worst",
+                                 "error_exact:of the exact step, median",
+                                 "error_exact_worst:of the exact step, worst",
                                  NULL};
 
 /* Both errors end at roundings; which of two roundings is larger is chance. */
-static const claim claims[] = {
-    {"each learned step is its exact step: relative MSE",
-     AT_MOST,
-     1e-24,
-     {LARGEST, "*_step", "relative"},
-     {LEAST, NULL, NULL}},
-    {"Newton-Schulz inverts to convergence: mean square of X H - I",
-     AT_MOST,
-     1e-24,
-     {LARGEST, "newton_schulz", "error"},
-     {LEAST, NULL, NULL}},
-    {"power iteration: squared relative error of the largest eigenvalue",
-     AT_MOST,
-     1e-24,
-     {LARGEST, "power_iteration", "error"},
-     {LEAST, NULL, NULL}},
-    {"momentum: squared error of x at most 100 times the exact one's",
-     AT_MOST,
-     100,
-     {LARGEST, "momentum", "error"},
-     {LARGEST, "momentum", "error_exact"}},
-    {"Chebyshev: squared error of x", AT_MOST, 1e-24, {LARGEST, "chebyshev", "error"}, {LEAST, NULL, NULL}},
-    {.text = NULL}};
+static const claim claims[] = {{"each learned step is its exact step: relative MSE",
+                                AT_MOST,
+                                1e-24,
+                                {LARGEST, "*_step", "relative"},
+                                {LEAST, NULL, NULL}},
+                               {"Chebyshev's learned step beside the exact one on random inputs: MSE",
+                                AT_MOST,
+                                1e-24,
+                                {LARGEST, "chebyshev_step", "mse"},
+                                {LEAST, NULL, NULL}},
+                               {"Newton-Schulz inverts to convergence: mean square of X H - I, worst problem",
+                                AT_MOST,
+                                1e-24,
+                                {LARGEST, "newton_schulz", "error_worst"},
+                                {LEAST, NULL, NULL}},
+                               {"power iteration: squared relative error of the largest eigenvalue, worst problem",
+                                AT_MOST,
+                                1e-24,
+                                {LARGEST, "power_iteration", "error_worst"},
+                                {LEAST, NULL, NULL}},
+                               {"momentum: squared error of x at most 100 times the exact one's, worst problem of each",
+                                AT_MOST,
+                                100,
+                                {LARGEST, "momentum", "error_worst"},
+                                {LARGEST, "momentum", "error_exact_worst"}},
+                               {"Chebyshev: squared error of x, worst problem",
+                                AT_MOST,
+                                1e-24,
+                                {LARGEST, "chebyshev", "error_worst"},
+                                {LEAST, NULL, NULL}},
+                               {.text = NULL}};
 
 static const picture pictures[] = {{"convergence",
                                     "steps",
-                                    "squared error",
+                                    "median squared error",
                                     1,
                                     1,
                                     {{"Newton-Schulz, learned", "newton_schulz", "k", "curve"},

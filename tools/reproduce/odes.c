@@ -8,10 +8,8 @@
 
 #include "../error.h"
 #include "../json.h"
+#include "lapack.h"
 #include "problems.h"
-#ifdef HAVE_LAPACKE
-#include <lapacke.h>
-#endif
 
 /* Unknowns: a weight for each point, for u0, and the constant; the step is trained for that many. */
 enum { POINTS = 6, D = POINTS + 2, EXAMPLES = 32, ITERATES = 200 };
@@ -135,8 +133,7 @@ static int refine(odes *o, lsqnet_solver *solver, double *x, double *mse) {
 /* LAPACK's dgels; NaN in builds without it. */
 static int solve_lapack(odes *o, double *x, double *mse) {
   *mse = NAN;
-  (void)o, (void)x; /* without LAPACK */
-#ifdef HAVE_LAPACKE
+  if (!lapack_open()) return CODE_DONE;
   double a[EXAMPLES * D], b[EXAMPLES];
   for (int64_t i = 0; i < o->p.count; i++) {
     const double *rows = problem_rows(&o->p, i);
@@ -144,14 +141,11 @@ static int solve_lapack(odes *o, double *x, double *mse) {
       for (int j = 0; j < D; j++) a[j * EXAMPLES + k] = rows[k * (D + 1) + j];
       b[k] = rows[k * (D + 1) + D];
     }
-    const lapack_int info = LAPACKE_dgels(LAPACK_COL_MAJOR, 'N', EXAMPLES, D, 1, a, EXAMPLES, b, EXAMPLES);
-    if (info < 0) return fail(CODE_OTHER, "dgels: %d", (int)info);
+    const int64_t info = lapack_solve(EXAMPLES, D, a, b);
+    if (info < 0) return fail(CODE_OTHER, "dgels: %lld", (long long)info);
     memcpy(x + i * D, b, D * sizeof *x);
   }
   *mse = prediction_error(o, x);
-#else
-  (void)x;
-#endif
   return CODE_DONE;
 }
 

@@ -1,5 +1,5 @@
 /* The NIST sets and seven real regression problems: right digits and time, beside LAPACK's dgels; and how many
- * problems a second there are of a small shape. */
+ * problems a second there are of a small shape. Each has one thread; for a batch there are all threads as well. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,11 +9,9 @@
 #include "../error.h"
 #include "../json.h"
 #include "../progress.h"
+#include "lapack.h"
 #include "problems.h"
 #include "throughput.h"
-#ifdef HAVE_LAPACKE
-#include <lapacke.h>
-#endif
 
 extern const char part_real_data[]; /* data/real_data.txt, by way of text.c */
 
@@ -87,31 +85,31 @@ static int solve_here(const set *s, lsqnet_solver *solver, double *x, answer *ou
   return CODE_DONE;
 }
 
-#ifdef HAVE_LAPACKE
 /* Column-major, as LAPACK has it; what it overwrites is copied before the clock starts. */
 static int solve_lapack(const set *s, double *a, double *b, answer *out) {
   for (int64_t i = 0; i < s->m; i++) {
     b[i] = s->b[i];
     for (int64_t j = 0; j < s->n; j++) a[j * s->m + i] = s->a[i * s->n + j];
   }
-  const lapack_int m = (lapack_int)s->m, n = (lapack_int)s->n;
   const double start = seconds_now();
-  const lapack_int info = LAPACKE_dgels(LAPACK_COL_MAJOR, 'N', m, n, 1, a, m, b, m);
+  const int64_t info = lapack_solve(s->m, s->n, a, b);
   out->seconds = fmin(out->seconds, seconds_now() - start);
-  if (info < 0) return fail(CODE_OTHER, "dgels: %d", (int)info);
+  if (info < 0) return fail(CODE_OTHER, "dgels: %lld", (long long)info);
   out->digits = digits(s, b);
   return CODE_DONE;
 }
-#endif
 
 typedef struct {
-  lsqnet_solver *refined, *alone;
+  lsqnet_solver *refined, *alone; /* one thread */
+  lsqnet_solver *threaded;        /* refined, all threads */
+  int lapack;                     /* whether there is one */
   int64_t repeats;
 } peers;
 
 static int measure(reproduction *r, const set *s, const peers *p) {
   int code = CODE_DONE;
-  answer refined = {0, INFINITY}, alone = {0, INFINITY}, lapack = {NAN, INFINITY};
+  answer refined = {0, INFINITY}, alone = {0, INFINITY}, lapack = {NAN, NAN};
+  char name[600];
   double *x = numbers(s->n), *a = numbers(s->m * s->n), *b = numbers(s->m);
   if (x == NULL || a == NULL || b == NULL) {
     code = CODE_OTHER;
@@ -121,18 +119,17 @@ static int measure(reproduction *r, const set *s, const peers *p) {
     TRY(stop_if_interrupted());
     TRY(solve_here(s, p->refined, x, &refined));
     TRY(solve_here(s, p->alone, x, &alone));
-#ifdef HAVE_LAPACKE
-    TRY(solve_lapack(s, a, b, &lapack));
-#endif
+    if (p->lapack) TRY(solve_lapack(s, a, b, &lapack));
   }
+  lapack_name(name, sizeof name);
   TRY(runs_add(
       r, s->name,
-      json_pack("{s:s, s:I, s:I, s:s, s:f, s:f, s:o, s:o, s:f, s:f, s:o, s:o}", "set", s->name, "rows",
+      json_pack("{s:s, s:I, s:I, s:s, s:s, s:f, s:f, s:o, s:o, s:f, s:f, s:o, s:o}", "set", s->name, "rows",
                 (json_int_t)s->m, "unknowns", (json_int_t)s->n, "model", lsqnet_solver_model_name(p->refined, s->n),
-                "digits", refined.digits, "digits_unrefined", alone.digits, "digits_lapack", json_number(lapack.digits),
-                "gain", json_number(refined.digits - lapack.digits), "microseconds", 1e6 * refined.seconds,
-                "microseconds_unrefined", 1e6 * alone.seconds, "microseconds_lapack", json_number(1e6 * lapack.seconds),
-                "time_ratio", json_number(refined.seconds / lapack.seconds))));
+                "lapack", name, "digits", refined.digits, "digits_unrefined", alone.digits, "digits_lapack",
+                json_number(lapack.digits), "gain", json_number(refined.digits - lapack.digits), "microseconds",
+                1e6 * refined.seconds, "microseconds_unrefined", 1e6 * alone.seconds, "microseconds_lapack",
+                json_number(1e6 * lapack.seconds), "time_ratio", json_number(refined.seconds / lapack.seconds))));
 done:
   free(x);
   free(a);
@@ -141,18 +138,26 @@ done:
 }
 
 static int open_peers(reproduction *r, peers *p) {
+  int code = CODE_DONE;
   lsqnet_solver_options o;
-  lsqnet_status st = lsqnet_solver_create(&p->refined, r->context, NULL, NULL);
+  lsqnet_context *one = NULL;
+  TRY(context_open(&one, &(machine){1, lsqnet_context_kernel_level(r->context)}));
+  p->lapack = lapack_open();
+  lsqnet_status st = lsqnet_solver_create(&p->refined, one, NULL, NULL);
+  if (st == LSQNET_OK) st = lsqnet_solver_create(&p->threaded, r->context, NULL, NULL);
   if (st == LSQNET_OK) st = lsqnet_solver_options_init(&o, sizeof o);
   o.corrections = 0;
-  if (st == LSQNET_OK) st = lsqnet_solver_create(&p->alone, r->context, NULL, &o);
+  if (st == LSQNET_OK) st = lsqnet_solver_create(&p->alone, one, NULL, &o);
   p->repeats = (int64_t)by_budget(r, 2, 100, 1000);
-  return st == LSQNET_OK ? CODE_DONE : fail_status(st, NULL);
+  if (st != LSQNET_OK) code = fail_status(st, NULL);
+done:
+  lsqnet_context_destroy(one);
+  return code;
 }
 
 static int run(reproduction *r) {
   int code = CODE_DONE;
-  peers p = {NULL, NULL, 0};
+  peers p = {NULL, NULL, NULL, 0, 0};
   set s = {.m = 0};
   TRY(open_peers(r, &p));
   for (const char *text = part_real_data; *text != '\0';) {
@@ -160,11 +165,12 @@ static int run(reproduction *r) {
     TRY(read_set(&s, &text));
     if (runs_find(r, s.name) == NULL) TRY(measure(r, &s, &p));
   }
-  TRY(throughput_runs(r, p.refined));
+  TRY(throughput_runs(r, p.refined, p.threaded));
 done:
   set_free(&s);
   lsqnet_solver_destroy(p.refined);
   lsqnet_solver_destroy(p.alone);
+  lsqnet_solver_destroy(p.threaded);
   return code;
 }
 
@@ -179,8 +185,12 @@ static const column columns[] = {"rows",
                                  "microseconds_lapack:µs, dgels",
                                  "time_ratio:lsqnet's time over dgels'",
                                  "batch",
-                                 "per_second:problems a second, lsqnet",
-                                 "per_second_lapack:problems a second, dgels",
+                                 "per_second_one:problems a second, lsqnet, one thread",
+                                 "per_second_lapack:problems a second, dgels, one thread",
+                                 "threads_all:threads",
+                                 "per_second_all:problems a second, lsqnet, so many threads",
+                                 "lapack:dgels and its BLAS",
+                                 "processor",
                                  NULL};
 
 static const claim claims[] = {{"no set has fewer right digits than LAPACK's dgels gives: difference of digits",
@@ -195,30 +205,32 @@ static const claim claims[] = {{"no set has fewer right digits than LAPACK's dge
                                 {LEAST, NULL, NULL}},
                                {.text = NULL}};
 
-static const picture pictures[] = {{"digits",
-                                    "data set",
-                                    "right digits of the worst coefficient",
-                                    0,
-                                    0,
-                                    {{"lsqnet, refined", "*", "set", "digits"},
-                                     {"the model alone", "*", "set", "digits_unrefined"},
-                                     {"LAPACK's dgels", "*", "set", "digits_lapack"}}},
-                                   {"time",
-                                    "data set",
-                                    "time of a solve (µs)",
-                                    0,
-                                    1,
-                                    {{"lsqnet, refined", "*", "set", "microseconds"},
-                                     {"the model alone", "*", "set", "microseconds_unrefined"},
-                                     {"LAPACK's dgels", "*", "set", "microseconds_lapack"}}},
-                                   {"throughput",
-                                    "problems of 20 x 5 in a batch",
-                                    "problems a second",
-                                    1,
-                                    1,
-                                    {{"lsqnet, refined", "batch=*", "batch", "per_second"},
-                                     {"LAPACK's dgels, one by one", "batch=*", "batch", "per_second_lapack"}}},
-                                   {.name = NULL}};
+static const picture pictures[] = {
+    {"digits",
+     "data set",
+     "right digits of the worst coefficient",
+     0,
+     0,
+     {{"lsqnet, refined", "*", "set", "digits"},
+      {"the model alone", "*", "set", "digits_unrefined"},
+      {"LAPACK's dgels", "*", "set", "digits_lapack"}}},
+    {"time",
+     "data set",
+     "time of a solve (µs)",
+     0,
+     1,
+     {{"lsqnet, refined", "*", "set", "microseconds"},
+      {"the model alone", "*", "set", "microseconds_unrefined"},
+      {"LAPACK's dgels", "*", "set", "microseconds_lapack"}}},
+    {"throughput",
+     "problems of 20 x 5 in a batch",
+     "problems a second",
+     1,
+     1,
+     {{"lsqnet, refined, all threads", "batch=*", "batch", "per_second_all"},
+      {"lsqnet, refined, one thread", "batch=*", "batch", "per_second_one"},
+      {"LAPACK's dgels, one by one, one thread", "batch=*", "batch", "per_second_lapack"}}},
+    {.name = NULL}};
 
 const experiment experiment_real_data = {"real-data", "the NIST sets and seven real regression problems beside LAPACK",
                                          run,         columns,

@@ -77,11 +77,17 @@ static void write_cell(FILE *out, const json_t *value) {
   }
 }
 
+/* What a run was made on and under is a column as well. */
+static const json_t *find_cell(const json_t *run, const char *field) {
+  const json_t *value = json_object_get(run, field);
+  return value != NULL ? value : json_object_get(json_object_get(run, "conditions"), field);
+}
+
 static int column_fits(const reproduction *r, const char *field) {
   json_t *run;
   size_t i;
   json_array_foreach(r->runs, i, run) {
-    if (json_object_get(run, field) != NULL) return 1;
+    if (find_cell(run, field) != NULL) return 1;
   }
   return 0;
 }
@@ -109,7 +115,7 @@ static void write_table(const reproduction *r, FILE *out) {
     fprintf(out, "| %s |", key);
     for (const column *c = r->experiment->columns; *c != NULL; c++) {
       snprintf(field, sizeof field, "%.*s", (int)strcspn(*c, ":"), *c);
-      if (column_fits(r, field)) write_cell(out, json_object_get(run, field));
+      if (column_fits(r, field)) write_cell(out, find_cell(run, field));
     }
     fprintf(out, "\n");
   }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -132,15 +133,32 @@ int runs_write(const reproduction *r, json_t *verdict) {
   return code;
 }
 
+/* As the system names it; where it does not, its architecture. */
+static void write_processor(char *out, size_t room) {
+  struct utsname system;
+  char line[256];
+  FILE *file = fopen("/proc/cpuinfo", "r");
+  snprintf(out, room, "%s", uname(&system) < 0 ? "unknown" : system.machine);
+  while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+    const char *name = strstr(line, ": ");
+    if (strncmp(line, "model name", 10) != 0 || name == NULL) continue;
+    snprintf(out, room, "%.*s", (int)strcspn(name + 2, "\n"), name + 2);
+    break;
+  }
+  if (file != NULL) fclose(file);
+}
+
 /* When and on what a run was made. */
 static json_t *conditions(const reproduction *r, double load) {
-  char date[32] = "";
+  char date[32] = "", processor[256];
   const time_t now = time(NULL);
   struct tm utc;
   if (gmtime_r(&now, &utc) != NULL) (void)strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return json_pack("{s:s, s:s, s:I, s:i, s:o, s:o}", "commit", COMMIT, "date", date, "processors",
-                   (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "threads", (int)lsqnet_context_threads(r->context),
-                   "load_begin", json_number(r->load), "load_end", json_number(load));
+  write_processor(processor, sizeof processor);
+  return json_pack("{s:s, s:s, s:s, s:I, s:i, s:o, s:o}", "commit", COMMIT, "date", date, "processor", processor,
+                   "processors", (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "threads",
+                   (int)lsqnet_context_threads(r->context), "load_begin", json_number(r->load), "load_end",
+                   json_number(load));
 }
 
 int runs_add(reproduction *r, const char *key, json_t *fields) {
