@@ -34,10 +34,12 @@ COLUMNS = {
         "parameters": "parameters", **OPTIMISED, "MSE in training's terms": "mse",
         "Transformer, MSE of x": "mse_transformer", "model, gradient descent": "mse_descent",
         "model, conjugate gradients": "mse_conjugate", "model, its normal equations": "mse_model",
-        "exact: the model refined": "mse_refined", "Transformer's gap over that of gradient descent": "ratio_descent",
+        "exact: the model refined": "mse_refined", "the paper's own model, 2000 iterates": "mse_paper",
+        "Transformer's gap over that of gradient descent": "ratio_descent",
         "of conjugate gradients": "ratio_conjugate", "of its normal equations": "ratio_model"},
     "odes": {**OPTIMISED, "MSE in training's terms": "mse", "Transformer, MSE of u": "mse_transformer",
-             "200 iterates of the model": "mse_model", "200 of gradient descent": "mse_descent",
+             "200 iterates of the model": "mse_model", "200 of the paper's own model": "mse_paper",
+             "200 of gradient descent": "mse_descent",
              "the model refined": "mse_refined", "LAPACK's dgels": "mse_lapack"},
     "algorithms": {
         **OPTIMISED, "MSE of a step": "mse", "relative MSE of a step": "relative", "problems": "problems",
@@ -170,12 +172,41 @@ def check_resume(program, folder, name, result):
     must(keys[-1] == gone["key"] and json.dumps(again[:-1]) == rest, "made again:", keys)
 
 
+def check_alone(program, folder, name):
+    """Table and pictures follow from NAME.json alone: trained models may be gone."""
+    with tempfile.TemporaryDirectory() as path:
+        alone = Path(path)
+        (alone / f"{name}.json").write_bytes((folder / f"{name}.json").read_bytes())
+        smoke(program, alone, name)
+        must(read(alone, name) == read(folder, name), name, "is not what it was")
+        for file in folder.glob(f"{name}*.[ms][dv]*"):
+            must((alone / file.name).exists(), file.name, "was not made from the file alone")
+        must((alone / f"{name}.md").read_bytes() == (folder / f"{name}.md").read_bytes(), name, "has another table")
+
+
+def check_stale(program, folder, name):
+    """A training of another configuration is not taken for this one's, and not lost either."""
+    result = read(folder, name)
+    runs = [run for run in result["runs"] if "command" in run and "best" not in run and "--out" in run["command"]]
+    for field, value in (("command", "square --width 3"), ("seconds_most", 12345.0)) if runs else ():
+        with tempfile.TemporaryDirectory() as path:
+            stale = Path(path)
+            kept, runs[0][field] = runs[0].get(field), value
+            text = json.dumps(result)
+            runs[0][field] = kept
+            (stale / f"{name}.json").write_text(text, encoding="utf-8")
+            code, error, _ = reproduce(program, stale, name, "--budget", "smoke", "--quiet")
+            must(code == 3 and f"{name}.json: run {runs[0]['key']} there is of another configuration" in error, name,
+                 code, error)
+            must((stale / f"{name}.json").read_text(encoding="utf-8") == text, "the file changed")
+
+
 def check_verdict(program, folder, name):
     """It follows the file: what could not be measured supports nothing."""
     result = read(folder, name)
     for run in result["runs"]:
         for field, value in run.items():
-            if isinstance(value, float):
+            if isinstance(value, float) and field not in ("seconds", "seconds_most"):
                 run[field] = None
     (folder / f"{name}.json").write_text(json.dumps(result), encoding="utf-8")
     code, error, _ = reproduce(program, folder, name, "--budget", "smoke", "--quiet")
@@ -352,6 +383,8 @@ def check_experiment(program, name):
         if name in KILLED:
             check_kill(program, name, result, KILLED[name])
         check_resume(program, folder, name, result)
+        check_alone(program, folder, name)
+        check_stale(program, folder, name)
         if name in CLAIMS:
             CLAIMS[name](program, folder)
         check_verdict(program, folder, name)

@@ -269,7 +269,7 @@ static int apply(reproduction *r, stepper *s, const double *start, const problem
     goto done;
   }
   for (int64_t i = 0; i < count; i++) {
-    TRY(stop_if_interrupted());
+    TRY(go_on(r, s->key, i, count));
     take_problem(s, all, i);
     TRY(follow(s, start, count, model + i, exact + i));
   }
@@ -429,10 +429,11 @@ static int run(reproduction *r) {
   int code = CODE_DONE;
   for (size_t i = 0; i < sizeof learned / sizeof *learned; i++) {
     lsqnet_model *model = NULL;
-    if (runs_find(r, learned[i].last) != NULL) continue;
     training_request training = learned[i].training;
-    training.seconds = by_budget(r, 1, 120, 600);
-    TRY(train_run(r, &training, &model));
+    training.seconds = by_budget(r, 1, INFINITY, INFINITY);
+    TRY(train_run(r, &training));
+    if (runs_find(r, learned[i].last) != NULL) continue;
+    TRY(trained_model(r, training.key, &model));
     TRY(learned[i].use(r, model));
   }
 done:

@@ -63,7 +63,7 @@ static void note_deviation(curve *c, int64_t count, const double *x, const doubl
 }
 
 /* The model's iterates, or with `a` NULL gradient descent's own. */
-static int iterate(curve *c, asker *a, const problems *p) {
+static int iterate(reproduction *r, const char *key, curve *c, asker *a, const problems *p) {
   int code = CODE_DONE;
   const int64_t count = p->count * p->D;
   double *x = numbers(count), *y = numbers(count), *g = numbers(count);
@@ -73,6 +73,7 @@ static int iterate(curve *c, asker *a, const problems *p) {
   }
   note(c, p, 0, x);
   for (int64_t k = 1; k <= c->steps; k++) {
+    TRY(go_on(r, key, k, c->steps));
     descend(p, y, g);
     if (a == NULL) {
       memcpy(x, y, (size_t)count * sizeof *x);
@@ -119,7 +120,7 @@ static int measure(reproduction *r, const problems *p, int which, int64_t steps)
     if (st != LSQNET_OK) return fail_status(st, NULL);
     TRY(asker_open(&a, model, p));
   }
-  TRY(iterate(&c, which < 0 ? NULL : &a, p));
+  TRY(iterate(r, key, &c, which < 0 ? NULL : &a, p));
   TRY(add(r, key, &c, p));
 done:
   asker_close(&a);

@@ -28,7 +28,7 @@ static int train_whole(reproduction *r, const law *l, const char *mixer, const c
            "--schedule step --schedule-steps %d --steps %d --seed 1 %s",
            layers, full ? 256 : 32, mixer_words, full ? 1024 : 64, full ? 10000 : 100,
            (int)by_budget(r, 30, 3000, 1000000), l->words);
-  return train_run(r, &(training_request){key, words, INFINITY, full ? "1e-4" : "3e-3,1e-3", 0}, NULL);
+  return train_run(r, &(training_request){key, words, INFINITY, full ? "1e-4" : "3e-3,1e-3", 0});
 }
 
 /* Mean squared error over problems after each of `steps` applications, from x = 0. */
@@ -54,6 +54,7 @@ static int iterate(reproduction *r, const char *key, const law *l, const lsqnet_
       k_of[points] = (double)k;
       mse[points++] = last;
     }
+    TRY(go_on(r, key, k, steps));
     TRY(ask(&a, &p, x, x));
   }
   TRY(runs_add(
@@ -77,11 +78,14 @@ static int run(reproduction *r) {
       "one_step",
       STEP "--rows 20 --dim 5 --width 11 --init-scale 0.25 --optimizer levenberg_marquardt --steps 100 --target 1e-29",
       by_budget(r, 1, INFINITY, INFINITY), NULL, 0};
-  TRY(train_run(r, &step, &model));
+  TRY(train_run(r, &step));
   for (int i = 0; i < 2; i++) {
     char key[64];
     snprintf(key, sizeof key, "%s,iterated", laws[i].name);
-    if (runs_find(r, key) == NULL) TRY(iterate(r, key, &laws[i], model, (int64_t)by_budget(r, 200, 2000, 4000)));
+    if (runs_find(r, key) == NULL) {
+      if (model == NULL) TRY(trained_model(r, step.key, &model));
+      TRY(iterate(r, key, &laws[i], model, (int64_t)by_budget(r, 200, 2000, 4000)));
+    }
     for (int layers = 1; layers <= (i == 0 ? depth : 4); layers *= 2) {
       if (i == 0 || layers == 4)
         TRY(train_whole(r, &laws[i], "softmax",

@@ -26,23 +26,19 @@ enum { FORMATS = sizeof formats / sizeof *formats };
   "multistep_gd --prompt split --rows 12 --dim 3 --mixer attention --no-softmax --no-causal --layers 1 --width 8 " \
   "--freeze-positions --seed 1 "
 
-static int train_newton(reproduction *r, int which, lsqnet_model **model) {
-  char key[64];
-  snprintf(key, sizeof key, "trained_on_%s", formats[which].name);
+static int train_newton(reproduction *r, const char *key, int which) {
   return train_run(
-      r,
-      &(training_request){key, MODEL "--init-scale 0.25 --optimizer levenberg_marquardt --steps 60 --target 1e-29",
-                          by_budget(r, 0.5, INFINITY, INFINITY), NULL, formats[which].bits},
-      model);
+      r, &(training_request){key, MODEL "--init-scale 0.25 --optimizer levenberg_marquardt --steps 60 --target 1e-29",
+                             by_budget(r, 0.5, INFINITY, INFINITY), NULL, formats[which].bits});
 }
 
 /* A float32 model, which only first-order steps train. */
-static int train_single(reproduction *r, lsqnet_model **model) {
+static int train_single(reproduction *r, const char *key) {
   char words[512];
   snprintf(words, sizeof words,
            MODEL "--dtype f32 --batch 256 --ema-lambda 2 --schedule step --schedule-steps 200 --steps %d",
            (int)by_budget(r, 100, 8000, 100000));
-  return train_run(r, &(training_request){"float32_model,Adam", words, INFINITY, "1e-2", 0}, model);
+  return train_run(r, &(training_request){key, words, INFINITY, "1e-2", 0});
 }
 
 typedef struct {
@@ -86,18 +82,19 @@ static int step_error(asker *a, const problems *p, workroom *w, double *mse) {
 }
 
 /* Residuals go in at unit size and their corrections come back in theirs. */
-static int refine(asker *a, const problems *p, workroom *w, double *mse) {
+static int refine(reproduction *r, const char *key, asker *a, const problems *p, workroom *w, double *mse) {
   int code = CODE_DONE;
   memset(w->x, 0, (size_t)(p->count * D) * sizeof *w->x);
   for (int c = 0; c < CORRECTIONS; c++) {
+    TRY(go_on(r, key, c, CORRECTIONS));
     for (int64_t i = 0; i < p->count; i++) {
       double *row = problem_rows(&w->residual, i), size = DBL_MIN;
       memcpy(row, problem_rows(p, i), (size_t)(L * (D + 1)) * sizeof *row);
       for (int k = 0; k < L; k++) {
-        double r = row[k * (D + 1) + D];
-        for (int j = 0; j < D; j++) r -= row[k * (D + 1) + j] * w->x[i * D + j];
-        row[k * (D + 1) + D] = r;
-        size = fmax(size, fabs(r));
+        double left = row[k * (D + 1) + D];
+        for (int j = 0; j < D; j++) left -= row[k * (D + 1) + j] * w->x[i * D + j];
+        row[k * (D + 1) + D] = left;
+        size = fmax(size, fabs(left));
       }
       for (int k = 0; k < L; k++) row[k * (D + 1) + D] /= size;
       w->residual.x[i * D] = size;
@@ -110,22 +107,23 @@ done:
   return code;
 }
 
-static int measure(reproduction *r, const char *trained, const lsqnet_model *model, int used, const problems *p) {
+static int measure(reproduction *r, const char *key, const char *trained, const lsqnet_model *model, int used,
+                   const problems *p) {
   int code = CODE_DONE;
-  char key[96];
   asker a = {0};
   workroom w = {0};
   double step = NAN, alone = NAN, refined = NAN;
-  snprintf(key, sizeof key, "%s, used on %s", trained, formats[used].name);
-  if (runs_find(r, key) != NULL) return CODE_DONE;
   TRY(asker_open(&a, model, p));
   a.bits = formats[used].bits;
   TRY(workroom_open(&w, p));
   TRY(step_error(&a, p, &w, &step));
   memset(w.y, 0, (size_t)(p->count * D) * sizeof *w.y);
-  for (int k = 0; k < 6 * INNER; k++) TRY(ask(&a, p, w.y, w.y));
+  for (int k = 0; k < 6 * INNER; k++) {
+    TRY(go_on(r, key, k, 6 * INNER));
+    TRY(ask(&a, p, w.y, w.y));
+  }
   alone = mean_error(p, w.y, p->x);
-  TRY(refine(&a, p, &w, &refined));
+  TRY(refine(r, key, &a, p, &w, &refined));
   TRY(runs_add(
       r, key,
       json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:o}", "trained", trained, "precision",
@@ -137,44 +135,50 @@ done:
   return code;
 }
 
-static int measure_all(reproduction *r, const char *trained, const lsqnet_model *model, const problems *p) {
+/* The model of a training, or its rounding to float32, with data of each format; loaded if there is a run to make. */
+static int measure_all(reproduction *r, const char *training, int rounded, const char *trained, const problems *p) {
   int code = CODE_DONE;
-  for (int used = 0; used < FORMATS; used++) TRY(measure(r, trained, model, used, p));
+  lsqnet_model *model = NULL, *single = NULL;
+  for (int used = 0; used < FORMATS; used++) {
+    char key[96];
+    snprintf(key, sizeof key, "%s, used on %s", trained, formats[used].name);
+    if (runs_find(r, key) != NULL) continue;
+    if (model == NULL) {
+      TRY(trained_model(r, training, &model));
+      const lsqnet_status st = rounded ? lsqnet_model_convert(&single, model, LSQNET_F32) : LSQNET_OK;
+      if (st != LSQNET_OK) {
+        code = fail_status(st, key);
+        goto done;
+      }
+    }
+    TRY(measure(r, key, trained, rounded ? single : model, used, p));
+  }
 done:
+  lsqnet_model_destroy(model);
+  lsqnet_model_destroy(single);
   return code;
 }
 
 static int run(reproduction *r) {
+  static const char adam[] = "float32_model,Adam";
   int code = CODE_DONE;
   problems p = {0};
-  lsqnet_model *model = NULL, *single = NULL;
   lsqnet_task_options o = task_named("least_squares", L, D);
   o.condition = CONDITION;
   o.singular_max = sqrt((double)L);
   TRY(problems_draw(&p, r, &o, 8, (int64_t)by_budget(r, 2, 32, 256)));
   for (int i = 0; i < FORMATS; i++) {
-    char trained[64];
-    lsqnet_model_destroy(model);
-    model = NULL;
-    TRY(train_newton(r, i, &model));
+    char training[64], trained[64];
+    snprintf(training, sizeof training, "trained_on_%s", formats[i].name);
     snprintf(trained, sizeof trained, "f64 model of %s", formats[i].name);
-    TRY(measure_all(r, trained, model, &p));
-    if (i > 0) continue;
-    const lsqnet_status st = lsqnet_model_convert(&single, model, LSQNET_F32);
-    if (st != LSQNET_OK) {
-      code = fail_status(st, NULL);
-      goto done;
-    }
-    TRY(measure_all(r, "f64 model rounded to f32", single, &p));
+    TRY(train_newton(r, training, i));
+    TRY(measure_all(r, training, 0, trained, &p));
+    if (i == 0) TRY(measure_all(r, training, 1, "f64 model rounded to f32", &p));
   }
-  lsqnet_model_destroy(model);
-  model = NULL;
-  TRY(train_single(r, &model));
-  TRY(measure_all(r, "f32 model by Adam", model, &p));
+  TRY(train_single(r, adam));
+  TRY(measure_all(r, adam, 0, "f32 model by Adam", &p));
 done:
   problems_free(&p);
-  lsqnet_model_destroy(model);
-  lsqnet_model_destroy(single);
   return code;
 }
 

@@ -11,10 +11,20 @@
 #include "lapack.h"
 #include "problems.h"
 
-/* Unknowns: a weight for each point, for u0, and the constant; the step is trained for that many. */
-enum { POINTS = 6, D = POINTS + 2, EXAMPLES = 32, ITERATES = 200 };
+enum { ITERATES = 200, UNKNOWNS_MOST = 22, EXAMPLES_MOST = 32 };
+static const double STEP = 0.5;
+
+/* Unknowns D: a weight for each point, for u0, and the constant. The full budget has the paper's D = 22 and L = 25. */
+typedef struct {
+  int64_t points, D, examples;
+} sizes;
+
+static sizes sizes_of(const reproduction *r) {
+  return r->budget == BUDGET_FULL ? (sizes){20, UNKNOWNS_MOST, 25} : (sizes){6, 8, EXAMPLES_MOST};
+}
+
 /* The largest eigenvalue of A'A / L is below D or so; with columns times this a step of 1/2 is stable. */
-static const double SCALE = 0.5, STEP = 0.5;
+static double scale_of(int64_t D) { return sqrt(2.0 / (double)D); }
 
 typedef struct {
   const char *name;
@@ -46,16 +56,18 @@ typedef struct {
 
 static int odes_draw(odes *o, reproduction *r, const setting *s, int64_t count) {
   lsqnet_task *task = NULL;
-  lsqnet_task_options t = task_named("ode_icl_final", EXAMPLES + 1, D);
-  t.points = POINTS;
+  const sizes z = sizes_of(r);
+  const int64_t D = z.D, L = z.examples;
+  lsqnet_task_options t = task_named("ode_icl_final", L + 1, D);
+  t.points = z.points;
   t.ode_class = s->kind;
   t.ode_points = s->places;
   t.ode_noise = s->noise;
   if (s->variance > 0) t.ode_variance = s->variance;
   if (s->spread > 0) t.ode_spread = s->spread;
   if (s->initial > 0) t.ode_initial = s->initial;
-  *o = (odes){.p = {count, EXAMPLES, D, numbers(count * EXAMPLES * (D + 1)), numbers(count * D)}, .width = D + 1};
-  o->prompts = numbers(count * (EXAMPLES + 1) * o->width);
+  *o = (odes){.p = {count, L, D, numbers(count * L * (D + 1)), numbers(count * D)}, .width = D + 1};
+  o->prompts = numbers(count * (L + 1) * o->width);
   o->query = numbers(count * D);
   o->u = numbers(count);
   if (o->p.rows == NULL || o->p.x == NULL || o->prompts == NULL || o->query == NULL || o->u == NULL) return CODE_OTHER;
@@ -64,9 +76,9 @@ static int odes_draw(odes *o, reproduction *r, const setting *s, int64_t count) 
   lsqnet_task_destroy(task);
   if (st != LSQNET_OK) return fail_status(st, NULL);
   for (int64_t i = 0; i < count; i++) {
-    const double *prompt = o->prompts + i * (EXAMPLES + 1) * o->width;
-    memcpy(problem_rows(&o->p, i), prompt, (size_t)(EXAMPLES * o->width) * sizeof *prompt);
-    memcpy(o->query + i * D, prompt + EXAMPLES * o->width, D * sizeof *prompt);
+    const double *prompt = o->prompts + i * (L + 1) * o->width;
+    memcpy(problem_rows(&o->p, i), prompt, (size_t)(L * o->width) * sizeof *prompt);
+    memcpy(o->query + i * D, prompt + L * o->width, (size_t)D * sizeof *prompt);
   }
   return CODE_DONE;
 }
@@ -80,50 +92,55 @@ static void odes_close(odes *o) {
 
 /* Mean squared error of u = query . x. */
 static double prediction_error(const odes *o, const double *x) {
+  const int64_t D = o->p.D;
   double sum = 0;
   for (int64_t i = 0; i < o->p.count; i++) {
     double u = -o->u[i];
-    for (int j = 0; j < D; j++) u += o->query[i * D + j] * x[i * D + j];
+    for (int64_t j = 0; j < D; j++) u += o->query[i * D + j] * x[i * D + j];
     sum += u * u;
   }
   return sum / (double)o->p.count;
 }
 
-/* Columns times SCALE, and so x over it. */
+/* Columns times `scale`, and so x over it. */
 static void scale_columns(odes *o, double scale) {
-  for (int64_t i = 0; i < o->p.count * EXAMPLES; i++) {
-    for (int j = 0; j < D; j++) o->p.rows[i * (D + 1) + j] *= scale;
+  const int64_t D = o->p.D;
+  for (int64_t i = 0; i < o->p.count * o->p.L; i++) {
+    for (int64_t j = 0; j < D; j++) o->p.rows[i * (D + 1) + j] *= scale;
   }
   for (int64_t i = 0; i < o->p.count * D; i++) o->query[i] *= scale;
 }
 
 /* Iterates of the model, or with `model` NULL of gradient descent, from 0. */
-static int descend(odes *o, const lsqnet_model *model, double *x, double *mse) {
+static int descend(reproduction *r, const char *key, odes *o, const lsqnet_model *model, double *x, double *mse) {
   int code = CODE_DONE;
   asker a = {0};
-  double g[D];
+  const int64_t D = o->p.D;
+  double g[UNKNOWNS_MOST];
   memset(x, 0, (size_t)(o->p.count * D) * sizeof *x);
-  scale_columns(o, SCALE);
+  scale_columns(o, scale_of(D));
   if (model != NULL) TRY(asker_open(&a, model, &o->p));
   for (int k = 0; k < ITERATES; k++) {
-    if (model != NULL) TRY(ask(&a, &o->p, x, x));
+    TRY(go_on(r, key, k, ITERATES));
+    if (model != NULL) TRY(ask_iterate(&a, &o->p, STEP, x));
     for (int64_t i = 0; i < o->p.count && model == NULL; i++) {
       exact_gradient(&o->p, i, x + i * D, g);
-      for (int j = 0; j < D; j++) x[i * D + j] -= STEP * g[j];
+      for (int64_t j = 0; j < D; j++) x[i * D + j] -= STEP * g[j];
     }
   }
   *mse = prediction_error(o, x);
 done:
-  scale_columns(o, 1 / SCALE);
+  scale_columns(o, 1 / scale_of(D));
   asker_close(&a);
   return code;
 }
 
-static int refine(odes *o, lsqnet_solver *solver, double *x, double *mse) {
+static int refine(const odes *o, lsqnet_solver *solver, double *x, double *mse) {
+  const int64_t D = o->p.D;
   for (int64_t i = 0; i < o->p.count; i++) {
     const double *rows = problem_rows(&o->p, i);
     const lsqnet_status st =
-        lsqnet_solver_solve_f64(solver, EXAMPLES, D, 1, rows, D + 1, rows + D, D + 1, x + i * D, 1, NULL);
+        lsqnet_solver_solve_f64(solver, o->p.L, D, 1, rows, D + 1, rows + D, D + 1, x + i * D, 1, NULL);
     if (st != LSQNET_OK && st != LSQNET_E_NOT_CONVERGED) return fail_status(st, NULL);
   }
   *mse = prediction_error(o, x);
@@ -131,27 +148,28 @@ static int refine(odes *o, lsqnet_solver *solver, double *x, double *mse) {
 }
 
 /* LAPACK's dgels; NaN in builds without it. */
-static int solve_lapack(odes *o, double *x, double *mse) {
+static int solve_lapack(const odes *o, double *x, double *mse) {
   *mse = NAN;
   if (!lapack_open()) return CODE_DONE;
-  double a[EXAMPLES * D], b[EXAMPLES];
+  const int64_t D = o->p.D, L = o->p.L;
+  double a[EXAMPLES_MOST * UNKNOWNS_MOST], b[EXAMPLES_MOST];
   for (int64_t i = 0; i < o->p.count; i++) {
     const double *rows = problem_rows(&o->p, i);
-    for (int k = 0; k < EXAMPLES; k++) {
-      for (int j = 0; j < D; j++) a[j * EXAMPLES + k] = rows[k * (D + 1) + j];
+    for (int64_t k = 0; k < L; k++) {
+      for (int64_t j = 0; j < D; j++) a[j * L + k] = rows[k * (D + 1) + j];
       b[k] = rows[k * (D + 1) + D];
     }
-    const int64_t info = lapack_solve(EXAMPLES, D, a, b);
+    const int64_t info = lapack_solve(L, D, a, b);
     if (info < 0) return fail(CODE_OTHER, "dgels: %lld", (long long)info);
-    memcpy(x + i * D, b, D * sizeof *x);
+    memcpy(x + i * D, b, (size_t)D * sizeof *x);
   }
   *mse = prediction_error(o, x);
   return CODE_DONE;
 }
 
-static int predict(odes *o, const lsqnet_model *transformer, double *mse) {
+static int predict(const odes *o, const lsqnet_model *transformer, double *mse) {
   lsqnet_workspace *workspace = NULL;
-  const lsqnet_batch shape = {sizeof shape, 0, o->p.count, EXAMPLES + 1, EXAMPLES, 1};
+  const lsqnet_batch shape = {sizeof shape, 0, o->p.count, o->p.L + 1, o->p.L, 1};
   double sum = 0, *u = numbers(o->p.count);
   if (u == NULL) return CODE_OTHER;
   lsqnet_status st = lsqnet_workspace_create(&workspace, transformer);
@@ -165,39 +183,72 @@ static int predict(odes *o, const lsqnet_model *transformer, double *mse) {
 
 typedef struct {
   lsqnet_model *step, *transformers[2]; /* of class 0 and 1, in float64 */
+  lsqnet_model *paper;                  /* the paper's own step; NULL: not trained */
   lsqnet_solver *solver;
 } peers;
 
-static int train_transformer(reproduction *r, int kind, lsqnet_model **out) {
-  char key[64], words[512];
-  lsqnet_model *single = NULL;
+static const char ONE_STEP[] = "one_step", PAPER[] = "paper_step";
+
+static const char *transformer_key(int kind) { return kind == LINEAR ? "transformer,class_1" : "transformer,class_0"; }
+
+static int train_transformer(reproduction *r, int kind) {
+  char words[512];
   const int full = r->budget == BUDGET_FULL;
-  snprintf(key, sizeof key, "transformer,class_%d", kind);
+  const sizes z = sizes_of(r);
   snprintf(
       words, sizeof words,
       "ode_icl_final --rows %d --points %d --ode-class %s --mixer attention --heads 4 --mlp relu --norms --layers %d "
       "--width %d --dtype f32 --batch %d --schedule step --schedule-steps %d --steps %d --seed 1",
-      EXAMPLES + 1, POINTS, kind == LINEAR ? "no-a2" : "all", full ? 12 : 2, full ? 256 : 32, full ? 64 : 32,
-      full ? 10000 : 200, (int)by_budget(r, 30, 1500, 1000000));
-  int code = train_run(r, &(training_request){key, words, INFINITY, full ? "1e-4" : "3e-3", 0}, &single);
-  if (code == CODE_DONE) {
-    const lsqnet_status st = lsqnet_model_convert(out, single, LSQNET_F64);
-    if (st != LSQNET_OK) code = fail_status(st, key);
-  }
-  lsqnet_model_destroy(single);
+      (int)z.examples + 1, (int)z.points, kind == LINEAR ? "no-a2" : "all", full ? 12 : 2, full ? 256 : 32,
+      full ? 64 : 32, full ? 10000 : 200, (int)by_budget(r, 30, 1500, 1000000));
+  return train_run(r, &(training_request){transformer_key(kind), words, INFINITY, full ? "1e-4" : "3e-3", 0});
+}
+
+static int train_one_step(reproduction *r) {
+  char words[512];
+  const sizes z = sizes_of(r);
+  snprintf(words, sizeof words,
+           "multistep_gd --prompt split --rows %d --dim %d --width %d --mixer attention --no-softmax --no-causal "
+           "--layers 1 --freeze-positions --init-scale 0.25 --optimizer gauss_newton_cg --steps 60 --target 1e-28 "
+           "--seed 1",
+           (int)z.examples, (int)z.D, (int)(2 * z.D + 1));
+  return train_run(r, &(training_request){ONE_STEP, words, by_budget(r, 1, INFINITY, INFINITY), NULL, 0});
+}
+
+/* A gradient by BaseConv, as the paper trains it in days; not in quick. */
+static int train_paper(reproduction *r) {
+  char words[512];
+  const int full = r->budget == BUDGET_FULL;
+  const sizes z = sizes_of(r);
+  if (r->budget == BUDGET_QUICK) return CODE_DONE;
+  snprintf(words, sizeof words,
+           "explicit_gradient --rows %d --dim %d --mixer base_conv --layers 4 --width %d --dtype f32 --batch %d "
+           "--schedule adaptive --ema-lambda 2 --steps %d --seed 1",
+           (int)z.examples, (int)z.D, full ? 256 : 8, full ? 1024 : 16, full ? 2500000 : 10);
+  return train_run(r, &(training_request){PAPER, words, INFINITY, "1e-3", 0});
+}
+
+static int train_peers(reproduction *r) {
+  int code = CODE_DONE;
+  TRY(train_one_step(r));
+  for (int kind = 0; kind < 2; kind++) TRY(train_transformer(r, kind));
+  TRY(train_paper(r));
+done:
   return code;
 }
 
 static int open_peers(peers *s, reproduction *r) {
   int code = CODE_DONE;
-  const training_request one = {
-      "one_step",
-      "multistep_gd --prompt split --rows 32 --dim 8 --width 17 --mixer attention --no-softmax --no-causal --layers 1 "
-      "--freeze-positions --init-scale 0.25 --optimizer gauss_newton_cg --steps 60 --target 1e-28 --seed 1",
-      by_budget(r, 1, INFINITY, INFINITY), NULL, 0};
-  TRY(train_run(r, &one, &s->step));
-  for (int kind = 0; kind < 2; kind++) TRY(train_transformer(r, kind, &s->transformers[kind]));
-  const lsqnet_status st = lsqnet_solver_create(&s->solver, r->context, s->step, NULL);
+  lsqnet_model *single = NULL;
+  lsqnet_status st = LSQNET_OK;
+  TRY(trained_model(r, ONE_STEP, &s->step));
+  if (r->budget != BUDGET_QUICK) TRY(trained_model(r, PAPER, &s->paper));
+  for (int kind = 0; kind < 2 && st == LSQNET_OK; kind++) {
+    TRY(trained_model(r, transformer_key(kind), &single));
+    st = lsqnet_model_convert(&s->transformers[kind], single, LSQNET_F64);
+    lsqnet_model_destroy(single);
+  }
+  if (st == LSQNET_OK) st = lsqnet_solver_create(&s->solver, r->context, s->step, NULL);
   if (st != LSQNET_OK) code = fail_status(st, NULL);
 done:
   return code;
@@ -206,31 +257,33 @@ done:
 static void close_peers(peers *s) {
   lsqnet_solver_destroy(s->solver);
   lsqnet_model_destroy(s->step);
+  lsqnet_model_destroy(s->paper);
   for (int kind = 0; kind < 2; kind++) lsqnet_model_destroy(s->transformers[kind]);
 }
 
 static int measure(reproduction *r, const peers *s, const setting *how) {
   int code = CODE_DONE;
-  odes o = {{0}, NULL, NULL, NULL, 0};
-  double transformer = NAN, model = NAN, descent = NAN, refined = NAN, lapack = NAN, *x = NULL;
+  odes o = {0};
+  double transformer = NAN, model = NAN, paper = NAN, descent = NAN, refined = NAN, lapack = NAN, *x = NULL;
   TRY(odes_draw(&o, r, how, (int64_t)by_budget(r, 4, 256, 2048)));
-  x = numbers(o.p.count * D);
+  x = numbers(o.p.count * o.p.D);
   if (x == NULL) {
     code = CODE_OTHER;
     goto done;
   }
   TRY(predict(&o, s->transformers[how->kind], &transformer));
-  TRY(descend(&o, s->step, x, &model));
-  TRY(descend(&o, NULL, x, &descent));
+  TRY(descend(r, how->name, &o, s->step, x, &model));
+  if (s->paper != NULL) TRY(descend(r, how->name, &o, s->paper, x, &paper));
+  TRY(descend(r, how->name, &o, NULL, x, &descent));
   TRY(refine(&o, s->solver, x, &refined));
   TRY(solve_lapack(&o, x, &lapack));
   TRY(runs_add(r, how->name,
-               json_pack("{s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "setting", how->name, "problems",
-                         (json_int_t)o.p.count, "iterates", ITERATES, "mse_transformer", json_number(transformer),
-                         "mse_model", json_number(model), "mse_descent", json_number(descent), "mse_refined",
-                         json_number(refined), "mse_lapack", json_number(lapack), "model_over_descent",
-                         json_number(model / descent), "refined_over_lapack", json_number(refined / lapack),
-                         "transformer_over_lapack", json_number(transformer / lapack))));
+               json_pack("{s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "setting", how->name,
+                         "problems", (json_int_t)o.p.count, "iterates", ITERATES, "mse_transformer",
+                         json_number(transformer), "mse_model", json_number(model), "mse_paper", json_number(paper),
+                         "mse_descent", json_number(descent), "mse_refined", json_number(refined), "mse_lapack",
+                         json_number(lapack), "model_over_descent", json_number(model / descent), "refined_over_lapack",
+                         json_number(refined / lapack), "transformer_over_lapack", json_number(transformer / lapack))));
 done:
   odes_close(&o);
   free(x);
@@ -239,10 +292,12 @@ done:
 
 static int run(reproduction *r) {
   int code = CODE_DONE;
-  peers s = {NULL, {NULL, NULL}, NULL};
-  TRY(open_peers(&s, r));
+  peers s = {0};
+  TRY(train_peers(r));
   for (int i = 0; i < SETTINGS; i++) {
-    if (runs_find(r, settings[i].name) == NULL) TRY(measure(r, &s, &settings[i]));
+    if (runs_find(r, settings[i].name) != NULL) continue;
+    if (s.solver == NULL) TRY(open_peers(&s, r));
+    TRY(measure(r, &s, &settings[i]));
   }
 done:
   close_peers(&s);
@@ -257,6 +312,7 @@ static const column columns[] = {"optimizer",
                                  "mse:MSE in training's terms",
                                  "mse_transformer:Transformer, MSE of u",
                                  "mse_model:200 iterates of the model",
+                                 "mse_paper:200 of the paper's own model",
                                  "mse_descent:200 of gradient descent",
                                  "mse_refined:the model refined",
                                  "mse_lapack:LAPACK's dgels",
@@ -288,6 +344,7 @@ static const picture pictures[] = {{"settings",
                                     1,
                                     {{"Transformer", "*", "setting", "mse_transformer"},
                                      {"200 iterates of the model", "*", "setting", "mse_model"},
+                                     {"200 of the paper's own model", "*", "setting", "mse_paper"},
                                      {"200 of gradient descent", "*", "setting", "mse_descent"},
                                      {"the model refined", "*", "setting", "mse_refined"},
                                      {"LAPACK's dgels", "*", "setting", "mse_lapack"}}},

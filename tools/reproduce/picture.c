@@ -9,7 +9,7 @@
 #include "../gnuplot.h"
 #include "reproduce.h"
 
-enum { CATEGORIES_MOST = 64 };
+enum { CATEGORIES_MOST = 64, LINE = 34 /* height of a category */ };
 
 typedef struct {
   const char *names[CATEGORIES_MOST];
@@ -30,7 +30,7 @@ static void write_point(FILE *script, const picture *p, const json_t *x, const j
   const double height = json_number_value(y);
   if (!json_is_number(y) || (p->log_y && !(height > 0))) return;
   if (json_is_string(x)) {
-    fprintf(script, "%d %.6g\n", category_of(named, json_string_value(x)), height);
+    fprintf(script, "%.6g %d\n", height, category_of(named, json_string_value(x)));
   } else {
     const double place = json_number_value(x);
     if (!json_is_number(x) || (p->log_x && !(place > 0))) return;
@@ -94,8 +94,8 @@ static void write_style(FILE *script, int index, int points, int alone, int leve
           symbols[index % SERIES_MOST], every);
 }
 
-/* The key takes a column more where titles are short; the picture grows by its lines, so that the axes do not shrink.
- */
+/* The key takes a column more where titles are short; the picture grows by its lines, so that the axes do not shrink,
+ * and by its categories, which are lines themselves. */
 static void write_size(FILE *script, const picture *p, const int *drawn, int named) {
   size_t longest = 0;
   int titles = 0;
@@ -108,33 +108,49 @@ static void write_size(FILE *script, const picture *p, const int *drawn, int nam
   fprintf(script,
           "set terminal svg size 760,%d dynamic noenhanced font \"DejaVu Sans,17\" background \"white\"\n"
           "set key below Left reverse maxcols %d samplen 4 spacing 1.1 font \",15\"\n",
-          410 + 26 * lines + (named ? 60 : 0), columns);
+          26 * lines + (named > 0 ? 90 + named * LINE : 410), columns);
+}
+
+static void write_scale(FILE *script, char axis, int kind) {
+  if (kind == 1) fprintf(script, "set logscale %c\nset format %c \"1e%%T\"\nset m%ctics 1\n", axis, axis, axis);
+  if (kind == 2)
+    fprintf(script, "set logscale %c 2\nset format %c \"%%g\"\nset offsets graph 0.03, graph 0.03\n", axis, axis);
+}
+
+static void write_label(FILE *script, char axis, const char *text) {
+  fprintf(script, "set %clabel ", axis);
+  gnuplot_quote(script, text);
+  fprintf(script, "\n");
+}
+
+/* Categories are lines from above, where their names can be read without turning the head; numbers lie across. */
+static void write_categories(FILE *script, const picture *p, const categories *named) {
+  write_scale(script, 'x', p->log_y);
+  write_label(script, 'x', p->y_label);
+  fprintf(script, "set offsets graph 0.03, graph 0.03\nset yrange [%d.5:-0.5]\nset ytics scale 0 font \",15\" (",
+          named->count - 1);
+  for (int i = 0; i < named->count; i++) {
+    if (i > 0) fprintf(script, ", ");
+    gnuplot_quote(script, named->names[i]);
+    fprintf(script, " %d", i);
+  }
+  fprintf(script, ")\n");
 }
 
 static void write_axes(FILE *script, const picture *p, const categories *named) {
   fprintf(script, "set grid lc rgb \"#d0d0d0\"\nset border lw 1\n");
-  if (p->log_y) fprintf(script, "set logscale y\nset format y \"1e%%T\"\nset mytics 1\n");
-  if (p->log_x == 1) fprintf(script, "set logscale x\nset format x \"1e%%T\"\n");
-  if (p->log_x == 2) fprintf(script, "set logscale x 2\nset format x \"%%g\"\nset offsets graph 0.03, graph 0.03\n");
-  fprintf(script, "set xlabel ");
-  gnuplot_quote(script, p->x_label);
-  fprintf(script, "\nset ylabel ");
-  gnuplot_quote(script, p->y_label);
   if (named->count > 0) {
-    fprintf(script, "\nset rmargin 3\nset xrange [-0.5:%d.5]\nset xtics rotate by 30 right font \",13\" (",
-            named->count - 1);
-    for (int i = 0; i < named->count; i++) {
-      if (i > 0) fprintf(script, ", ");
-      gnuplot_quote(script, named->names[i]);
-      fprintf(script, " %d", i);
-    }
-    fprintf(script, ")");
+    write_categories(script, p, named);
+    return;
   }
-  fprintf(script, "\n");
+  write_scale(script, 'x', p->log_x);
+  write_scale(script, 'y', p->log_y);
+  write_label(script, 'x', p->x_label);
+  write_label(script, 'y', p->y_label);
 }
 
 static int draw(const reproduction *r, const picture *p) {
-  int code = CODE_DONE, count = 0, drawn[SERIES_MOST] = {0};
+  int code = CODE_DONE, shown = 0, place = 0, drawn[SERIES_MOST] = {0};
   double level[SERIES_MOST];
   categories named = {.count = 0};
   char rest[128], *path = NULL;
@@ -149,13 +165,13 @@ static int draw(const reproduction *r, const picture *p) {
     fprintf(script, "$s%d << EOD\n", i);
     drawn[i] = write_points(script, r, p, &p->series[i], &named);
     fprintf(script, "EOD\n");
-    count += drawn[i] > 0;
+    shown += drawn[i] > 0;
   }
-  if (count == 0) {
+  if (shown == 0) {
     code = fail(CODE_OTHER, "picture %s: no run has anything to draw", p->name);
     goto done;
   }
-  write_size(script, p, drawn, named.count > 0);
+  write_size(script, p, drawn, named.count);
   write_axes(script, p, &named);
   fprintf(script, "plot");
   for (int i = 0, comma = 0; i < SERIES_MOST && p->series[i].title != NULL; i++) {
@@ -163,7 +179,10 @@ static int draw(const reproduction *r, const picture *p) {
     const int is_level = p->series[i].x == NULL;
     fprintf(script, comma++ ? ", " : " ");
     if (is_level) fprintf(script, "%.6g", level[i]);
-    if (!is_level) fprintf(script, "$s%d using 1:2", i);
+    if (!is_level && named.count == 0) fprintf(script, "$s%d using 1:2", i);
+    /* side by side in the line, so that none hides another */
+    if (!is_level && named.count > 0)
+      fprintf(script, "$s%d using 1:($2%+.3f)", i, 0.7 * ((place++ + 0.5) / shown - 0.5));
     write_style(script, i, drawn[i], named.count > 0, is_level);
     fprintf(script, " title ");
     gnuplot_quote(script, p->series[i].title);

@@ -50,7 +50,7 @@ static int train_adam(reproduction *r, int task, int model, int layers) {
       r->budget == BUDGET_FULL ? "--batch 1024 --dtype f32 --schedule-steps 10000" : "--batch 64 --schedule-steps 200",
       (int)by_budget(r, 30, 2000, 1000000));
   write_words(r, words, sizeof words, task, model, layers, ADAM, rest);
-  return train_run(r, &(training_request){key, words, INFINITY, NULL, 0}, NULL);
+  return train_run(r, &(training_request){key, words, INFINITY, NULL, 0});
 }
 
 /* Levenberg-Marquardt and conjugate gradients have the same steps, damping and first weights on both sides. */
@@ -61,7 +61,7 @@ static int train_newton(reproduction *r, int task, int model, int optimizer) {
   snprintf(rest, sizeof rest, "--init-scale 0.5 --optimizer %s --memory 4000000000 --steps %d --target 1e-29",
            whole ? "levenberg_marquardt" : "gauss_newton_cg", (int)by_budget(r, 3, 100, 1000));
   write_words(r, words, sizeof words, task, model, 1, optimizer, rest);
-  return train_run(r, &(training_request){key, words, INFINITY, NULL, 0}, NULL);
+  return train_run(r, &(training_request){key, words, INFINITY, NULL, 0});
 }
 
 static int run(reproduction *r) {

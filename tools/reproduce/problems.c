@@ -104,6 +104,18 @@ int ask(asker *a, const problems *p, const double *x, double *y) {
   return CODE_DONE;
 }
 
+int ask_iterate(asker *a, const problems *p, double step, double *x) {
+  int code = CODE_DONE;
+  if (a->step.output == LSQNET_OUTPUT_ITERATE) return ask(a, p, x, x);
+  double *g = numbers(p->count * p->D);
+  if (g == NULL) return CODE_OTHER;
+  TRY(ask(a, p, x, g));
+  for (int64_t i = 0; i < p->count * p->D; i++) x[i] -= step * g[i];
+done:
+  free(g);
+  return code;
+}
+
 void exact_gradient(const problems *p, int64_t i, const double *x, double *g) {
   const int64_t D = p->D;
   const double *row = problem_rows(p, i);

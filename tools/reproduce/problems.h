@@ -37,6 +37,9 @@ void asker_close(asker *a);
 /* y (count,D) = the model's output for each problem at x (count,D). */
 int ask(asker *a, const problems *p, const double *x, double *y);
 
+/* x (count,D) becomes the model's next iterate: its output, or x - step * output where that is a gradient. */
+int ask_iterate(asker *a, const problems *p, double step, double *x);
+
 /* g (D) = A'(A x - b) / L of problem i, in float64. */
 void exact_gradient(const problems *p, int64_t i, const double *x, double *g);
 

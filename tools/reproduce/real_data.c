@@ -116,7 +116,7 @@ static int measure(reproduction *r, const set *s, const peers *p) {
     goto done;
   }
   for (int64_t i = 0; i < p->repeats; i++) { /* in turns, so that a noisy machine is noisy to all */
-    TRY(stop_if_interrupted());
+    TRY(go_on(r, s->name, i, p->repeats));
     TRY(solve_here(s, p->refined, x, &refined));
     TRY(solve_here(s, p->alone, x, &alone));
     if (p->lapack) TRY(solve_lapack(s, a, b, &lapack));

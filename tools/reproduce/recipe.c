@@ -64,12 +64,12 @@ static int run(reproduction *r) {
   for (int i = 0; i < VARIANTS; i++) {
     snprintf(words, sizeof words, "%s %s --steps %d --optimizer adam --schedule %s %s", model_words(r),
              training_words(r), steps, variants[i].schedule, variants[i].more);
-    TRY(train_run(r, &(training_request){variants[i].key, words, INFINITY, "1e-2,3e-3", 0}, NULL));
+    TRY(train_run(r, &(training_request){variants[i].key, words, INFINITY, "1e-2,3e-3", 0}));
   }
   snprintf(words, sizeof words, "%s --init-scale %g --optimizer levenberg_marquardt --steps 200 --target 1e-29%s",
            model_words(r), r->budget == BUDGET_FULL ? 1 : 0.25,
            r->budget == BUDGET_FULL ? " --memory 12000000000" : "");
-  TRY(train_run(r, &(training_request){"Gauss-Newton", words, INFINITY, NULL, 0}, NULL));
+  TRY(train_run(r, &(training_request){"Gauss-Newton", words, INFINITY, NULL, 0}));
   TRY(compare_at_equal_time(r));
   /* batch 64; thresholds of 0.1, 0.3 and 0.5 */
   TRY(runs_tried_before(r, "adaptive|adaptive,EMA", 4));

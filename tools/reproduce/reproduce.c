@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "../command.h"
 #include "../error.h"
 #include "../interrupt.h"
 #include "../options.h"
 #include "../output.h"
+#include "../progress.h"
 
 static const char about[] =
     "Repeats an experiment of the paper: writes NAME.json (every run), NAME.md (table and verdict) and NAME-*.svg (by\n"
@@ -19,10 +21,9 @@ static const char about[] =
     "makes\n"
     "each in turn. What is finished is not made again: the same command goes on where it was stopped. Budget quick "
     "takes\n"
-    "minutes, with smaller models than the paper's; full has the paper's widths, batches and steps for primitives,\n"
-    "end-to-end and recipe, and more problems or deeper models elsewhere, hours to days; smoke takes seconds and is "
-    "for\n"
-    "tests of the command. Exit code 4 says that a claim was not supported.\n";
+    "minutes, with smaller models than the paper's; full has the paper's widths, batches and steps, and more problems\n"
+    "where it has none, hours to days; smoke takes seconds and is for tests of the command. Exit code 4 says that a\n"
+    "claim was not supported.\n";
 
 static const experiment *const experiments[] = {
     &experiment_construction,    &experiment_primitives,     &experiment_end_to_end, &experiment_recipe,
@@ -50,14 +51,32 @@ double by_budget(const reproduction *r, double smoke, double quick, double full)
   return r->budget == BUDGET_SMOKE ? smoke : r->budget == BUDGET_QUICK ? quick : full;
 }
 
-void tell(const reproduction *r, const char *format, ...) {
+void tell(reproduction *r, const char *format, ...) {
   va_list arguments;
   if (r->quiet) return;
-  fprintf(stderr, "%s: ", r->experiment->name);
+  fprintf(stderr, "%s%s: ", r->shown > 0 ? "\r\033[K" : "", r->experiment->name);
+  r->shown = 0;
   va_start(arguments, format);
   vfprintf(stderr, format, arguments);
   va_end(arguments);
   fputc('\n', stderr);
+}
+
+void show(reproduction *r, const char *format, ...) {
+  va_list arguments;
+  const double now = seconds_now();
+  if (r->quiet || !isatty(STDERR_FILENO) || now < r->shown + 0.2) return;
+  r->shown = now;
+  fprintf(stderr, "\r%s ", r->experiment->name);
+  va_start(arguments, format);
+  vfprintf(stderr, format, arguments);
+  va_end(arguments);
+  fprintf(stderr, "\033[K");
+}
+
+int go_on(reproduction *r, const char *key, int64_t done, int64_t of) {
+  show(r, "%s: %lld of %lld", key, (long long)done, (long long)of);
+  return stop_if_interrupted();
 }
 
 static int read_settings(reproduce_settings *s, int argc, char **argv, int *helped) {
@@ -89,7 +108,7 @@ static int make_folder(const char *path) {
 static int reproduce(const reproduce_settings *s, lsqnet_context *context, const experiment *e, int *all) {
   int code = CODE_DONE;
   json_t *verdict = NULL;
-  reproduction r = {e, s->budget, s->folder, s->quiet, context, NULL, 0};
+  reproduction r = {e, s->budget, s->folder, s->quiet, context, NULL, 0, 0};
   TRY(stop_if_interrupted());
   TRY(runs_read(&r));
   TRY(e->run(&r));

@@ -77,6 +77,7 @@ struct reproduction {
   lsqnet_context *context;
   json_t *runs; /* finished ones, in their order */
   double load;  /* load average when the last one was finished */
+  double shown; /* when show() last did, in seconds; 0: its line does not stand there */
 };
 
 extern const experiment experiment_construction, experiment_iterates, experiment_algorithms, experiment_recipe,
@@ -123,9 +124,12 @@ typedef struct {
 } training_request;
 
 /* Trains, evaluates on fresh data and adds a run with command, parameters, optimizer, steps, seconds (of all tries),
- * tries, mse, mean_square, relative, curve_steps, curve_seconds, curve_loss. *model, unless NULL, is what it ended
- * with. */
-int train_run(reproduction *r, const training_request *request, lsqnet_model **model);
+ * tries, mse, mean_square, relative, seconds_most (null: no limit), curve_steps, curve_seconds, curve_loss. A run with
+ * this key and of the same configuration stays; one of another configuration is refused. */
+int train_run(reproduction *r, const training_request *request);
+
+/* What a training ended with: its file lies beside NAME.json. Table and pictures are made without it. */
+int trained_model(const reproduction *r, const char *key, lsqnet_model **model);
 
 int64_t trained_weights(const lsqnet_model *model);
 
@@ -141,6 +145,10 @@ int report_write(const reproduction *r, const json_t *verdict);
 int pictures_write(const reproduction *r);
 
 /* One line on standard error, unless quiet. */
-void tell(const reproduction *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void tell(reproduction *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Where a run is, on a terminal: a line that the next one takes the place of. */
+void show(reproduction *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* That a measurement is at part `done` of `of`; fails once an interrupt has come. */
+int go_on(reproduction *r, const char *key, int64_t done, int64_t of);
 
 #endif

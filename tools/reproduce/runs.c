@@ -173,6 +173,7 @@ int runs_add(reproduction *r, const char *key, json_t *fields) {
     goto done;
   }
   r->load = load;
+  if (json_object_get(run, "command") == NULL) tell(r, "%s: measured", key);
   TRY(runs_write(r, NULL));
   TRY(stop_if_interrupted());
 done:

@@ -151,6 +151,7 @@ static int invert(reproduction *r, const char *key, const problems *p, const lsq
     if (k == steps) break;
     if (newton == NULL) step_exact(&v);
     if (newton != NULL) TRY(step_learned(&v));
+    TRY(go_on(r, key, k, steps));
   }
   TRY(runs_add(
       r, key,
@@ -166,8 +167,10 @@ static const struct {
   int steps;
 } conditions[] = {{10, 20}, {100, 24}, {1e3, 30}, {1e4, STEPS_MOST}};
 
-static int solve_all(reproduction *r, const lsqnet_model *gradient, lsqnet_model *newton) {
+/* By the models of two trainings. */
+static int solve_all(reproduction *r, const char *gradient_key, const char *newton_key) {
   int code = CODE_DONE;
+  lsqnet_model *gradient = NULL, *newton = NULL;
   problems p = {0};
   for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++) {
     char key[64];
@@ -177,12 +180,18 @@ static int solve_all(reproduction *r, const lsqnet_model *gradient, lsqnet_model
     problems_free(&p);
     TRY(problems_draw(&p, r, &o, 5, (int64_t)by_budget(r, 8, 256, 1024)));
     snprintf(key, sizeof key, "learned,cond=%g", o.condition);
-    if (runs_find(r, key) == NULL) TRY(invert(r, key, &p, gradient, newton, conditions[i].steps));
+    if (runs_find(r, key) == NULL) {
+      if (gradient == NULL) TRY(trained_model(r, gradient_key, &gradient));
+      if (newton == NULL) TRY(trained_model(r, newton_key, &newton));
+      TRY(invert(r, key, &p, gradient, newton, conditions[i].steps));
+    }
     snprintf(key, sizeof key, "exact,cond=%g", o.condition);
     if (runs_find(r, key) == NULL) TRY(invert(r, key, &p, NULL, NULL, conditions[i].steps));
   }
 done:
   problems_free(&p);
+  lsqnet_model_destroy(gradient);
+  lsqnet_model_destroy(newton);
   return code;
 }
 
@@ -194,22 +203,19 @@ done:
 static int run(reproduction *r) {
   static const double rates[] = {1e-2, 3e-3, 1e-3};
   int code = CODE_DONE;
-  lsqnet_model *gradient = NULL, *newton = NULL;
   const training_request gradient_training = {
       "gradient", "explicit_gradient --prompt split --dim 4 --rows 16 --width 10 --init-scale 0.25 " ATTENTION,
-      by_budget(r, 1, 120, 600), NULL, 0};
+      by_budget(r, 1, INFINITY, INFINITY), NULL, 0};
   const training_request newton_training = {"newton_schulz",
                                             "newton_schulz --dim 4 --rows 4 --width 8 --init-scale 0.5 " ATTENTION,
-                                            by_budget(r, 1, 120, 600), NULL, 0};
+                                            by_budget(r, 1, INFINITY, INFINITY), NULL, 0};
   const unrolled_request alone = {"solution_alone", (int64_t)by_budget(r, 300, 40000, 1200000), rates, 3, 1};
-  TRY(train_run(r, &gradient_training, &gradient));
-  TRY(train_run(r, &newton_training, &newton));
-  TRY(solve_all(r, gradient, newton));
+  TRY(train_run(r, &gradient_training));
+  TRY(train_run(r, &newton_training));
+  TRY(solve_all(r, gradient_training.key, newton_training.key));
   if (runs_find(r, alone.key) == NULL) TRY(unrolled_run(r, &alone));
   if (runs_find(r, "exact,alone") == NULL) TRY(unrolled_exact(r, "exact,alone"));
 done:
-  lsqnet_model_destroy(gradient);
-  lsqnet_model_destroy(newton);
   return code;
 }
 

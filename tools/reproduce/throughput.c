@@ -55,7 +55,7 @@ static int measure(reproduction *r, lsqnet_solver *one, lsqnet_solver *all, cons
     goto done;
   }
   for (int turn = 0; turn < TURNS; turn++) { /* in turns, so that a noisy machine is noisy to each */
-    TRY(stop_if_interrupted());
+    TRY(go_on(r, key, turn, TURNS));
     TRY(time_batch(one, &p, x, &alone));
     TRY(time_batch(all, &p, x, &together));
     lapack = fmin(lapack, time_lapack(&p, work));

@@ -39,7 +39,7 @@ typedef struct {
   lsqnet_progress progress;
   curve curve;
   int resumed;
-  double saved, shown;
+  double saved;
 } trial;
 
 static void trial_close(trial *t) {
@@ -153,12 +153,9 @@ static void note_point(trial *t) {
   curve_note(&t->curve, p->step, p->seconds, loss, newton);
 }
 
-static void show(trial *t) {
-  const double now = seconds_now();
-  if (t->r->quiet || !isatty(STDERR_FILENO) || now < t->shown + 0.2) return;
-  t->shown = now;
-  fprintf(stderr, "\r%s %s: %.0f s, step %lld of at most %lld, loss %.2e\033[K", t->r->experiment->name, t->key,
-          t->progress.seconds, (long long)t->progress.step, (long long)t->settings.train.steps, t->progress.loss);
+static void show_step(trial *t) {
+  show(t->r, "%s: %.0f s, step %lld of at most %lld, loss %.2e", t->key, t->progress.seconds,
+       (long long)t->progress.step, (long long)t->settings.train.steps, t->progress.loss);
 }
 
 static int save_state(trial *t) {
@@ -189,7 +186,7 @@ static int train(trial *t) {
     if (t->resumed) tell(t->r, "%s: goes on at step %lld", t->key, (long long)t->progress.step);
     t->resumed = 0;
     note_point(t);
-    show(t);
+    show_step(t);
     if (seconds_now() > t->saved + between) TRY(save_state(t));
   }
   if (interrupts_came()) {
@@ -212,12 +209,13 @@ int64_t trained_weights(const lsqnet_model *model) {
 static json_t *trial_json(const trial *t, double mse, double mean_square) {
   static const char *const reasons[] = {"time", "target", "steps", "floor"};
   const int32_t ended = t->progress.ended;
-  json_t *run = json_pack(
-      "{s:s, s:s, s:s, s:I, s:I, s:o, s:i, s:o, s:o, s:o, s:s}", "command", t->line, "optimizer",
-      t->settings.train.optimizer, "precision", t->settings.model.dtype == LSQNET_F32 ? "f32" : "f64", "parameters",
-      (json_int_t)trained_weights(t->model), "steps", (json_int_t)t->progress.step, "seconds",
-      json_number(t->progress.seconds), "tries", 1, "mse", json_number(mse), "mean_square", json_number(mean_square),
-      "relative", json_number(mse / mean_square), "ended", reasons[ended >= 0 && ended < 4 ? ended : 0]);
+  json_t *run =
+      json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:i, s:o, s:o, s:o, s:o, s:s}", "command", t->line, "optimizer",
+                t->settings.train.optimizer, "precision", t->settings.model.dtype == LSQNET_F32 ? "f32" : "f64",
+                "parameters", (json_int_t)trained_weights(t->model), "steps", (json_int_t)t->progress.step, "seconds",
+                json_number(t->progress.seconds), "tries", 1, "mse", json_number(mse), "mean_square",
+                json_number(mean_square), "relative", json_number(mse / mean_square), "seconds_most",
+                json_number(t->limit), "ended", reasons[ended >= 0 && ended < 4 ? ended : 0]);
   if (run == NULL || curve_put(&t->curve, run) != CODE_DONE) {
     json_decref(run);
     return NULL;
@@ -238,22 +236,41 @@ static int finish(trial *t) {
   if (code != CODE_DONE && !interrupts_came()) goto done;
   (void)unlink(t->state);
   (void)unlink(t->course);
-  if (!t->r->quiet && isatty(STDERR_FILENO)) fprintf(stderr, "\r\033[K");
   tell(t->r, "%s: mse %.2e, %lld steps, %.1f s", t->key, mse, (long long)t->progress.step, t->progress.seconds);
 done:
   return code;
 }
 
+/* A finished run counts if it is what would be made now. */
+static int check_found(const trial *t, const json_t *run) {
+  const char *command = json_string_value(json_object_get(run, "command"));
+  const double limit = run_number(run, "seconds_most");
+  const int same_limit = isfinite(t->limit) ? fabs(limit - t->limit) <= 1e-9 * t->limit : isnan(limit);
+  if (command != NULL && strcmp(command, t->line) == 0 && same_limit) return CODE_DONE;
+  char *path = runs_path(t->r, ".json");
+  if (path == NULL) return fail_memory("a file name");
+  const int code = fail_at(CODE_INPUT, path, 0,
+                           "run %s there is of another configuration than this version's: take another folder (or "
+                           "remove that run, and what follows from it)",
+                           t->key);
+  free(path);
+  return code;
+}
+
 static int try_rate(reproduction *r, const training_request *request, const char *key, const char *rate) {
   int code = CODE_DONE;
+  const json_t *found = runs_find(r, key);
   trial *t = calloc(1, sizeof *t);
-  if (runs_find(r, key) != NULL) goto done;
   if (t == NULL) return fail_memory("a training");
   t->r = r;
   t->key = key;
   t->limit = request->seconds;
   t->bits = request->bits;
   TRY(describe(t, request, rate));
+  if (found != NULL) {
+    code = check_found(t, found);
+    goto done;
+  }
   TRY(prepare(t));
   TRY(train(t));
   TRY(finish(t));
@@ -279,13 +296,13 @@ static int try_rates(reproduction *r, const training_request *request) {
     least = mse;
     snprintf(best, sizeof best, "%s", key);
   }
-  TRY(runs_keep_best(r, request->key, best, seconds, tries));
+  if (runs_find(r, request->key) == NULL) TRY(runs_keep_best(r, request->key, best, seconds, tries));
 done:
   free(rates);
   return code;
 }
 
-static int load(reproduction *r, const char *key, lsqnet_model **model) {
+int trained_model(const reproduction *r, const char *key, lsqnet_model **model) {
   char rest[256];
   const char *best = json_string_value(json_object_get(runs_find(r, key), "best"));
   snprintf(rest, sizeof rest, ".%s.safetensors", best == NULL ? key : best);
@@ -297,12 +314,6 @@ static int load(reproduction *r, const char *key, lsqnet_model **model) {
   return code;
 }
 
-int train_run(reproduction *r, const training_request *request, lsqnet_model **model) {
-  int code = CODE_DONE;
-  if (runs_find(r, request->key) == NULL) {
-    TRY(request->rates == NULL ? try_rate(r, request, request->key, "") : try_rates(r, request));
-  }
-  if (model != NULL) TRY(load(r, request->key, model));
-done:
-  return code;
+int train_run(reproduction *r, const training_request *request) {
+  return request->rates == NULL ? try_rate(r, request, request->key, "") : try_rates(r, request);
 }

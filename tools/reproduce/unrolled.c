@@ -260,6 +260,7 @@ static int train(reproduction *r, training *t, int64_t steps) {
   double saved = seconds_now();
   while (t->step < steps && !interrupts_came()) {
     TRY(step(r, t, steps));
+    show(r, "%s: step %lld of %lld", t->key, (long long)t->step, (long long)steps);
     if (seconds_now() < saved + between) continue;
     TRY(save(t));
     saved = seconds_now();
