@@ -293,11 +293,14 @@ def check_end_to_end(program, folder):
 def check_generalization(program, folder):
     """Gaps have signs: better outside than inside is no gap, of the model or of the Transformer."""
     words = {"mse_descent": "on each law", "mse_conjugate": "that of conjugate", "mse_model": "that of the model's"}
+    lost = {"mse_descent": "where the Transformer has a gap at all", "mse_conjugate": "where it has one, that of conj",
+            "mse_model": "where it has one, that of the model's"}
     inside = {"mse_transformer": 1e-2, "mse_descent": 1e-20, "mse_conjugate": 1e-20, "mse_model": 1e-20}
 
-    def judge(outside):
+    def judge(outside, uniform=None):
         def change(run):
             values = inside if run["key"] == "as in training" else outside
+            values = uniform if uniform and run["key"] == "A uniform" else values
             run.update({field: value for field, value in values.items() if field in run})
         return judged(program, folder, "generalization", change)
     for field, claim in words.items():
@@ -305,9 +308,12 @@ def check_generalization(program, folder):
                                            (1e-3, 1e-21, False)):
             others = {name: 1e-20 for name in words}
             verdict = judge({**others, "mse_transformer": transformer, field: model})
-            must(holds(verdict, claim) == wanted, claim, transformer, model)
+            must(holds(verdict, claim) == holds(verdict, lost[field]) == wanted, claim, transformer, model)
             must(all(holds(verdict, other) == (transformer > inside["mse_transformer"]) for name, other in words.items()
                      if name != field), claim, "moves another claim")
+    verdict = judge({**{name: 1e-20 for name in words}, "mse_transformer": 1}, {**inside, "mse_transformer": 9e-3})
+    must(not any(holds(verdict, claim) for claim in words.values()), "a law without a gap supports the claim")
+    must(all(holds(verdict, claim) for claim in lost.values()), "a law without a gap counts where there is one")
 
 
 def check_mixed_precision(program, folder):

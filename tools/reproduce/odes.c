@@ -200,7 +200,7 @@ static int train_transformer(reproduction *r, int kind) {
       "ode_icl_final --rows %d --points %d --ode-class %s --mixer attention --heads 4 --mlp relu --norms --layers %d "
       "--width %d --dtype f32 --batch %d --schedule step --schedule-steps %d --steps %d --seed 1",
       (int)z.examples + 1, (int)z.points, kind == LINEAR ? "no-a2" : "all", full ? 12 : 2, full ? 256 : 32,
-      full ? 64 : 32, full ? 10000 : 200, (int)by_budget(r, 30, 1500, 1000000));
+      full ? 64 : 32, full ? 10000 : 300, (int)by_budget(r, 30, 5000, 1000000));
   return train_run(r, &(training_request){transformer_key(kind), words, INFINITY, full ? "1e-4" : "3e-3", 0});
 }
 
@@ -277,13 +277,14 @@ static int measure(reproduction *r, const peers *s, const setting *how) {
   TRY(descend(r, how->name, &o, NULL, x, &descent));
   TRY(refine(&o, s->solver, x, &refined));
   TRY(solve_lapack(&o, x, &lapack));
-  TRY(runs_add(r, how->name,
-               json_pack("{s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "setting", how->name,
-                         "problems", (json_int_t)o.p.count, "iterates", ITERATES, "mse_transformer",
-                         json_number(transformer), "mse_model", json_number(model), "mse_paper", json_number(paper),
-                         "mse_descent", json_number(descent), "mse_refined", json_number(refined), "mse_lapack",
-                         json_number(lapack), "model_over_descent", json_number(model / descent), "refined_over_lapack",
-                         json_number(refined / lapack), "transformer_over_lapack", json_number(transformer / lapack))));
+  TRY(runs_add(
+      r, how->name,
+      json_pack("{s:s, s:I, s:i, s:o, s:o, s:o*, s:o, s:o, s:o, s:o, s:o, s:o}", "setting", how->name, "problems",
+                (json_int_t)o.p.count, "iterates", ITERATES, "mse_transformer", json_number(transformer), "mse_model",
+                json_number(model), "mse_paper", s->paper == NULL ? NULL : json_number(paper), "mse_descent",
+                json_number(descent), "mse_refined", json_number(refined), "mse_lapack", json_number(lapack),
+                "model_over_descent", json_number(model / descent), "refined_over_lapack",
+                json_number(refined / lapack), "transformer_over_lapack", json_number(transformer / lapack))));
 done:
   odes_close(&o);
   free(x);

@@ -9,7 +9,7 @@
 #include "../gnuplot.h"
 #include "reproduce.h"
 
-enum { CATEGORIES_MOST = 64, LINE = 34 /* height of a category */ };
+enum { CATEGORIES_MOST = 64, LINE = 34, SYMBOL = 12 /* least heights of a category and of a symbol in it */ };
 
 typedef struct {
   const char *names[CATEGORIES_MOST];
@@ -105,10 +105,11 @@ static void write_size(FILE *script, const picture *p, const int *drawn, int nam
     titles++;
   }
   const int columns = longest <= 26 ? 2 : 1, lines = (titles + columns - 1) / columns;
+  const int category = titles * SYMBOL > LINE ? titles * SYMBOL : LINE;
   fprintf(script,
           "set terminal svg size 760,%d dynamic noenhanced font \"DejaVu Sans,17\" background \"white\"\n"
           "set key below Left reverse maxcols %d samplen 4 spacing 1.1 font \",15\"\n",
-          26 * lines + (named > 0 ? 90 + named * LINE : 410), columns);
+          26 * lines + (named > 0 ? 90 + named * category : 410), columns);
 }
 
 static void write_scale(FILE *script, char axis, int kind) {
@@ -127,7 +128,10 @@ static void write_label(FILE *script, char axis, const char *text) {
 static void write_categories(FILE *script, const picture *p, const categories *named) {
   write_scale(script, 'x', p->log_y);
   write_label(script, 'x', p->y_label);
-  fprintf(script, "set offsets graph 0.03, graph 0.03\nset yrange [%d.5:-0.5]\nset ytics scale 0 font \",15\" (",
+  write_label(script, 'y', p->x_label);
+  fprintf(script,
+          "set xtics font \",15\"\nset offsets graph 0.03, graph 0.03\nset yrange [%d.5:-0.5]\nset ytics scale 0 font "
+          "\",15\" (",
           named->count - 1);
   for (int i = 0; i < named->count; i++) {
     if (i > 0) fprintf(script, ", ");
