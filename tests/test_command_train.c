@@ -294,6 +294,40 @@ START_TEST(blocks_have_taps_of_their_own) {
 }
 END_TEST
 
+/* Rows 1 and 2 of read_in.weight (8,C), then column 1 of the first and the last row. */
+START_TEST(parts_of_first_weights_are_scaled_and_set) {
+  lsqnet_context *context = NULL;
+  double drawn[64], changed[64];
+  lsqnet_parameter p;
+  expect_done(SMALL " --seed 4 --steps 1 --optimizer sgd --rate 1e-300 --out first.safetensors");
+  expect_done(SMALL
+              " --seed 4 --steps 1 --optimizer sgd --rate 1e-300 --scale read_in.weight=3@1-2,read_in.weight=0@2x0 "
+              "--set read_in.weight=7@*x1 --out parts.safetensors");
+  ck_assert_int_eq(lsqnet_context_create(&context, NULL), LSQNET_OK);
+  lsqnet_model *first = load(context, "first.safetensors"), *other = load(context, "parts.safetensors");
+  const int64_t at = lsqnet_model_find_parameter(first, "read_in.weight");
+  ck_assert_int_eq(lsqnet_model_get_parameter(first, at, &p, sizeof p), LSQNET_OK);
+  ck_assert(p.rank == 2 && p.shape[0] > 3 && p.shape[1] > 2 && p.count <= 64);
+  ck_assert_int_eq(lsqnet_model_read_parameter(first, at, drawn, p.count), LSQNET_OK);
+  ck_assert_int_eq(lsqnet_model_read_parameter(other, at, changed, p.count), LSQNET_OK);
+  for (int64_t k = 0; k < p.count; k++) {
+    const int64_t row = k / p.shape[1], column = k % p.shape[1];
+    const double factor = row == 2 && column == 0 ? 0 : row == 1 || row == 2 ? 3 : 1;
+    ck_assert_double_eq_tol(changed[k], column == 1 ? 7 : factor * drawn[k], 1e-300);
+  }
+  lsqnet_model_destroy(first);
+  lsqnet_model_destroy(other);
+  lsqnet_context_destroy(context);
+  static const char *const wrong[] = {"99", "2-1", "-1", "0x99", "0x0x0", "", "0-", "x1", "*0"};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    char words[256];
+    snprintf(words, sizeof words, SMALL " --set read_in.weight=1@%s --out x", wrong[i]);
+    expect_failure(words, 2, "is no part of read_in.weight");
+  }
+  expect_failure(SMALL " --set read_in.weight=nan --out x", 2, "option --set: \"nan\" is no number for read_in.weight");
+}
+END_TEST
+
 START_TEST(first_weights_are_scaled) {
   lsqnet_context *context = NULL;
   double as_drawn[64], scaled[64];
@@ -327,8 +361,8 @@ START_TEST(first_weights_are_scaled) {
   lsqnet_model_destroy(other);
   lsqnet_context_destroy(context);
   expect_failure(SMALL " --scale none=2 --out x", 2, "option --scale: the model has no parameter \"none\"");
-  expect_failure(SMALL " --scale read_in.weight --out x", 2, "option --scale: \"\" is no factor for read_in.weight");
-  expect_failure(SMALL " --scale read_in.weight=2x --out x", 2, "option --scale: \"2x\" is no factor");
+  expect_failure(SMALL " --scale read_in.weight --out x", 2, "option --scale: \"\" is no number for read_in.weight");
+  expect_failure(SMALL " --scale read_in.weight=2x --out x", 2, "option --scale: \"2x\" is no number");
   expect_failure(SMALL " --freeze read_in.weight=1 --out x", 2, "option --freeze: \"1\" after read_in.weight");
 }
 END_TEST
@@ -555,6 +589,7 @@ int main(void) {
   tcase_add_test(tests, a_target_that_is_not_reached_is_exit_code_4);
   tcase_add_test(tests, init_repeats_the_blocks_of_a_smaller_model);
   tcase_add_test(tests, frozen_parameters_keep_their_first_weights);
+  tcase_add_test(tests, parts_of_first_weights_are_scaled_and_set);
   tcase_add_test(tests, first_weights_are_scaled);
   tcase_add_test(tests, blocks_have_taps_of_their_own);
   tcase_add_test(tests, options_override_a_preset);

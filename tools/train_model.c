@@ -1,6 +1,7 @@
 #include "train_model.h"
 
 #include <fnmatch.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,20 +142,76 @@ static int freeze_parameter(lsqnet_model *model, int64_t index, const lsqnet_par
   return st == LSQNET_OK ? CODE_DONE : fail_status(st, NULL);
 }
 
-static int scale_parameter(lsqnet_model *model, int64_t index, const lsqnet_parameter *p, const char *value,
-                           const lsqnet_model *first) {
+/* First and last index of an axis: "I", "I-J" or "*"; moves *text behind it. */
+static int read_range(const char **text, int64_t size, int64_t range[2]) {
+  int length = 0;
+  range[0] = 0;
+  range[1] = size - 1;
+  if (**text == '*') {
+    ++*text;
+    return 1;
+  }
+  if (sscanf(*text, "%" SCNd64 "%n", &range[0], &length) != 1) return 0;
+  range[1] = range[0];
+  *text += length;
+  if (**text == '-' && sscanf(++*text, "%" SCNd64 "%n", &range[1], &length) != 1) return 0;
+  if (**text >= '0' && **text <= '9') *text += length;
+  return range[0] >= 0 && range[0] <= range[1] && range[1] < size;
+}
+
+enum { AXES = sizeof((lsqnet_parameter *)NULL)->shape / sizeof(int64_t) };
+
+/* Ranges of the first axes, with x between them; those left out are whole. */
+static int read_part(const char *text, const lsqnet_parameter *p, int64_t part[AXES][2]) {
+  for (int64_t axis = 0; axis < p->rank; axis++) {
+    const char *whole = "*";
+    const int more = *text != '\0';
+    if (axis > 0 && more && *text++ != 'x') return 0;
+    if (!read_range(more ? &text : &whole, p->shape[axis], part[axis])) return 0;
+  }
+  return *text == '\0';
+}
+
+static int is_in(int64_t index, const lsqnet_parameter *p, int64_t part[AXES][2]) {
+  for (int64_t axis = p->rank - 1; axis >= 0; axis--) {
+    const int64_t at = index % p->shape[axis];
+    if (at < part[axis][0] || at > part[axis][1]) return 0;
+    index /= p->shape[axis];
+  }
+  return 1;
+}
+
+/* `value` is NUMBER or NUMBER@PART: the part is multiplied by the number, or set to it. */
+static int change_part(lsqnet_model *model, int64_t index, const lsqnet_parameter *p, const char *option,
+                       const char *value, int times) {
   char *end = NULL;
-  (void)first;
-  const double factor = value != NULL ? strtod(value, &end) : NAN;
-  if (!isfinite(factor) || end == value || *end != '\0')
-    return fail(CODE_USAGE, "option --scale: \"%.80s\" is no factor for %s", value != NULL ? value : "", p->name);
+  int64_t part[AXES][2];
+  const double number = value != NULL ? strtod(value, &end) : NAN;
+  if (!isfinite(number) || end == value || (*end != '\0' && *end != '@'))
+    return fail(CODE_USAGE, "option %s: \"%.80s\" is no number for %s", option, value != NULL ? value : "", p->name);
+  if (*end == '@' ? end[1] == '\0' || !read_part(end + 1, p, part) : !read_part(end, p, part))
+    return fail(CODE_USAGE, "option %s: \"%.80s\" is no part of %s", option, end, p->name);
   double *values = malloc((size_t)p->count * sizeof *values);
   if (values == NULL) return fail_memory("a parameter");
   lsqnet_status st = lsqnet_model_read_parameter(model, index, values, p->count);
-  for (int64_t i = 0; st == LSQNET_OK && i < p->count; i++) values[i] *= factor;
+  for (int64_t i = 0; st == LSQNET_OK && i < p->count; i++) {
+    if (is_in(i, p, part)) values[i] = times ? values[i] * number : number;
+  }
   if (st == LSQNET_OK) st = lsqnet_model_write_parameter(model, index, values, p->count);
   free(values);
   return st == LSQNET_OK ? CODE_DONE : fail_status(st, NULL);
+}
+
+static int scale_parameter(lsqnet_model *model, int64_t index, const lsqnet_parameter *p, const char *value,
+                           const lsqnet_model *first) {
+  (void)first;
+  return change_part(model, index, p, "--scale", value, 1);
+}
+
+static int set_parameter(lsqnet_model *model, int64_t index, const lsqnet_parameter *p, const char *value,
+                         const lsqnet_model *first) {
+  (void)first;
+  return change_part(model, index, p, "--set", value, 0);
 }
 
 static int keep_parameter(lsqnet_model *model, int64_t index, const lsqnet_parameter *p, const char *value,
@@ -214,6 +271,7 @@ int train_model_create(lsqnet_model **out, lsqnet_context *context, const lsqnet
   }
   TRY(change_parameters(*out, "--keep", s->keep, keep_parameter, first));
   TRY(change_parameters(*out, "--scale", s->scale, scale_parameter, NULL));
+  TRY(change_parameters(*out, "--set", s->set, set_parameter, NULL));
   TRY(change_parameters(*out, "--freeze", s->freeze, freeze_parameter, NULL));
 done:
   lsqnet_model_destroy(first);
