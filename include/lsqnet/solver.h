@@ -60,7 +60,8 @@ enum {
   LSQNET_WHY_STATE = 6      /**< a lsqnet_state was asked */
 };
 
-/** Asked between steps of a solve, on the thread that called; nonzero ends it. */
+/** Asked between steps of a solve and every few milliseconds inside long ones, on the thread that called; nonzero ends it,
+ *  and it is not asked again then. */
 typedef int32_t (*lsqnet_stop_fn)(void *user);
 
 /** Options of lsqnet_solver_create. */
@@ -77,7 +78,9 @@ typedef struct lsqnet_solver_options {
   int32_t min_norm;         /**< 1: a rank-deficient A (m < n included) gets the answer of least norm; default 0: E_RANK */
   int32_t lapack_fallback;  /**< 1: what the model cannot solve is handed to LAPACK, and the report says so; default 0 */
   double ridge;             /**< minimise ||A x - b||^2 + ridge ||x||^2; default 0 */
-  double seconds;           /**< wall-clock limit of a call; default 0: none */
+  double seconds;           /**< wall-clock limit of a call; default 0: none. The call ends, as by `stop`, within
+                                 milliseconds of it, but for what nobody interrupts: memory being allocated, A'A of more
+                                 than 192 columns on the road ORTHOGONAL, LAPACK as a fallback */
   lsqnet_stop_fn stop;      /**< NULL (default): nobody is asked */
   void *stop_user;          /**< argument of `stop` */
 } lsqnet_solver_options;
