@@ -1,7 +1,6 @@
-/* Batches: weights, ridge, limits, which road is taken and why, and calls that make no sense. */
+/* Batches: weights, ridge, which road is taken and why, and calls that make no sense. */
 #include <check.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "batch.h"
 
@@ -302,100 +301,6 @@ START_TEST(limits_of_corrections_and_tolerance_hold_in_lanes) {
 }
 END_TEST
 
-/* ---- limits ---- */
-
-typedef struct {
-  int64_t asked, allowed;
-} patience;
-
-static int32_t run_out(void *user) {
-  patience *p = user;
-  return ++p->asked > p->allowed;
-}
-
-START_TEST(a_callback_stops_a_batch_and_what_is_done_stays_done) {
-  const int64_t count = 4000;
-  const model_kind kind = _i == 0 ? shipped : gates;
-  batch s = batch_create(count, 20, 4, 1, 0);
-  problem q = problem_normal(20, 4, 1, 0, 2);
-  for (int64_t p = 0; p < count; p++) batch_put(&s, p, &q);
-  for (int64_t allowed = 0; allowed < 4; allowed++) {
-    patience user = {0, allowed};
-    lsqnet_solver_options options = solver_options(LSQNET_METHOD_AUTO);
-    options.stop = run_out;
-    options.stop_user = &user;
-    lsqnet_solver *solver = solver_on(context, kind, &options);
-    batch_fill_x(&s, 42);
-    ck_assert_int_eq(batch_solve(solver, &s, 0), LSQNET_E_STOPPED);
-    ck_assert_ptr_nonnull(strstr(lsqnet_last_message(), "stopped by the caller"));
-    ck_assert_int_eq(user.asked, allowed + 1); /* not again once it has said so */
-    int64_t done = 0;
-    for (int64_t p = 0; p < count; p++) {
-      const int touched = batch_get(&s, BATCH_X, p, 0, 0) != 42;
-      ck_assert_int_eq(touched, s.reports[p].status == LSQNET_OK);
-      if (!touched) ck_assert_int_eq(s.reports[p].status, LSQNET_E_STOPPED);
-      if (!touched) ck_assert_int_eq(s.reports[p].stopped, LSQNET_STOP_CALLER);
-      done += touched;
-    }
-    ck_assert(done < count && (done > 0) == (allowed > (_i == 0 ? 0 : 1)));
-    user.allowed = INT64_MAX; /* and the solver serves again */
-    ck_assert_int_eq(batch_solve(solver, &s, 0), LSQNET_OK);
-    lsqnet_solver_destroy(solver);
-  }
-  problem_free(&q);
-  batch_free(&s);
-}
-END_TEST
-
-START_TEST(a_callback_stops_a_single_solve_with_every_method) {
-  for (int64_t allowed = 0; allowed < 5; allowed++) {
-    patience user = {0, allowed};
-    lsqnet_solver_options options = solver_options(_i);
-    options.stop = run_out;
-    options.stop_user = &user;
-    lsqnet_solver *solver = solver_on(context, gates, &options);
-    uint64_t state = 2;
-    problem p = problem_create(40, 4, 1, 0);
-    problem_fill_condition(&p, 1e10, 0, 1, &state);
-    lsqnet_report report;
-    p.x[0] = 42;
-    ck_assert_int_eq(problem_solve(solver, &p, &report), LSQNET_E_STOPPED);
-    ck_assert_int_eq(report.status, LSQNET_E_STOPPED);
-    ck_assert_int_eq(report.stopped, LSQNET_STOP_CALLER);
-    ck_assert(p.x[0] == 42);
-    problem_free(&p);
-    lsqnet_solver_destroy(solver);
-  }
-}
-END_TEST
-
-static double now(void) {
-  struct timespec time;
-  (void)clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-/* A second's work, at 1/20 of that: half of it is judged, since machines are busy. */
-START_TEST(seconds_end_a_call) {
-  lsqnet_solver_options options = solver_options(LSQNET_METHOD_GD);
-  options.iterations = INT64_MAX;
-  options.corrections = 1000000;
-  options.step = 1e-9; /* never gets there */
-  options.seconds = 0.05;
-  lsqnet_solver *solver = solver_on(context, _i == 0 ? shipped : gates, &options);
-  problem p = problem_normal(40, 4, 1, 0, 1);
-  lsqnet_report report;
-  const double start = now();
-  ck_assert_int_eq(problem_solve(solver, &p, &report), LSQNET_E_STOPPED);
-  ck_assert(now() - start >= 0.05);
-  if (getenv("LSQNET_TEST_SLOW") == NULL) ck_assert(now() - start < 5);
-  ck_assert_int_eq(report.stopped, LSQNET_STOP_TIME);
-  ck_assert_ptr_nonnull(strstr(lsqnet_last_message(), "seconds=0.05"));
-  problem_free(&p);
-  lsqnet_solver_destroy(solver);
-}
-END_TEST
-
 /* ---- arguments ---- */
 
 static void check_refused(lsqnet_solver *solver, const lsqnet_problems *problems, lsqnet_status status,
@@ -546,10 +451,9 @@ END_TEST
 
 int main(void) {
   Suite *suite = suite_create("batch: options");
-  TCase *weights = tcase_create("weights"), *roads = tcase_create("roads"), *limits = tcase_create("limits"),
-        *arguments = tcase_create("arguments");
-  TCase *const cases[] = {weights, roads, limits, arguments};
-  for (int i = 0; i < 4; i++) {
+  TCase *weights = tcase_create("weights"), *roads = tcase_create("roads"), *arguments = tcase_create("arguments");
+  TCase *const cases[] = {weights, roads, arguments};
+  for (int i = 0; i < 3; i++) {
     tcase_add_checked_fixture(cases[i], setup, teardown);
     tcase_set_timeout(cases[i], 300);
     suite_add_tcase(suite, cases[i]);
@@ -562,9 +466,6 @@ int main(void) {
   tcase_add_test(roads, the_report_says_which_road_and_why);
   tcase_add_test(roads, names_of_roads_and_reasons_are_known);
   tcase_add_test(roads, limits_of_corrections_and_tolerance_hold_in_lanes);
-  tcase_add_loop_test(limits, a_callback_stops_a_batch_and_what_is_done_stays_done, 0, 2);
-  tcase_add_loop_test(limits, a_callback_stops_a_single_solve_with_every_method, 0, LSQNET_METHOD_DIRECT + 1);
-  tcase_add_loop_test(limits, seconds_end_a_call, 0, 2);
   tcase_add_test(arguments, a_batch_that_makes_no_sense_is_refused);
   tcase_add_test(arguments, pointers_that_are_null_are_named);
   tcase_add_test(arguments, no_problems_are_no_trouble_and_reports_are_optional);

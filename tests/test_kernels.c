@@ -275,6 +275,29 @@ START_TEST(long_sums_keep_their_accuracy) {
 }
 END_TEST
 
+/* What kernels.h promises of LSQ_PRODUCT_DEPTH. */
+START_TEST(long_products_have_the_same_bits_in_parts) {
+  static const int64_t rows[] = {LSQ_PRODUCT_DEPTH * LSQ_PRODUCT_DEPTH + 1, 17000, 20096}, widths[] = {1, 7, 192};
+  const table *kernels = level_table(_i);
+  if (kernels == NULL) return;
+  for (int i = 0; i < 9; i++) {
+    const int64_t K = rows[i / 3], N = widths[i % 3], M = 5;
+    real *A = numbers(K * M, 1), *B = numbers(K * N, 2), *whole = filled(M * N, 0), *C = filled(M * N, 0);
+    kernels->product_tn(M, N, K, A, M, B, N, whole, N, 0);
+    for (int64_t k = 0, part = 0; k < K; k += part) {
+      const int64_t blocks = (K - k) / LSQ_PRODUCT_DEPTH, some = k / 1000 + 1;
+      part = blocks == 0 ? K - k : LSQ_PRODUCT_DEPTH * (some < blocks ? some : blocks);
+      kernels->product_tn(M, N, part, A + k * M, M, B + k * N, N, C, N, k > 0);
+    }
+    ck_assert_mem_eq(whole, C, (size_t)(M * N) * sizeof *C);
+    discard(A);
+    discard(B);
+    discard(whole);
+    discard(C);
+  }
+}
+END_TEST
+
 /* A Toeplitz product and its two vector-Jacobian products; lag in lo..hi, rows first .. first + count - 1 of y. */
 typedef struct {
   int64_t T, D, lo, hi, first, count;
@@ -538,6 +561,7 @@ int main(void) {
   tcase_add_loop_test(claims, the_bits_of_a_product_do_not_depend_on_alignment, first, end);
   tcase_add_loop_test(claims, nan_travels_through_products, first, end);
   tcase_add_loop_test(claims, long_sums_keep_their_accuracy, first, end);
+  tcase_add_loop_test(claims, long_products_have_the_same_bits_in_parts, first, end);
   tcase_add_loop_test(claims, toeplitz_products_are_right, first, end);
   tcase_add_loop_test(claims, a_row_of_a_toeplitz_product_has_the_same_bits_alone, first, end);
   tcase_add_loop_test(claims, nan_travels_through_toeplitz_products, first, end);

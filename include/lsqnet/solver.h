@@ -60,7 +60,8 @@ enum {
   LSQNET_WHY_STATE = 6      /**< a lsqnet_state was asked */
 };
 
-/** Asked between steps of a solve, on the thread that called; nonzero ends it. */
+/** Asked between steps of a solve and every few milliseconds inside long ones, on the thread that called; nonzero ends it,
+ *  and it is not asked again then. */
 typedef int32_t (*lsqnet_stop_fn)(void *user);
 
 /** Options of lsqnet_solver_create. */
@@ -77,7 +78,9 @@ typedef struct lsqnet_solver_options {
   int32_t min_norm;         /**< 1: a rank-deficient A (m < n included) gets the answer of least norm; default 0: E_RANK */
   int32_t lapack_fallback;  /**< 1: what the model cannot solve is handed to LAPACK, and the report says so; default 0 */
   double ridge;             /**< minimise ||A x - b||^2 + ridge ||x||^2; default 0 */
-  double seconds;           /**< wall-clock limit of a call; default 0: none */
+  double seconds;           /**< wall-clock limit of a call; default 0: none. The call ends, as by `stop`, within
+                                 milliseconds of it, but for what nobody interrupts: memory being allocated, A'A of more
+                                 than 192 columns on the road ORTHOGONAL, LAPACK as a fallback */
   lsqnet_stop_fn stop;      /**< NULL (default): nobody is asked */
   void *stop_user;          /**< argument of `stop` */
 } lsqnet_solver_options;
@@ -92,14 +95,16 @@ typedef struct lsqnet_report {
                                least of ||A'r|| / (||A|| ||r||), ||r|| / (||A|| ||x|| + ||b||) and, where x has converged
                                and a factor of A is known (DIRECT), ||the part of r in the range of A|| / (||A|| ||x||).
                                Frobenius norms, columns scaled to unit size, r and A'r compensated; with a ridge, of A and
-                               b with its rows below them */
+                               b with its rows below them. May be infinite where the answer is beyond the largest
+                               number (E_NOT_FINITE) */
   double condition;       /**< 2-norm condition number of the column-scaled A, within a factor of about 2; 0: not known */
   double digits;          /**< estimate of the right decimal digits in the worst component of x, 0 .. 15.95 (7.2 in
                                float32): never meant to flatter. Each component counts, relative to itself, however small
                                beside the others: what sums in twice the precision may have lost in it is bounded row by
                                row. One that they cannot tell from 0 is 0 where sums without roundings show that it is,
                                and has no digits (0) where they do not */
-  double residual_norm;   /**< ||b - A x||, weights and ridge included: the root of what is made least */
+  double residual_norm;   /**< ||b - A x||, weights and ridge included: the root of what is made least. Infinite where
+                               that is beyond the largest number; may be where the answer is (E_NOT_FINITE) */
   int64_t rank;           /**< columns found independent; -1: not known */
   int64_t iterations;     /**< inner iterations, all corrections together */
   int64_t corrections;    /**< of outer refinement, the first answer included when it came as one */
@@ -267,8 +272,13 @@ LSQNET_API lsqnet_status lsqnet_solver_remove_rows(lsqnet_solver *solver, lsqnet
  *           factor) answers from moments. With keep_rows the rows themselves are solved where moments do not reach.
  *  Note     Moments carry some 2^-100 of themselves, times the drift: answers are right to the last digit up to a condition
  *           of about 10^6, and up to 10^14 lose twice the digits that the condition has beyond that; reports say how
- *           many are left. A residual below some 2^-50 (||A|| ||x|| + ||b||), or the root of the drift times
- *           that, cannot be seen, and is reported as that. Squares below 2^-1022 lose digits, which the drift tells, and
+ *           many are left. That is said of the components that are large, with columns of A at norm 1: one that is f
+ *           times smaller than the largest loses the digits of f besides, and is certain only as far as that leaves any.
+ *           `digits` is of the worst component all the same, relative to itself; E_NOT_CONVERGED comes of those down to
+ *           2^-20 of the largest, so that OK may go with few digits, or none, where a component is smaller than that.
+ *           Where rows are kept and are solved, all is as in lsqnet_solver_solve_f64.
+ *           A residual below some 2^-50 (||A|| ||x|| + ||b||), or the root of the drift times that, cannot be seen, and
+ *           is reported as that. Squares below 2^-1022 lose digits, which the drift tells, and
  *           are at last zero: columns of nothing else need keep_rows, or to be scaled.
  *  Returns  as lsqnet_solver_solve_f64; E_RANK if there are fewer rows than unknowns. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_state(lsqnet_solver *solver, lsqnet_state *state, double *x, int64_t ldx,

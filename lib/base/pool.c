@@ -1,8 +1,10 @@
 #include "base/pool.h"
 
+#include <errno.h>
 #include <fenv.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 typedef struct {
@@ -119,7 +121,28 @@ done:
   return st;
 }
 
+/* Until a worker signals, or a millisecond is over: then `watch` has its turn. Called and left with the lock held. */
+static void wait_and_watch(struct lsq_pool *pool, void *argument, void (*watch)(void *argument)) {
+  enum { MILLISECOND = 1000000, SECOND = 1000000000 };
+  struct timespec until;
+  (void)clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_nsec += MILLISECOND;
+  if (until.tv_nsec >= SECOND) {
+    until.tv_nsec -= SECOND;
+    until.tv_sec++;
+  }
+  if (pthread_cond_timedwait(&pool->idle, &pool->lock, &until) != ETIMEDOUT) return;
+  pthread_mutex_unlock(&pool->lock);
+  watch(argument);
+  pthread_mutex_lock(&pool->lock);
+}
+
 lsqnet_status lsq_pool_run(struct lsq_pool *pool, int64_t count, lsq_task_fn task, void *argument) {
+  return lsq_pool_run_watched(pool, count, task, argument, NULL);
+}
+
+lsqnet_status lsq_pool_run_watched(struct lsq_pool *pool, int64_t count, lsq_task_fn task, void *argument,
+                                   void (*watch)(void *argument)) {
   if (pool->lanes == 1 || count == 1 || pool->process != getpid() || pthread_mutex_trylock(&pool->busy) != 0)
     return run_serially(count, task, argument);
   pthread_mutex_lock(&pool->lock);
@@ -133,7 +156,12 @@ lsqnet_status lsq_pool_run(struct lsq_pool *pool, int64_t count, lsq_task_fn tas
   pool->generation++;
   pthread_cond_broadcast(&pool->work);
   do_tasks(pool, 0);
-  while (pool->at_work > 0) pthread_cond_wait(&pool->idle, &pool->lock);
+  while (pool->at_work > 0) {
+    if (watch != NULL)
+      wait_and_watch(pool, argument, watch);
+    else
+      pthread_cond_wait(&pool->idle, &pool->lock);
+  }
   const lsqnet_status st = pool->status;
   if (st != LSQNET_OK) lsqnet_set_message(pool->message);
   pthread_mutex_unlock(&pool->lock);

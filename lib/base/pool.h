@@ -21,4 +21,9 @@ int64_t lsq_pool_lanes(const struct lsq_pool *pool);
  * status and the message are those of the failed task with the lowest index among the ones that ran. */
 lsqnet_status lsq_pool_run(struct lsq_pool *pool, int64_t count, lsq_task_fn task, void *argument);
 
+/* The same; while the caller's thread has nothing left to do but wait for the workers, it calls `watch` about once a
+ * millisecond. NULL: it waits. */
+lsqnet_status lsq_pool_run_watched(struct lsq_pool *pool, int64_t count, lsq_task_fn task, void *argument,
+                                   void (*watch)(void *argument));
+
 #endif

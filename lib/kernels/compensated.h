@@ -19,9 +19,17 @@ void lsq_transposed_product(const struct lsq_kernels_f64 *kernels, int64_t m, in
                             const double *A_low, int64_t lda, const double *r, const double *r_low, double *g,
                             double *g_low);
 
-/* The same in three times the precision, before it is rounded to pairs: error some m 2^-157 of the sum of magnitudes,
- * and 2^-105 of what comes out. r_low may not be NULL. work (n). */
-void lsq_gradient(const struct lsq_kernels_f64 *kernels, int64_t m, int64_t n, const double *A, const double *A_low,
-                  int64_t lda, const double *r, const double *r_low, double *g, double *g_low, double *work);
+/* Adds the same to g and g_low: over parts of the rows, one after the other, it comes to the same bits. */
+void lsq_add_transposed_product(const struct lsq_kernels_f64 *kernels, int64_t m, int64_t n, const double *A,
+                                const double *A_low, int64_t lda, const double *r, const double *r_low, double *g,
+                                double *g_low);
+
+/* high + middle + low (n each) += the same in three times the precision: error some m 2^-157 of the sum of magnitudes.
+ * r_low may not be NULL. */
+void lsq_add_gradient(const struct lsq_kernels_f64 *kernels, int64_t m, int64_t n, const double *A, const double *A_low,
+                      int64_t lda, const double *r, const double *r_low, double *high, double *middle, double *low);
+
+/* Rounds it to a pair: (g, g_low) from (g, g_low, low), error 2^-105 of what comes out. */
+void lsq_round_gradient(int64_t n, double *g, double *g_low, const double *low);
 
 #endif

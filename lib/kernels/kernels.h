@@ -9,6 +9,10 @@
 #include <lsqnet/context.h>
 #include <stdint.h>
 
+/* Products of N <= LSQ_PRODUCT_WIDEST are ours. In product_tn of K > LSQ_PRODUCT_DEPTH^2 they are sums of so many rows
+ * at a time, so that accumulating over parts of a multiple of LSQ_PRODUCT_DEPTH rows comes to the same bits. */
+enum { LSQ_PRODUCT_DEPTH = 128, LSQ_PRODUCT_WIDEST = 192 };
+
 /* The same table for float and double:
  *
  * product_nt      C = A B' + bias (+ C if accumulate).     A (M,K), B (N,K), bias (N) or NULL, C (M,N)

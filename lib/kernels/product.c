@@ -17,12 +17,12 @@ enum { TILE_ROWS = 3 };
 enum {
   TILE_VECTORS = 4,
   STRIP = TILE_VECTORS * LANES,
-  DEPTH = 128,                        /* longest sum in registers: longer ones add up blocks, or float32 loses digits */
+  DEPTH = LSQ_PRODUCT_DEPTH,          /* longest sum in registers: longer ones add up blocks, or float32 loses digits */
   BUFFER = 32768 / (int)sizeof(real), /* numbers of B packed at a time: they fit the first cache */
   WIDTH = 256,                        /* columns of B packed at a time, if their depth lets so many fit */
   BLOCK_ROWS = 48,                    /* rows of A that stay in cache while the panels of B pass */
   FAR = 2048 / (int)sizeof(real),     /* rows so far apart are fetched ahead of their use: processors do not do it */
-  WIDEST = 192                        /* beyond, BLIS is as fast or faster: tests/bench/bench_products.c shows it */
+  WIDEST = LSQ_PRODUCT_WIDEST         /* beyond, BLIS is as fast or faster: tests/bench/bench_products.c shows it */
 };
 
 #define INLINE static inline __attribute__((always_inline))

@@ -67,7 +67,6 @@ static void add_row(int64_t n, const double *a, const double *a_low, double r, d
 
 void LEVEL(transposed_product)(int64_t m, int64_t n, const double *A, const double *A_low, int64_t lda, const double *r,
                                const double *r_low, double *g, double *g_low) {
-  for (int64_t j = 0; j < n; j++) g[j] = g_low[j] = 0;
   for (int64_t i = 0; i < m; i++) {
     add_row(n, A + i * lda, A_low != NULL ? A_low + i * lda : NULL, r[i], r_low != NULL ? r_low[i] : 0, g, g_low);
   }
@@ -95,15 +94,9 @@ static void add_row_in_three(int64_t n, const double *a, const double *a_low, do
 }
 
 void LEVEL(gradient)(int64_t m, int64_t n, const double *A, const double *A_low, int64_t lda, const double *r,
-                     const double *r_low, double *g, double *g_low, double *work) {
-  for (int64_t j = 0; j < n; j++) g[j] = g_low[j] = work[j] = 0;
+                     const double *r_low, double *high, double *middle, double *low) {
   for (int64_t i = 0; i < m; i++)
-    add_row_in_three(n, A + i * lda, A_low != NULL ? A_low + i * lda : NULL, r[i], r_low[i], g, g_low, work);
-  for (int64_t j = 0; j < n; j++) {
-    double error = 0;
-    g[j] = lsq_two_sum(g[j], g_low[j], &error);
-    g[j] = lsq_two_sum(g[j], error + work[j], &g_low[j]);
-  }
+    add_row_in_three(n, A + i * lda, A_low != NULL ? A_low + i * lda : NULL, r[i], r_low[i], high, middle, low);
 }
 
 #endif

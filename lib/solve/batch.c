@@ -102,9 +102,9 @@ static lsqnet_status solve_groups(void *argument, int64_t index, int64_t thread)
   const job *j = argument;
   lsqnet_solver *solver = j->solver;
   lsq_lane_group group;
-  if (thread == 0) (void)lsq_limits_check(solver);
-  if (solver->halted != LSQNET_STOP_NONE) return LSQNET_OK;
+  if (lsq_limits_look(solver, thread)) return LSQNET_OK;
   lsq_lane_group_begin(solver, j->problems, solver->lanes + thread * j->memory_of_group, &group);
+  group.thread = thread;
   const int64_t lanes = group.kernels->lanes, end = (index + 1) * j->groups_of_task;
   for (int64_t g = index * j->groups_of_task; g < end && g < j->groups; g++) {
     const int64_t first = g * lanes, left = j->problems->count - first, used = left < lanes ? left : lanes;
@@ -117,6 +117,9 @@ static lsqnet_status solve_groups(void *argument, int64_t index, int64_t thread)
 done:
   return st;
 }
+
+/* The caller's own thread waits for the last groups: it can still be asked whether to stop. */
+static void watch_limits(void *argument) { (void)lsq_limits_look(((const job *)argument)->solver, 0); }
 
 /* A model without a map of moments goes through the pool itself. */
 static lsqnet_status solve_in_lanes(job *j) {
@@ -134,7 +137,8 @@ static lsqnet_status solve_in_lanes(job *j) {
                       sizeof(double)));
   if (solver->fold != NULL) {
     LSQ_TRY(lsq_fold_plan(solver, problems->n));
-    LSQ_TRY(lsq_pool_run(solver->context->pool, tasks, solve_groups, j));
+    LSQ_TRY(lsq_pool_run_watched(solver->context->pool, tasks, solve_groups, j,
+                                 solver->options.stop != NULL ? watch_limits : NULL));
   } else {
     for (int64_t task = 0; task < tasks; task++) LSQ_TRY(solve_groups(j, task, 0));
   }
@@ -172,15 +176,10 @@ static lsqnet_status solve_left_over(const job *j, int64_t p, lsqnet_status *own
   lsqnet_status st = LSQNET_OK;
   lsqnet_solver *solver = j->solver;
   const int64_t k = j->problems->k;
-  *own = lsq_limits_check(solver);
-  if (*own == LSQNET_OK) {
-    LSQ_TRY(lsq_reserve(solver->context, &solver->reports, &solver->reports_capacity, k, sizeof *solver->reports));
-    *own = lsq_solve_single(solver, j->problems, p, solver->outcomes[p], j->why, solver->reports);
-    if (*own == LSQNET_E_MEMORY) st = *own;
-    for (int64_t side = 0; side < k; side++) write_report(j, p, side, &solver->reports[side]);
-  } else {
-    report_failure(j, p, *own, solver->halted);
-  }
+  LSQ_TRY(lsq_reserve(solver->context, &solver->reports, &solver->reports_capacity, k, sizeof *solver->reports));
+  *own = lsq_solve_single(solver, j->problems, p, solver->outcomes[p], j->why, solver->reports);
+  if (*own == LSQNET_E_MEMORY) st = *own;
+  for (int64_t side = 0; side < k; side++) write_report(j, p, side, &solver->reports[side]);
 done:
   return st;
 }
@@ -188,6 +187,7 @@ done:
 static lsqnet_status solve_all(job *j) {
   lsqnet_status st = LSQNET_OK;
   failure first = {.status = LSQNET_OK};
+  lsqnet_status stopped = LSQNET_OK; /* asked for once it is not OK: a message for each of a million takes its time */
   lsqnet_solver *solver = j->solver;
   const int64_t count = j->problems->count;
   const int in_lanes = lsq_lanes_take(solver, j->problems, &j->why);
@@ -197,9 +197,13 @@ static lsqnet_status solve_all(job *j) {
   if (st != LSQNET_E_STOPPED) LSQ_TRY(st); /* of the other ones the reports say so */
   st = LSQNET_OK;
   for (int64_t p = 0; p < count; p++) {
-    lsqnet_status own = LSQNET_OK;
+    lsqnet_status own = stopped;
     if (solver->outcomes[p] == LSQ_LANE_DONE) continue;
-    LSQ_TRY(solve_left_over(j, p, &own));
+    if (stopped == LSQNET_OK) own = stopped = lsq_limits_check(solver);
+    if (stopped == LSQNET_OK)
+      LSQ_TRY(solve_left_over(j, p, &own));
+    else
+      report_failure(j, p, stopped, solver->halted);
     solver->outcomes[p] = LSQ_LANE_DONE;
     keep_first(&first, own, p);
   }

@@ -72,6 +72,8 @@ typedef struct {
   double *point;   /* n + 1 vectors: x and a limit, the same in all lanes */
   double *zeros;   /* rows that are not there */
   double *answer;  /* (k,n) in the caller's units */
+  int64_t thread;  /* at work on it; 0: the caller's */
+  int64_t passed;  /* numbers of A and B since it last looked at the limits */
   double *number;  /* (k,LSQ_ANSWER_NUMBERS) */
 } lsq_lane_group;
 
@@ -83,7 +85,8 @@ void lsq_lane_group_begin(const lsqnet_solver *solver, const lsq_problems *probl
                           lsq_lane_group *group);
 
 /* Solves problems first .. first+used-1, at most as many as there are lanes: outcome[l] is LSQ_LANE_DONE, with the
- * answer in lane l of `answer` and `number`, or REFUSED or WILD. */
+ * answer in lane l of `answer` and `number`, or REFUSED or WILD. E_STOPPED, without a message, if the call has to end
+ * before that. */
 lsqnet_status lsq_lane_group_solve(lsqnet_solver *solver, const lsq_problems *problems, int64_t first, int64_t used,
                                    lsq_lane_group *group, int8_t *outcome);
 

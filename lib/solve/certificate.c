@@ -3,10 +3,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/compensated.h"
 #include "solve/solver.h"
 
-static const double TRIPLE_ROUNDING = 0x1p-150; /* of the sums that lsq_gradient takes */
+static const double TRIPLE_ROUNDING = 0x1p-150; /* of the sums that lsq_pass_gradient takes */
 
 /* To the digits of the caller's number type: a certificate is about the answer that is handed out. */
 static void round_answer(const lsq_problem *p, double *x) {
@@ -20,10 +19,9 @@ static void round_answer(const lsq_problem *p, double *x) {
 
 void lsq_certify(const lsq_problem *p, const double *b, const double *b_low, double *x, double *r, double *r_low,
                  double *vectors, lsqnet_report *report) {
-  const struct lsq_kernels_f64 *kernels = p->solver->context->kernels_f64;
   round_answer(p, x);
-  lsq_residual(kernels, p->m, p->n, p->A, p->A_low, p->n, x, NULL, b, b_low, r, r_low);
-  lsq_gradient(kernels, p->m, p->n, p->A, p->A_low, p->n, r, r_low, vectors, vectors + p->n, p->work);
+  lsq_pass_residual(p->solver, p->m, p->n, p->A, p->A_low, x, NULL, b, b_low, r, r_low);
+  lsq_pass_gradient(p->solver, p->m, p->n, p->A, p->A_low, r, r_low, vectors, vectors + p->n, p->work);
   const double norm_r = lsq_norm(p->m, r), norm_g = lsq_norm(p->n, vectors);
   const double small = norm_r / (p->norm_A * lsq_norm(p->n, x) + lsq_norm(p->m, b)),
                stationary = norm_g / (p->norm_A * norm_r);
@@ -55,7 +53,7 @@ static double componentwise(const lsq_problem *p, const double *b, const double 
                             int64_t j) {
   double *row = p->work, *square = row + p->n, sum = 0.0;
   lsq_factor_inverse_row(p->factor, j, row, square);
-  for (int64_t i = 0; i < p->m; i++) {
+  for (int64_t i = 0; i < p->m && !lsq_pass(p->solver, 2 * p->n); i++) {
     double inverse = 0.0, twice = 0.0;
     for (int64_t l = 0; l < p->n; l++) {
       inverse += p->factor->Q[i * p->n + l] * row[l];
@@ -90,6 +88,7 @@ static int open_ones_are_orthogonal(const lsq_problem *p, const double *b, const
   const int64_t m = p->m, n = p->n;
   for (int64_t j = 0; j < n; j++) {
     if (!is_open(x[j], uncertain[j])) continue;
+    if (lsq_pass(p->solver, 16 * m * n)) return 0;
     if (!lsq_is_orthogonal(m, p->A + j, n, b, 1)) return 0;
     for (int64_t l = 0; l < n; l++)
       if (!is_open(x[l], uncertain[l]) && !lsq_is_orthogonal(m, p->A + j, n, p->A + l, n)) return 0;

@@ -53,6 +53,7 @@ static int sum_gradient(const lsq_problem *p, const double *b, const double *b_l
   if (p->exact == NULL) return 0;
   memset(p->exact, 0, (size_t)(n * LSQ_EXACT_TERMS) * sizeof *p->exact);
   for (int64_t i = 0; i < p->m; i++) {
+    if (lsq_pass(p->solver, 16 * n)) return 0;
     const double *row = p->A + i * n, *row_low = p->A_low != NULL ? p->A_low + i * n : NULL;
     sum r = {.term = terms};
     if (!add_pair_product(&r, b + i, b_low != NULL ? b_low + i : NULL, 1.0)) return 0;

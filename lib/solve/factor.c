@@ -29,6 +29,7 @@ typedef struct {
 
 static double column_norm(const state *s, int64_t j) {
   double sum = 0.0;
+  (void)lsq_pass(s->solver, 2 * s->m);
   for (int64_t i = 0; i < s->m; i++) {
     const double value = s->f->Q[i * s->f->n + j];
     sum += value * value;
@@ -51,6 +52,7 @@ static void exchange(state *s, int64_t i, int64_t j) {
   lsq_factor *f = s->f;
   const int64_t n = f->n, column = f->order[i];
   if (i == j) return;
+  (void)lsq_pass(s->solver, 4 * s->m);
   f->order[i] = f->order[j];
   f->order[j] = column;
   swap_matrix_columns(s->m, n, f->Q, i, j);
@@ -103,7 +105,7 @@ static int64_t cholesky(state *s, double trusted) {
   const int64_t n = f->n;
   int64_t i = 0;
   for (int64_t j = 0; j < s->live; j++) s->left[j] = f->G[j * n + j];
-  for (; i < s->live; i++) {
+  for (; i < s->live && !lsq_pass(s->solver, (s->live - i) * (s->live - i)); i++) {
     const int64_t best = choose_pivot(s, i, trusted);
     if (best < 0) break;
     exchange(s, i, best);
@@ -126,6 +128,7 @@ static void apply(state *s, int64_t taken) {
   const int64_t n = f->n;
   for (int64_t row = 0; row < s->m; row++) {
     double *q = f->Q + row * n;
+    if (lsq_pass(s->solver, n * (1 + n / 64))) return;
     for (int64_t i = 0; i < taken; i++) {
       q[i] /= f->G[i * n + i];
       for (int64_t j = i + 1; j < s->live; j++) q[j] -= q[i] * f->G[i * n + j];
@@ -271,6 +274,7 @@ lsqnet_status lsq_factor_compute(lsqnet_solver *solver, int64_t m, lsq_factor *f
   *contradiction = 0;
   LSQ_TRY(start(&s));
   while (s.accepted < s.live && !*contradiction) {
+    LSQ_TRY(lsq_limits_found(solver));
     LSQ_TRY(lsq_gram(solver, m, s.live, f->Q, f->n, f->G, f->n));
     const double error = model_error(&s);
     const int64_t taken = cholesky(&s, fmax(TRUSTED_PIVOT, 10.0 * error)), before = s.accepted, live = s.live;
@@ -283,6 +287,7 @@ lsqnet_status lsq_factor_compute(lsqnet_solver *solver, int64_t m, lsq_factor *f
     *contradiction = taken == before && s.live == live; /* no column more, none less: it would go on like this */
     f->passes++;
   }
+  LSQ_TRY(lsq_limits_found(solver));
   f->rank = s.live;
   if (*contradiction || f->rank == 0) goto done;
   f->sigma_max = extreme_singular_value(f, s.original, 0, f->work + 2 * f->n);

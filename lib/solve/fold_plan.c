@@ -119,7 +119,8 @@ lsqnet_status lsq_fold_gram(lsqnet_solver *solver, int64_t m, int64_t n, const d
   struct lsq_fold *fold = solver->fold;
   LSQ_TRY(lsq_fold_plan(solver, n));
   LSQ_TRY(lsq_reserve(solver->context, &fold->moments, &fold->moments_capacity, lsq_triangle(n), sizeof(double)));
-  solver->context->kernels_f64->product_tn(n, n, m, A, lda, A, lda, G, ldg, 0);
+  lsq_pass_product(solver, m, n, n, A, lda, A, lda, G, ldg);
+  LSQ_TRY(lsq_limits_found(solver));
   for (int64_t j = 0; j < n; j++)
     for (int64_t i = 0; i <= j; i++) fold->moments[lsq_triangle(j) + i] = G[i * ldg + j];
   for (int64_t j = 0; j < n; j++)
@@ -135,7 +136,8 @@ lsqnet_status lsq_fold_gram_rhs(lsqnet_solver *solver, int64_t m, int64_t n, con
   struct lsq_fold *fold = solver->fold;
   LSQ_TRY(lsq_fold_plan(solver, n));
   LSQ_TRY(lsq_reserve(solver->context, &fold->moments, &fold->moments_capacity, n, sizeof(double)));
-  solver->context->kernels_f64->product_tn(n, 1, m, A, lda, b, 1, fold->moments, 1, 0);
+  lsq_pass_product(solver, m, n, 1, A, lda, b, 1, fold->moments, 1);
+  LSQ_TRY(lsq_limits_found(solver));
   for (int64_t j = 0; j < n; j++) c[j] = entry_of(&fold->side_plan, j, fold->moments);
 done:
   return st;

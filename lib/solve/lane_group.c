@@ -230,14 +230,24 @@ static void zero(const lsq_lane_group *g, int64_t vectors, double *array) {
   memset(array, 0, (size_t)(vectors * g->kernels->lanes) * sizeof *array);
 }
 
-static void sum_moments(lsq_lane_group *g, const lsq_problems *problems, int64_t first, int64_t used) {
+/* To be asked after each panel. Problems side by side are few numbers: batch.c looks between their groups. */
+static lsqnet_status look_at_limits(lsqnet_solver *solver, lsq_lane_group *g) {
+  g->passed += g->packed.rows * g->kernels->lanes * (g->packed.n + g->packed.k);
+  if (g->passed < LSQ_LIMITS_EVERY) return LSQNET_OK;
+  g->passed = 0;
+  return lsq_limits_look(solver, g->thread) ? LSQNET_E_STOPPED : LSQNET_OK;
+}
+
+static lsqnet_status sum_moments(lsqnet_solver *solver, lsq_lane_group *g, const lsq_problems *problems, int64_t first,
+                                 int64_t used) {
+  lsqnet_status st = LSQNET_OK;
   const int64_t lanes = g->kernels->lanes, entries = lsq_triangle(problems->n + problems->k);
   if (g->small) {
     pack_all(g, problems, first, used);
     expect_problems(g, problems, first + used);
     zero(g, entries, g->system.moments);
     g->kernels->moments(&g->packed, g->system.moments);
-    return;
+    return LSQNET_OK;
   }
   for (int64_t l = 0; l < used; l++) {
     zero(g, entries, g->partial);
@@ -245,10 +255,13 @@ static void sum_moments(lsq_lane_group *g, const lsq_problems *problems, int64_t
       pack_panel(g, problems, first + l, begin);
       expect_panel(g, problems, first + l, begin);
       g->kernels->moments(&g->packed, g->partial);
+      LSQ_TRY(look_at_limits(solver, g));
     }
     g->kernels->add_lanes(entries, g->partial, g->reduced + l * entries);
   }
   spread(g, used, entries, g->system.moments);
+done:
+  return st;
 }
 
 /* ---- residual and gradient at the system's point ---- */
@@ -293,8 +306,9 @@ static void repeat(const lsq_lane_group *g, int64_t count, const double *from, i
 }
 
 /* Of one problem: its sums, low parts and square, lanes added up, to `out` (2 n + 1). */
-static void sum_rows(lsq_lane_group *g, const lsq_problems *problems, int64_t p, int64_t l, int64_t side, int low,
-                     double *out) {
+static lsqnet_status sum_rows(lsqnet_solver *solver, lsq_lane_group *g, const lsq_problems *problems, int64_t p,
+                              int64_t l, int64_t side, int low, double *out) {
+  lsqnet_status st = LSQNET_OK;
   const lsq_lane_system *s = &g->system;
   const int64_t lanes = g->kernels->lanes, n = s->n;
   double *x = g->point, *x_low = x + n * lanes, *limit = x_low + n * lanes;
@@ -308,19 +322,23 @@ static void sum_rows(lsq_lane_group *g, const lsq_problems *problems, int64_t p,
     pack_panel(g, problems, p, begin);
     g->kernels->residual(&g->packed, side, x, low ? x_low : NULL, limit, g->r, g->r_low, square);
     g->kernels->gradient(&g->packed, g->r, g->r_low, sum, sum_low);
+    LSQ_TRY(look_at_limits(solver, g));
   }
   for (int64_t i = 0; i < n * lanes; i++) sum[i] -= s->limits[i / lanes * lanes + l];
   g->kernels->add_lanes(2 * n + 1, g->partial, out);
+done:
+  return st;
 }
 
-static void sum_all_rows(lsq_lane_group *g, const lsq_problems *problems, int64_t first, int64_t used, int64_t side,
-                         int low) {
+static lsqnet_status sum_all_rows(lsqnet_solver *solver, lsq_lane_group *g, const lsq_problems *problems, int64_t first,
+                                  int64_t used, int64_t side, int low) {
+  lsqnet_status st = LSQNET_OK;
   lsq_lane_system *s = &g->system;
   const int64_t lanes = g->kernels->lanes, n = s->n, count = 2 * n + 1;
   for (int64_t l = 0; l < used; l++) {
     double *out = g->reduced + l * count;
     if (s->state[l] == LSQ_LANE_GOING || s->state[l] == LSQ_LANE_CHECKED)
-      sum_rows(g, problems, first + l, l, side, low, out);
+      LSQ_TRY(sum_rows(solver, g, problems, first + l, l, side, low, out));
     else
       memset(out, 0, (size_t)count * sizeof *out);
   }
@@ -329,6 +347,8 @@ static void sum_all_rows(lsq_lane_group *g, const lsq_problems *problems, int64_
   memcpy(s->sum_low, g->partial + n * lanes, (size_t)(n * lanes) * sizeof(double));
   memcpy(number_of(g, LSQ_LANE_SQUARE), g->partial + 2 * n * lanes, (size_t)lanes * sizeof(double));
   check_square(g);
+done:
+  return st;
 }
 
 /* ---- the model's system where there is no map of moments ---- */
@@ -398,7 +418,9 @@ void lsq_lane_group_collect(lsq_lane_group *g, int64_t side, double least, doubl
 }
 
 /* Refines right-hand side `side`. */
-static void solve_side(lsq_lane_group *g, const lsq_problems *problems, int64_t first, int64_t used, int64_t side) {
+static lsqnet_status solve_side(lsqnet_solver *solver, lsq_lane_group *g, const lsq_problems *problems, int64_t first,
+                                int64_t used, int64_t side) {
+  lsqnet_status st = LSQNET_OK;
   lsq_lane_system *s = &g->system;
   int64_t pass = 0;
   g->kernels->start(s, side);
@@ -406,10 +428,12 @@ static void solve_side(lsq_lane_group *g, const lsq_problems *problems, int64_t 
     if (g->small)
       sum_problems(g, side, pass > 0 ? s->point_low : NULL);
     else
-      sum_all_rows(g, problems, first, used, side, pass > 0);
+      LSQ_TRY(sum_all_rows(solver, g, problems, first, used, side, pass > 0));
   } while (g->kernels->advance(s, side, pass++));
   lsq_lane_group_collect(g, side, problems->narrow ? (double)FLT_MIN : DBL_MIN,
                          problems->narrow ? (double)FLT_MAX : DBL_MAX);
+done:
+  return st;
 }
 
 static int any_done(const lsq_lane_group *g, int64_t used) {
@@ -422,14 +446,15 @@ lsqnet_status lsq_lane_group_solve(lsqnet_solver *solver, const lsq_problems *pr
                                    lsq_lane_group *g, int8_t *outcome) {
   lsqnet_status st = LSQNET_OK;
   lsq_lane_system *s = &g->system;
-  sum_moments(g, problems, first, used);
+  LSQ_TRY(sum_moments(solver, g, problems, first, used));
   g->kernels->scale(s);
   if (solver->fold != NULL)
     g->kernels->model(s, &solver->fold->plan);
   else
     LSQ_TRY(ask_model(solver, problems, first, used, g));
   g->kernels->invert(s);
-  for (int64_t side = 0; side < problems->k && any_done(g, used); side++) solve_side(g, problems, first, used, side);
+  for (int64_t side = 0; side < problems->k && any_done(g, used); side++)
+    LSQ_TRY(solve_side(solver, g, problems, first, used, side));
   for (int64_t l = 0; l < used; l++) outcome[l] = (int8_t)s->state[l];
 done:
   return st;

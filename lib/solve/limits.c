@@ -11,18 +11,28 @@ static double now(void) {
 
 void lsq_limits_begin(lsqnet_solver *solver) {
   solver->halted = LSQNET_STOP_NONE;
+  solver->passed = 0;
   solver->deadline = now() + (solver->options.seconds > 0.0 ? solver->options.seconds : INFINITY);
+}
+
+int lsq_limits_look(lsqnet_solver *solver, int64_t thread) {
+  const lsqnet_solver_options *options = &solver->options;
+  if (solver->deadline == 0.0) return 0; /* a solver in the making */
+  if (solver->halted != LSQNET_STOP_NONE) return 1;
+  if (options->seconds > 0.0 && now() >= solver->deadline) solver->halted = LSQNET_STOP_TIME;
+  if (thread == 0 && options->stop != NULL && options->stop(options->stop_user) != 0)
+    solver->halted = LSQNET_STOP_CALLER;
+  return solver->halted != LSQNET_STOP_NONE;
+}
+
+lsqnet_status lsq_limits_found(lsqnet_solver *solver) {
+  return solver->halted != LSQNET_STOP_NONE ? lsq_limits_check(solver) : LSQNET_OK;
 }
 
 lsqnet_status lsq_limits_check(lsqnet_solver *solver) {
   const lsqnet_solver_options *options = &solver->options;
-  if (solver->deadline == 0.0) return LSQNET_OK; /* a solver in the making */
-  if (solver->halted == LSQNET_STOP_NONE) {
-    if (options->seconds > 0.0 && now() >= solver->deadline) solver->halted = LSQNET_STOP_TIME;
-    if (options->stop != NULL && options->stop(options->stop_user) != 0) solver->halted = LSQNET_STOP_CALLER;
-  }
+  if (!lsq_limits_look(solver, 0)) return LSQNET_OK;
   if (solver->halted == LSQNET_STOP_TIME)
     return lsq_fail(LSQNET_E_STOPPED, "stopped after seconds=%g", options->seconds);
-  if (solver->halted == LSQNET_STOP_CALLER) return lsq_fail(LSQNET_E_STOPPED, "stopped by the caller");
-  return LSQNET_OK;
+  return lsq_fail(LSQNET_E_STOPPED, "stopped by the caller");
 }

@@ -7,7 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/compensated.h"
 #include "solve/solver.h"
 
 static const double REDUCTION = 1e-8; /* of the inner iterations' residual, for one correction */
@@ -122,7 +121,6 @@ static lsqnet_status correct_repeatedly(const lsq_problem *p, const double *b, c
                                         double *r, double *r_low, double *vectors, progress *now,
                                         lsqnet_report *report) {
   lsqnet_status st = LSQNET_OK;
-  const struct lsq_kernels_f64 *kernels = p->solver->context->kernels_f64;
   const int64_t n = p->n;
   double *g = vectors, *g_low = g + n, *d = g_low + n, *last = d + n, *x_low = last + n;
   memset(d, 0, (size_t)n * sizeof(double));
@@ -131,8 +129,9 @@ static lsqnet_status correct_repeatedly(const lsq_problem *p, const double *b, c
   while (report->corrections < p->solver->options.corrections) {
     LSQ_TRY(lsq_limits_check(p->solver));
     memcpy(last, d, (size_t)n * sizeof(double));
-    lsq_residual(kernels, p->m, n, p->A, p->A_low, n, x, x_low, b, b_low, r, r_low);
-    lsq_gradient(kernels, p->m, n, p->A, p->A_low, n, r, r_low, g, g_low, p->work);
+    lsq_pass_residual(p->solver, p->m, n, p->A, p->A_low, x, x_low, b, b_low, r, r_low);
+    lsq_pass_gradient(p->solver, p->m, n, p->A, p->A_low, r, r_low, g, g_low, p->work);
+    LSQ_TRY(lsq_limits_found(p->solver));
     LSQ_TRY(lsq_correct(p, g, g_low, d, &report->iterations));
     const double size = largest(n, d);
     if (!(size <= DBL_MAX) || (size == 0.0 && largest(n, g) > DBL_EPSILON * p->norm_A * largest(p->m, r))) {

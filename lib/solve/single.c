@@ -49,19 +49,23 @@ typedef struct {
   double *out, *out_low;
 } matrix;
 
-static lsqnet_status copy(const lsq_problems *problems, const matrix *M) {
-  for (int64_t i = 0; i < problems->m; i++)
+static lsqnet_status copy(lsqnet_solver *solver, const lsq_problems *problems, const matrix *M) {
+  for (int64_t i = 0; i < problems->m; i++) {
+    if (lsq_pass(solver, M->columns)) return lsq_limits_found(solver);
     for (int64_t j = 0; j < M->columns; j++) {
       const int64_t from = i * M->row + j * M->column, to = i * M->columns + j;
       M->out[to] = lsq_number_at(problems, M->values, from);
       if (!isfinite(M->out[to])) return fail_number(M->name, M->out[to], i, j);
     }
-  for (int64_t i = 0; i < problems->m && M->out_low != NULL; i++)
+  }
+  for (int64_t i = 0; i < problems->m && M->out_low != NULL; i++) {
+    if (lsq_pass(solver, M->columns)) return lsq_limits_found(solver);
     for (int64_t j = 0; j < M->columns; j++) {
       const double low = M->low != NULL ? M->low[i * M->row + j * M->column] : 0.0;
       M->out_low[i * M->columns + j] = low;
       if (!isfinite(low)) return fail_number(M->low_name, low, i, j);
     }
+  }
   return LSQNET_OK;
 }
 
@@ -83,10 +87,12 @@ static void weigh(const matrix *M, int64_t i, double high, double low) {
   }
 }
 
-static lsqnet_status weigh_rows(const lsq_problems *problems, int64_t p, const matrix *A, const matrix *B) {
+static lsqnet_status weigh_rows(lsqnet_solver *solver, const lsq_problems *problems, int64_t p, const matrix *A,
+                                const matrix *B) {
   const void *weights = problems->weights != NULL ? lsq_problem_weights(problems, p) : NULL;
   for (int64_t i = 0; i < problems->m && weights != NULL; i++) {
     const double w = lsq_number_at(problems, weights, i);
+    if (lsq_pass(solver, A->columns)) return lsq_limits_found(solver);
     if (!isfinite(w))
       return lsq_fail(LSQNET_E_NOT_FINITE, "weights is %g in row %lld (counted from 0)", w, (long long)i);
     if (w < 0.0)
@@ -123,9 +129,9 @@ static lsqnet_status take(lsqnet_solver *solver, const lsq_problems *problems, i
   const matrix B = {"b",         "b_low",         lsq_problem_b(problems, p), problems->b_low,
                     problems->k, problems->b_row, problems->b_column,         r->B,
                     r->B_low};
-  LSQ_TRY(copy(problems, &A));
-  LSQ_TRY(copy(problems, &B));
-  LSQ_TRY(weigh_rows(problems, p, &A, &B));
+  LSQ_TRY(copy(solver, problems, &A));
+  LSQ_TRY(copy(solver, problems, &B));
+  LSQ_TRY(weigh_rows(solver, problems, p, &A, &B));
   if (solver->options.ridge > 0.0) add_ridge(solver->options.ridge, problems->m, problems->n, problems->k, r);
 done:
   return st;
@@ -154,8 +160,8 @@ lsqnet_report lsq_lane_report(const lsq_lane_group *group, int64_t l, int64_t si
 }
 
 /* Columns of M to unit size; their exponents to `exponents`. */
-static void scale_columns(int64_t m, int64_t columns, double *M, int *exponents) {
-  for (int64_t j = 0; j < columns; j++) {
+static void scale_columns(lsqnet_solver *solver, int64_t m, int64_t columns, double *M, int *exponents) {
+  for (int64_t j = 0; j < columns && !lsq_pass(solver, 4 * m); j++) {
     exponents[j] = lsq_scale_exponent(m, M + j, columns);
     lsq_scale_copy(m, M + j, columns, -exponents[j], M + j, columns);
   }
@@ -171,8 +177,9 @@ static lsqnet_status solve_scaled(lsqnet_solver *solver, const lsq_problems *pro
   lsq_lane_group group;
   int8_t outcome = LSQ_LANE_REFUSED;
   int a_exponents[LSQ_LANE_UNKNOWNS], b_exponents[LSQ_LANE_SIDES];
-  scale_columns(m, n, r->A, a_exponents);
-  scale_columns(m, k, r->B, b_exponents);
+  scale_columns(solver, m, n, r->A, a_exponents);
+  scale_columns(solver, m, k, r->B, b_exponents);
+  LSQ_TRY(lsq_limits_found(solver));
   lsq_lane_group_begin(solver, problems, solver->lanes, &group);
   group.system.scaled = 1;
   LSQ_TRY(lsq_lane_group_solve(solver, &scaled, 0, 1, &group, &outcome));
@@ -230,6 +237,7 @@ lsqnet_status lsq_solve_single(lsqnet_solver *solver, const lsq_problems *proble
   if (st == LSQNET_OK || st == LSQNET_E_NOT_CONVERGED)
     for (int64_t l = 0; l < k; l++) lsq_write_x(problems, p, l, r.X + l, k);
 done:
+  if (st == LSQNET_E_STOPPED) st = lsq_limits_check(solver); /* from the lanes there is no message yet */
   if (st == LSQNET_E_STOPPED) early = solver->halted;
   for (int64_t l = 0; l < k && st != LSQNET_OK; l++)
     if (reports[l].stopped == LSQNET_STOP_NONE || st == LSQNET_E_STOPPED) {

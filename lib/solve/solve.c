@@ -117,9 +117,10 @@ static void set_unscale(int64_t n, const double *scale, const double *norms, dou
 }
 
 /* Columns at unit size: A_scaled = A 2^-e_j, so that x_j = z_j 2^-e_j; scale holds the exponents -e_j. */
-static void scale_matrix(const lsq_data *data, arrays *a) {
+static void scale_matrix(lsqnet_solver *solver, const lsq_data *data, arrays *a) {
   double *norms = a->factor.norms;
   for (int64_t j = 0; j < data->n; j++) {
+    if (lsq_pass(solver, 4 * data->m)) return;
     const int exponent = lsq_scale_exponent(data->m, data->A + j, data->lda);
     lsq_scale_copy(data->m, data->A + j, data->lda, -exponent, a->A + j, data->n);
     if (a->A_low != NULL) lsq_scale_copy(data->m, data->A_low + j, data->lda, -exponent, a->A_low + j, data->n);
@@ -166,7 +167,8 @@ static int can_iterate(const lsq_problem *p, const lsq_data *data) {
 /* p->factor for A itself, where `rows` rows were found independent: not more columns can be. */
 static lsqnet_status factor_columns(lsq_problem *p, arrays *a, int64_t rows, int *contradiction) {
   lsqnet_status st = LSQNET_OK;
-  memcpy(a->factor.Q, a->A, (size_t)(p->m * p->n) * sizeof(double));
+  for (int64_t i = 0; i < p->m && !lsq_pass(p->solver, p->n); i++)
+    memcpy(a->factor.Q + i * p->n, a->A + i * p->n, (size_t)p->n * sizeof(double));
   p->factor = &a->factor;
   LSQ_TRY(lsq_factor_compute(p->solver, p->m, p->factor, contradiction));
   if (*contradiction) goto done;
@@ -366,13 +368,13 @@ static lsqnet_status first_failure(const lsq_data *data, const lsqnet_report *re
 static lsqnet_status begin(lsqnet_solver *solver, const lsq_data *data, int by_rows, arrays *a, lsq_problem *problem) {
   lsqnet_status st = LSQNET_OK;
   LSQ_TRY(reserve(solver, data, by_rows, a));
-  scale_matrix(data, a);
+  scale_matrix(solver, data, a);
   *problem = (lsq_problem){.solver = solver,
                            .m = data->m,
                            .n = data->n,
                            .A = a->A,
                            .A_low = a->A_low,
-                           .norm_A = lsq_norm(data->m * data->n, a->A),
+                           .norm_A = lsq_pass_norm(solver, data->m * data->n, a->A),
                            .method = solver->options.method,
                            .unscale = a->unscale,
                            .min_norm = solver->options.min_norm,
@@ -421,10 +423,12 @@ lsqnet_status lsq_solve(lsqnet_solver *solver, const lsq_data *data, double *X, 
     LSQ_TRY(begin(solver, data, 0, &a, &problem));
     LSQ_TRY(prepare(&problem, data, &a, data->m, &op, &contradiction));
   }
+  LSQ_TRY(lsq_limits_found(solver));
   if (!contradiction && rank_refused(&problem))
     return fail_rank(data, problem.factor->rank, solver->model_calls, reports);
   for (int64_t i = 0; i < data->k; i++) {
     LSQ_TRY(solve_column(&problem, data, i, &a, contradiction, X, ldx, &reports[i]));
+    LSQ_TRY(lsq_limits_found(solver));
     if (!contradiction) report_condition(&problem, &reports[i]);
     reports[i].model_calls = solver->model_calls;
     solver->model_calls = 0;

@@ -9,6 +9,7 @@
  *   iterations.c   gradient descent, Chebyshev, conjugate gradients on the model's products
  *   refine.c       outer refinement: compensated residuals decide what x is, the model only how fast it is reached
  *   certificate.c  backward error and right digits of the answer that is handed out
+ *   passes.c       what goes over all rows, with looks at the limits of limits.c
  *   exact.c        A'(b - A x) without roundings, where those of sums in twice the precision weigh too much
  *   solve.c        all of it for k right-hand sides, and the report
  *
@@ -51,6 +52,7 @@ struct lsqnet_solver {
   lsqnet_report *reports; /* of one problem */
   int64_t probes_capacity, lanes_capacity, rows_capacity, single_capacity, outcomes_capacity, reports_capacity;
   double deadline;         /* of the call, see lsq_limits_begin */
+  int64_t passed;          /* numbers that the caller's thread has passed over since it looked at the limits */
   atomic_int halted;       /* LSQNET_STOP_TIME or CALLER once the call has to end; NONE else */
   lsqnet_solver **shipped; /* without a model: solvers on the shipped ones, NULL until needed (shipped.h); else NULL */
 };
@@ -88,6 +90,40 @@ void lsq_limits_begin(lsqnet_solver *solver);
 
 /* Asks clock and caller, on the caller's thread: LSQNET_E_STOPPED, and why in solver->halted, if it has to end. */
 lsqnet_status lsq_limits_check(lsqnet_solver *solver);
+
+/* The same on any thread of the pool, without a message; nonzero if the call has to end. Only thread 0, the caller's,
+ * asks the caller: the others look at the clock, and at what thread 0 has found. */
+int lsq_limits_look(lsqnet_solver *solver, int64_t thread);
+
+/* Passes over a large A look each time that so many of its numbers are through: some tenths of a millisecond. */
+enum { LSQ_LIMITS_EVERY = 1 << 17 };
+
+/* E_STOPPED if a look has found that the call has to end; asks nobody. */
+lsqnet_status lsq_limits_found(lsqnet_solver *solver);
+
+/* ---- passes.c ---- */
+
+/* On the caller's thread: so many numbers will be passed over next. Nonzero once the call has to end: then passes end
+ * early, here and below, and what they leave is worth nothing. lsq_solve tells, by lsq_limits_found, when they are
+ * back. */
+int lsq_pass(lsqnet_solver *solver, int64_t numbers);
+
+/* As lsq_residual, and as lsq_transposed_product for A'r in three times the precision, rounded to pairs (g, g_low,
+ * work: n), or in pairs (kernels/compensated.h). A (m,n). */
+void lsq_pass_residual(lsqnet_solver *solver, int64_t m, int64_t n, const double *A, const double *A_low,
+                       const double *x, const double *x_low, const double *b, const double *b_low, double *r,
+                       double *r_low);
+void lsq_pass_gradient(lsqnet_solver *solver, int64_t m, int64_t n, const double *A, const double *A_low,
+                       const double *r, const double *r_low, double *g, double *g_low, double *work);
+void lsq_pass_transposed(lsqnet_solver *solver, int64_t m, int64_t n, const double *A, const double *A_low,
+                         const double *r, const double *r_low, double *g, double *g_low);
+
+/* C (n,k) = A'B, A (m,n), B (m,k). Of more than LSQ_PRODUCT_WIDEST columns B is BLIS's, which nobody interrupts. */
+void lsq_pass_product(lsqnet_solver *solver, int64_t m, int64_t n, int64_t k, const double *A, int64_t lda,
+                      const double *B, int64_t ldb, double *C, int64_t ldc);
+
+/* lsq_norm */
+double lsq_pass_norm(lsqnet_solver *solver, int64_t count, const double *v);
 
 /* ---- scaling.c ---- */
 

@@ -8,7 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/compensated.h"
 #include "kernels/pair.h"
 
 /* Row i of A, whose columns are at unit size, as column i of W. */
@@ -25,8 +24,9 @@ static void take_row(const lsq_problem *p, lsq_wide *w, int64_t i) {
 lsqnet_status lsq_wide_prepare(lsqnet_solver *solver, const lsq_problem *p, lsq_wide *w, int *contradiction) {
   lsqnet_status st = LSQNET_OK;
   memset(w->zero, 0, (size_t)w->n * sizeof(double));
-  for (int64_t i = 0; i < w->m; i++) take_row(p, w, i);
-  memcpy(w->factor.Q, w->W, (size_t)(w->m * w->n) * sizeof(double));
+  for (int64_t i = 0; i < w->m && !lsq_pass(solver, 4 * w->n); i++) take_row(p, w, i);
+  for (int64_t j = 0; j < w->n && !lsq_pass(solver, w->m); j++)
+    memcpy(w->factor.Q + j * w->m, w->W + j * w->m, (size_t)w->m * sizeof(double));
   LSQ_TRY(lsq_factor_compute(solver, w->n, &w->factor, contradiction));
   for (int64_t j = 0; j < w->n; j++) w->lengths[j] = lsq_norm(w->m, w->factor.Q + j * w->m);
 done:
@@ -50,9 +50,9 @@ static int scale_right_hand_side(lsq_wide *w, const double *b, const double *b_l
 }
 
 /* r = c - W'(x + x_low). */
-static void residual(const struct lsq_kernels_f64 *kernels, const lsq_wide *w, const double *x, const double *x_low) {
+static void residual(lsqnet_solver *solver, const lsq_wide *w, const double *x, const double *x_low) {
   double error = 0.0;
-  lsq_transposed_product(kernels, w->n, w->m, w->W, w->W_low, w->m, x, x_low, w->r, w->r_low);
+  lsq_pass_transposed(solver, w->n, w->m, w->W, w->W_low, x, x_low, w->r, w->r_low);
   for (int64_t i = 0; i < w->m; i++) {
     const double high = lsq_two_sum(w->c[i], -w->r[i], &error);
     w->r[i] = lsq_two_sum(high, w->c_low[i] - w->r_low[i] + error, &w->r_low[i]);
@@ -61,14 +61,14 @@ static void residual(const struct lsq_kernels_f64 *kernels, const lsq_wide *w, c
 
 /* y + y_low -= d, and x + x_low = -W (y + y_low): y has the other sign, since residuals are all that there is in twice
  * the precision. */
-static void correct(const struct lsq_kernels_f64 *kernels, const lsq_wide *w, double *x, double *x_low) {
+static void correct(lsqnet_solver *solver, const lsq_wide *w, double *x, double *x_low) {
   double error = 0.0;
   lsq_factor_solve(&w->factor, w->r, w->r_low, w->d);
   for (int64_t i = 0; i < w->m; i++) {
     const double sum = lsq_two_sum(w->y[i], -w->d[i], &error);
     w->y[i] = lsq_two_sum(sum, w->y_low[i] + error, &w->y_low[i]);
   }
-  lsq_residual(kernels, w->n, w->m, w->W, w->W_low, w->m, w->y, w->y_low, w->zero, NULL, x, x_low);
+  lsq_pass_residual(solver, w->n, w->m, w->W, w->W_low, w->y, w->y_low, w->zero, NULL, x, x_low);
 }
 
 /* Of component j, equation by equation: row j of Q R^-T, and of each equation what it is summed up from (sizes). */
@@ -81,14 +81,14 @@ static double componentwise(const lsq_wide *w, const double *sizes, double *row,
 
 /* uncertain (n): what roundings of r, taken to x by W (R'R)^-1 = Q R^-T, and those of W y may leave wrong in x. */
 static void bound_roundings(const lsq_problem *p, const lsq_wide *w, const double *x, double *uncertain) {
-  const double size = lsq_norm(w->n * w->m, w->W) * lsq_norm(w->n, x) + lsq_norm(w->m, w->c);
+  const double size = lsq_pass_norm(p->solver, w->n * w->m, w->W) * lsq_norm(w->n, x) + lsq_norm(w->m, w->c);
   double *sizes = w->r, *row = w->r_low;
-  for (int64_t i = 0; i < w->m; i++) {
+  for (int64_t i = 0; i < w->m && !lsq_pass(p->solver, w->n); i++) {
     sizes[i] = fabs(w->c[i]);
     for (int64_t j = 0; j < w->n; j++) sizes[i] += fabs(w->W[j * w->m + i] * x[j]);
     if (sizes[i] > 0.0) sizes[i] += LSQ_UNDERFLOW / LSQ_PAIR_ROUNDING;
   }
-  for (int64_t j = 0; j < w->n; j++) {
+  for (int64_t j = 0; j < w->n && !lsq_pass(p->solver, w->m * (1 + w->m / 8)); j++) {
     double terms = 0.0, equations = w->lengths[j] * w->factor.inverse_norm * size;
     for (int64_t i = 0; i < w->m; i++) terms += fabs(w->W[j * w->m + i] * w->y[i]);
     if (!(LSQ_PAIR_ROUNDING * equations <= 0x1p-10 * p->solver->precision * fabs(x[j])))
@@ -119,14 +119,15 @@ static double remaining(const progress *now) {
 
 static int32_t correct_repeatedly(const lsq_problem *p, lsq_wide *w, double *x, double *x_low, double *last,
                                   double *uncertain, progress *now, int64_t *corrections) {
-  const struct lsq_kernels_f64 *kernels = p->solver->context->kernels_f64;
+  lsqnet_solver *solver = p->solver;
   const double tolerance = fmax(p->solver->options.tolerance, p->solver->precision);
   int slow = 0;
   while (*corrections < p->solver->options.corrections) {
     const double before = now->change;
     memcpy(last, x, (size_t)w->n * sizeof(double));
-    residual(kernels, w, x, x_low);
-    correct(kernels, w, x, x_low);
+    if (lsq_limits_look(solver, 0)) return LSQNET_STOP_NONE;
+    residual(solver, w, x, x_low);
+    correct(solver, w, x, x_low);
     bound_roundings(p, w, x, uncertain);
     now->change = relative_change(w->n, x, last, uncertain);
     if (!(now->change <= DBL_MAX)) return LSQNET_STOP_MODEL;
