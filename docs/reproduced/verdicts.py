@@ -15,7 +15,7 @@ PAPER = HERE.parent / "paper.md"
 def number(value):
     if value is None:
         return ""
-    return f"{value:.3g}" if 0.01 <= abs(value) < 1e4 else f"{value:.1e}"
+    return f"{value:.3g}" if 0.01 <= abs(value) < 1e4 or value == 0 else f"{value:.1e}"
 
 
 def table(name):
