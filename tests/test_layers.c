@@ -155,6 +155,39 @@ START_TEST(linear_is_x_times_w_transposed_plus_b) {
 }
 END_TEST
 
+/* Columns of zeros behind the others, as a read-in that is the identity leaves them, change no bit: the products are
+ * those of the kernels with all columns. */
+START_TEST(linear_has_the_same_bits_without_columns_of_zeros) {
+  const struct lsq_kernels_f64 *k = context->kernels_f64;
+  enum { IN = 130, OUT = 21 };
+  static double x[M * IN], W[OUT * IN], dW[OUT * IN], b[OUT], dy[M * OUT], y[2][M * OUT], g[2][OUT * IN];
+  const int64_t widths[] = {1, 7, 64, 128, IN};
+  for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
+    const int64_t in = widths[w], uses[] = {0, 1, in / 2, in - 1, in};
+    for (size_t u = 0; u < sizeof uses / sizeof *uses; u++) {
+      fill(x, M * in);
+      fill(W, OUT * in);
+      fill(dW, OUT * in);
+      fill(b, OUT);
+      fill(dy, M * OUT);
+      for (int64_t i = 0; i < M * in; i++) x[i] *= i % in < uses[u];
+      if (uses[u] > 0 && uses[u] < in) x[2 * in + uses[u]] = 1e-300; /* one row has one more */
+      for (int64_t i = 0; i < OUT * in; i++) g[0][i] = g[1][i] = (double)i;
+      lsq_linear_forward_f64(k, M, in, OUT, x, W, b, y[0]);
+      k->product_nt(M, OUT, in, x, in, W, in, b, y[1], OUT, 0);
+      ck_assert_mem_eq(y[0], y[1], sizeof y[0]);
+      lsq_linear_backward_f64(k, M, in, OUT, x, W, dy, NULL, g[0], NULL);
+      k->product_tn(OUT, in, M, dy, OUT, x, in, g[1], in, 1);
+      ck_assert_mem_eq(g[0], g[1], (size_t)(OUT * in) * sizeof(double));
+      lsq_linear_jvp_f64(k, M, in, OUT, x, W, NULL, dW, b, y[0]);
+      for (int64_t i = 0; i < M * OUT; i++) y[1][i] = b[i % OUT];
+      k->product_nt(M, OUT, in, x, in, dW, in, NULL, y[1], OUT, 1);
+      ck_assert_mem_eq(y[0], y[1], sizeof y[0]);
+    }
+  }
+}
+END_TEST
+
 START_TEST(layer_norm_is_accurate_where_the_mean_is_large) {
   const double offsets[] = {0, 1e6};
   for (int k = 0; k < 2; k++) {
@@ -322,6 +355,7 @@ int main(void) {
   tcase_set_timeout(tests, 60);
   tcase_add_loop_test(tests, derivatives_agree_with_differences_in_both_precisions, 0, 2 * KINDS);
   tcase_add_test(tests, linear_is_x_times_w_transposed_plus_b);
+  tcase_add_test(tests, linear_has_the_same_bits_without_columns_of_zeros);
   tcase_add_test(tests, layer_norm_is_accurate_where_the_mean_is_large);
   tcase_add_loop_test(tests, mlp_is_down_of_activation_of_up, 0, 3);
   tcase_add_test(tests, sigmoid_neither_overflows_nor_loses_its_tail);
