@@ -485,8 +485,9 @@ static double time_products(const lsqnet_model_options *o, int64_t calls) {
     kernels->product_nt(chunk, W, o->in_width, x, o->in_width, weights, o->in_width, NULL, y, W, 0);
     for (int64_t layer = 0; layer < o->layers; layer++) {
       const int64_t wanted = layer + 1 < o->layers ? chunk : chunk / T;
-      kernels->product_nt(chunk, W, W, x, W, weights, W, NULL, y, W, 0);
-      kernels->product_nt(wanted, W, W, x, W, weights, W, NULL, y, W, 0);
+      const int64_t used = layer == 0 && o->freeze_projections ? o->in_width : W; /* the rest is zeros */
+      kernels->product_nt(chunk, W, used, x, W, weights, W, NULL, y, W, 0);
+      kernels->product_nt(wanted, W, used, x, W, weights, W, NULL, y, W, 0);
       kernels->product_nt(wanted, W, W, x, W, weights, W, NULL, y, W, 0);
     }
     best = least(best, seconds() - begin);
