@@ -411,6 +411,60 @@ START_TEST(one_correction_says_nothing_of_digits) {
 }
 END_TEST
 
+/* One correction is too few for a model to be sure. LAPACK's answer takes the place of its own where that is better,
+ * for each right-hand side of each problem alone, and the bits are those of the problem alone. */
+START_TEST(the_fallback_answers_in_batches_what_the_model_cannot) {
+  enum { COUNT = 5, ROWS = 24, N = 4, SIDES = 2 };
+  lsqnet_solver_options options = solver_options(LSQNET_METHOD_AUTO);
+  lsqnet_solver *solver = NULL;
+  uint64_t state = 5;
+  lsqnet_report reports[COUNT * SIDES];
+  double a[COUNT][ROWS * N], b[COUNT][ROWS * SIDES], x[COUNT][N * SIDES];
+  problem p[COUNT];
+  options.corrections = 1;
+  options.lapack_fallback = 1;
+  const lsqnet_status st = lsqnet_solver_create(&solver, context, NULL, &options);
+  if (st == LSQNET_E_UNSUPPORTED) return; /* a build without LAPACK */
+  ck_assert_int_eq(st, LSQNET_OK);
+  for (int i = 0; i < COUNT; i++) {
+    p[i] = problem_create(ROWS, N, SIDES, 0);
+    problem_fill_condition(&p[i], i % 2 == 0 ? 2 : 1e6, 0, 1, &state);
+    memcpy(a[i], p[i].a, sizeof a[i]);
+    memcpy(b[i], p[i].b, sizeof b[i]);
+  }
+  lsqnet_problems shape;
+  ck_assert_int_eq(lsqnet_problems_init(&shape, sizeof shape), LSQNET_OK);
+  shape.count = COUNT;
+  shape.m = ROWS;
+  shape.n = N;
+  shape.k = SIDES;
+  shape.lda = N;
+  shape.ldb = shape.ldx = SIDES;
+  shape.a_stride = ROWS * N;
+  shape.b_stride = ROWS * SIDES;
+  shape.x_stride = N * SIDES;
+  for (int i = 0; i < COUNT * SIDES; i++) reports[i].size = sizeof *reports;
+  ck_assert_int_eq(lsqnet_solver_solve_batch_f64(solver, &shape, a[0], b[0], NULL, x[0], reports),
+                   LSQNET_E_NOT_CONVERGED);
+  for (int i = 0; i < COUNT; i++) {
+    const int falls_back = i % 2 == 1; /* cond(A) = 1e6 */
+    lsqnet_report alone[SIDES] = {{.size = sizeof *alone}, {.size = sizeof *alone}};
+    ck_assert_int_eq(problem_solve(solver, &p[i], alone), falls_back ? LSQNET_OK : LSQNET_E_NOT_CONVERGED);
+    ck_assert_mem_eq(x[i], p[i].x, sizeof x[i]);
+    for (int l = 0; l < SIDES; l++) {
+      const lsqnet_report *report = &reports[i * SIDES + l];
+      ck_assert_mem_eq(report, &alone[l], sizeof *report);
+      ck_assert_int_eq(report->status, falls_back ? LSQNET_OK : LSQNET_E_NOT_CONVERGED);
+      ck_assert_int_eq(report->method, falls_back ? LSQNET_METHOD_LAPACK : LSQNET_METHOD_DIRECT);
+      ck_assert_int_eq(report->stopped, falls_back ? LSQNET_STOP_FALLBACK : LSQNET_STOP_ITERATIONS);
+      ck_assert(certificate_is_right(&p[i], l, report));
+    }
+    problem_free(&p[i]);
+  }
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
 START_TEST(the_fallback_is_off_by_default_and_named) {
   lsqnet_solver_options options = solver_options(LSQNET_METHOD_AUTO);
   lsqnet_solver *solver = NULL;
@@ -477,6 +531,7 @@ int main(void) {
   tcase_add_test(limits, the_step_of_descent_is_the_callers);
   tcase_add_test(limits, a_step_that_diverges_is_not_certified);
   tcase_add_test(limits, the_fallback_is_off_by_default_and_named);
+  tcase_add_test(limits, the_fallback_answers_in_batches_what_the_model_cannot);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);
   const int failed = srunner_ntests_failed(runner);
