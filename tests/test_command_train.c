@@ -301,8 +301,8 @@ START_TEST(parts_of_first_weights_are_scaled_and_set) {
   lsqnet_parameter p;
   expect_done(SMALL " --seed 4 --steps 1 --optimizer sgd --rate 1e-300 --out first.safetensors");
   expect_done(SMALL
-              " --seed 4 --steps 1 --optimizer sgd --rate 1e-300 --scale read_in.weight=3@1-2,read_in.weight=0@2x0 "
-              "--set read_in.weight=7@*x1 --out parts.safetensors");
+              " --seed 4 --steps 1 --optimizer sgd --rate 1e-300 --scale read_in.weight=3:1-2,read_in.weight=0:2x0 "
+              "--set read_in.weight=7:*x1 --out parts.safetensors");
   ck_assert_int_eq(lsqnet_context_create(&context, NULL), LSQNET_OK);
   lsqnet_model *first = load(context, "first.safetensors"), *other = load(context, "parts.safetensors");
   const int64_t at = lsqnet_model_find_parameter(first, "read_in.weight");
@@ -321,7 +321,7 @@ START_TEST(parts_of_first_weights_are_scaled_and_set) {
   static const char *const wrong[] = {"99", "2-1", "-1", "0x99", "0x0x0", "", "0-", "x1", "*0"};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     char words[256];
-    snprintf(words, sizeof words, SMALL " --set read_in.weight=1@%s --out x", wrong[i]);
+    snprintf(words, sizeof words, SMALL " --set read_in.weight=1:%s --out x", wrong[i]);
     expect_failure(words, 2, "is no part of read_in.weight");
   }
   expect_failure(SMALL " --set read_in.weight=nan --out x", 2, "option --set: \"nan\" is no number for read_in.weight");

@@ -53,6 +53,20 @@ static int run_gnuplot(FILE *script, FILE *picture) {
               WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 }
 
+int gnuplot_check(void) {
+  int code = CODE_DONE;
+  FILE *script = tmpfile(), *picture = tmpfile();
+  if (script == NULL || picture == NULL || fputs("exit\n", script) < 0 || fflush(script) != 0) {
+    code = fail(CODE_OTHER, "a temporary file: %s", strerror(errno));
+  } else {
+    rewind(script);
+    code = run_gnuplot(script, picture);
+  }
+  if (script != NULL) fclose(script);
+  if (picture != NULL) fclose(picture);
+  return code;
+}
+
 int gnuplot_draw(FILE *script, const char *path) {
   int code = CODE_DONE;
   output out = {0};

@@ -7,6 +7,9 @@
 /* `text` in gnuplot's single quotes. */
 void gnuplot_quote(FILE *script, const char *text);
 
+/* Fails where gnuplot cannot be run. */
+int gnuplot_check(void);
+
 /* Runs the script, from its start; what it draws becomes the file `path` when it is whole. */
 int gnuplot_draw(FILE *script, const char *path);
 

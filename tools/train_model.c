@@ -181,15 +181,15 @@ static int is_in(int64_t index, const lsqnet_parameter *p, int64_t part[AXES][2]
   return 1;
 }
 
-/* `value` is NUMBER or NUMBER@PART: the part is multiplied by the number, or set to it. */
+/* `value` is NUMBER or NUMBER:PART: the part is multiplied by the number, or set to it. */
 static int change_part(lsqnet_model *model, int64_t index, const lsqnet_parameter *p, const char *option,
                        const char *value, int times) {
   char *end = NULL;
   int64_t part[AXES][2];
   const double number = value != NULL ? strtod(value, &end) : NAN;
-  if (!isfinite(number) || end == value || (*end != '\0' && *end != '@'))
+  if (!isfinite(number) || end == value || (*end != '\0' && *end != ':'))
     return fail(CODE_USAGE, "option %s: \"%.80s\" is no number for %s", option, value != NULL ? value : "", p->name);
-  if (*end == '@' ? end[1] == '\0' || !read_part(end + 1, p, part) : !read_part(end, p, part))
+  if (*end == ':' ? end[1] == '\0' || !read_part(end + 1, p, part) : !read_part(end, p, part))
     return fail(CODE_USAGE, "option %s: \"%.80s\" is no part of %s", option, end, p->name);
   double *values = malloc((size_t)p->count * sizeof *values);
   if (values == NULL) return fail_memory("a parameter");

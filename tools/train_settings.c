@@ -106,8 +106,8 @@ static const entry entries[] = {
      0},
     {OPTION_TEXT, "--scale", "NAME=F,...", "factors on first weights of parameters; * and ? as in file names",
      AT(scale), 0},
-    {OPTION_TEXT, "--set", "NAME=V,...", "first weights of parameters; NAME=V@0-3x8: of rows 0 to 3, column 8",
-     AT(set), 0},
+    {OPTION_TEXT, "--set", "NAME=V,...", "first weights of parameters; NAME=V:0-3x8: of rows 0 to 3, column 8", AT(set),
+     0},
     {OPTION_TEXT, "--init", "FILE", "first weights from a model; blocks beyond its own repeat them", AT(init), 0},
 
     {OPTION_TEXT, "--optimizer", "NAME", "adam (default), adamw, sgd, levenberg_marquardt or gauss_newton_cg",

@@ -21,8 +21,8 @@ typedef struct {
   const char *init;         /* a model file to begin from */
   const char *freeze;       /* patterns of parameters' names, with commas between them */
   const char *keep;         /* the same */
-  const char *scale;        /* the same, with factors: NAME=F or NAME=F@PART */
-  const char *set;          /* with values: NAME=V or NAME=V@PART */
+  const char *scale;        /* the same, with factors: NAME=F or NAME=F:PART */
+  const char *set;          /* with values: NAME=V or NAME=V:PART */
   const char *out, *log, *checkpoint;
   double checkpoint_seconds;
   int64_t log_every; /* 0: 100, and 1 in Gauss-Newton */

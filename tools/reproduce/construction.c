@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../error.h"
+#include "../json.h"
 #include "problems.h"
 
 enum { ROWS = 20, DIM = 5, CURVES = 4 };
@@ -94,10 +95,10 @@ done:
 static int add(reproduction *r, const char *key, const curve *c, const problems *p) {
   const int64_t n = c->steps + 1;
   return runs_add(r, key,
-                  json_pack("{s:I, s:I, s:f, s:f, s:o, s:o, s:o, s:o}", "problems", (json_int_t)p->count, "iterates",
-                            (json_int_t)c->steps, "deviation", c->deviation, "median_mse", c->end, "iterate",
-                            numbers_json(c->k, n), "median", numbers_json(c->median, n), "quartile_low",
-                            numbers_json(c->low, n), "quartile_high", numbers_json(c->high, n)));
+                  json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "problems", (json_int_t)p->count, "iterates",
+                            (json_int_t)c->steps, "deviation", json_number(c->deviation), "median_mse",
+                            json_number(c->end), "iterate", numbers_json(c->k, n), "median", numbers_json(c->median, n),
+                            "quartile_low", numbers_json(c->low, n), "quartile_high", numbers_json(c->high, n)));
 }
 
 /* `which` < 0: gradient descent itself. */

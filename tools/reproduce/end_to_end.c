@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../error.h"
+#include "../json.h"
 #include "problems.h"
 
 #define STEP \
@@ -59,10 +60,10 @@ static int iterate(reproduction *r, const char *key, const law *l, const lsqnet_
   }
   TRY(runs_add(
       r, key,
-      json_pack("{s:s, s:I, s:f, s:f, s:i, s:I, s:f, s:o, s:o}", "optimizer", "levenberg_marquardt", "parameters",
+      json_pack("{s:s, s:I, s:f, s:f, s:i, s:I, s:o, s:o, s:o}", "optimizer", "levenberg_marquardt", "parameters",
                 (json_int_t)run_number(training, "parameters"), "steps", run_number(training, "steps"), "seconds",
-                run_number(training, "seconds"), "tries", 1, "applied", (json_int_t)steps, "mse", last, "k",
-                numbers_json(k_of, points), "curve", numbers_json(mse, points))));
+                run_number(training, "seconds"), "tries", 1, "applied", (json_int_t)steps, "mse", json_number(last),
+                "k", numbers_json(k_of, points), "curve", numbers_json(mse, points))));
 done:
   asker_close(&a);
   problems_free(&p);
@@ -112,7 +113,7 @@ static const claim claims[] = {{"the best Transformer's MSE over that of the ite
                                 1e5,
                                 {LEAST, "values1to5,softmax*", "mse"},
                                 {LARGEST, "values1to5,iterated", "mse"}},
-                               {"Transformers level off, at each depth: loss at half of the time over that at the end",
+                               {"Transformers level off, at each depth: loss at half of the steps over that at the end",
                                 AT_MOST,
                                 1.25,
                                 {LARGEST, "normal,softmax,layers=??", FALL},

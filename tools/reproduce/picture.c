@@ -9,10 +9,12 @@
 #include "../gnuplot.h"
 #include "reproduce.h"
 
+static const double SHOWN_MOST = 1e20; /* more has diverged */
+
 enum { CATEGORIES_MOST = 64, LINE = 34, SYMBOL = 12 /* least heights of a category and of a symbol in it */ };
 
 typedef struct {
-  const char *names[CATEGORIES_MOST];
+  char names[CATEGORIES_MOST][80];
   int count;
 } categories;
 
@@ -21,14 +23,14 @@ static int category_of(categories *c, const char *name) {
     if (strcmp(c->names[i], name) == 0) return i;
   }
   if (c->count == CATEGORIES_MOST) return CATEGORIES_MOST;
-  c->names[c->count] = name;
+  snprintf(c->names[c->count], sizeof c->names[0], "%s", name);
   return c->count++;
 }
 
 static void write_point(FILE *script, const picture *p, const json_t *x, const json_t *y, categories *named,
                         int *points) {
   const double height = json_number_value(y);
-  if (!json_is_number(y) || (p->log_y && !(height > 0))) return;
+  if (!json_is_number(y) || (p->log_y && !(height > 0)) || height > SHOWN_MOST) return;
   if (json_is_string(x)) {
     fprintf(script, "%.6g %d\n", height, category_of(named, json_string_value(x)));
   } else {
@@ -39,10 +41,14 @@ static void write_point(FILE *script, const picture *p, const json_t *x, const j
   ++*points;
 }
 
-/* What the run has as x: DEPTH stands in its command. The caller drops it. */
+/* What the run has as x: DEPTH stands in its command, VARIANT in its key. The caller drops it. */
 static json_t *place_of(const json_t *run, const char *field) {
   static const char option[] = "--layers ";
   const char *command = json_string_value(json_object_get(run, "command"));
+  if (strcmp(field, VARIANT) == 0) {
+    const char *begin = strchr(json_string_value(json_object_get(run, "key")), ',');
+    return begin == NULL ? NULL : json_stringn(begin + 1, strcspn(begin + 1, ","));
+  }
   if (strcmp(field, DEPTH) != 0) return json_incref(json_object_get(run, field));
   const char *at = command == NULL ? NULL : strstr(command, option);
   return at == NULL ? NULL : json_integer(strtol(at + strlen(option), NULL, 10));
@@ -121,7 +127,7 @@ static void write_scale(FILE *script, char axis, int kind) {
 static void write_label(FILE *script, char axis, const char *text) {
   fprintf(script, "set %clabel ", axis);
   gnuplot_quote(script, text);
-  fprintf(script, "\n");
+  fprintf(script, axis == 'x' ? " offset 0,0.4\n" : "\n"); /* off the key */
 }
 
 /* Categories are lines from above, where their names can be read without turning the head; numbers lie across. */

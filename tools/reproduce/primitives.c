@@ -9,30 +9,32 @@
 
 static const char *const tasks[] = {"read", "linear", "multiply", "square"};
 
-/* Widths are such that the two sides have about as many weights. */
+/* Widths are such that the two sides have about as many weights, with all their parts. */
 static const struct {
   const char *name, *words;
-  int depth_most; /* 0: one layer only */
+  int softmax, narrow; /* narrow: of BaseConv with an MLP */
+  int newton;          /* trained by Gauss-Newton as well */
 } models[] = {
-    {"softmax", "--mixer attention --heads 2 --softmax --causal --mlp relu --mlp-factor 4 --norms", 1},
-    {"softmax-no-norm", "--mixer attention --heads 2 --softmax --causal --mlp relu --mlp-factor 4", 0},
-    {"softmax-no-mlp", "--mixer attention --heads 2 --softmax --causal", 0},
-    {"base_conv", "--mixer base_conv --filter long", 1},
-    {"base_conv-norm-mlp", "--mixer base_conv --filter long --mlp relu --mlp-factor 4 --norms", 0},
+    {"softmax", "--mixer attention --heads 2 --softmax --causal --mlp relu --mlp-factor 4 --norms", 1, 0, 1},
+    {"softmax-no-norm", "--mixer attention --heads 2 --softmax --causal --mlp relu --mlp-factor 4", 1, 0, 0},
+    {"softmax-no-mlp", "--mixer attention --heads 2 --softmax --causal --norms", 1, 0, 0},
+    {"softmax-no-norm-no-mlp", "--mixer attention --heads 2 --softmax --causal", 1, 0, 0},
+    {"base_conv", "--mixer base_conv --filter long", 0, 0, 1},
+    {"base_conv-norm", "--mixer base_conv --filter long --norms", 0, 0, 0},
+    {"base_conv-mlp", "--mixer base_conv --filter long --mlp relu --mlp-factor 4", 0, 1, 0},
+    {"base_conv-norm-mlp", "--mixer base_conv --filter long --mlp relu --mlp-factor 4 --norms", 0, 1, 0},
 };
 
 enum { TASKS = sizeof tasks / sizeof *tasks, MODELS = sizeof models / sizeof *models };
-
-static int is_softmax(int model) { return model < 3; }
 
 enum { ADAM, MATRIX_FREE, LEVENBERG_MARQUARDT };
 
 /* Narrower for Levenberg-Marquardt, whose work is cubic in the weights, and not narrower for BaseConv. */
 static int width_of(const reproduction *r, int model, int optimizer) {
   const int full = r->budget == BUDGET_FULL;
-  if (optimizer == LEVENBERG_MARQUARDT) return is_softmax(model) ? (full ? 24 : 8) : full ? 40 : 12;
+  if (optimizer == LEVENBERG_MARQUARDT) return models[model].softmax ? (full ? 24 : 8) : full ? 40 : 12;
   if (full) return 64;
-  return is_softmax(model) || models[model].depth_most == 0 ? 12 : 21;
+  return models[model].softmax || models[model].narrow ? 12 : 21;
 }
 
 static void write_words(const reproduction *r, char *words, size_t room, int task, int model, int layers, int optimizer,
@@ -69,10 +71,8 @@ static int run(reproduction *r) {
   const int depth = (int)by_budget(r, 1, 4, 8);
   for (int task = 0; task < TASKS; task++) {
     for (int model = 0; model < MODELS; model++) {
-      for (int layers = 1; layers <= (models[model].depth_most == 0 ? 1 : depth); layers *= 2) {
-        TRY(train_adam(r, task, model, layers));
-      }
-      if (models[model].depth_most == 0) continue;
+      for (int layers = 1; layers <= depth; layers *= 2) TRY(train_adam(r, task, model, layers));
+      if (!models[model].newton) continue;
       TRY(train_newton(r, task, model, LEVENBERG_MARQUARDT));
       TRY(train_newton(r, task, model, MATRIX_FREE));
     }
@@ -116,11 +116,31 @@ static const claim claims[] = {
      1,
      {LARGEST, "square,base_conv,Levenberg-Marquardt", "seconds"},
      {LEAST, "square,softmax,Levenberg-Marquardt", "seconds"}},
-    {"BaseConv has no more weights than softmax attention, layer by layer: their number over the other's",
+    {"multiply by Adam alone, equal steps: the best softmax attention of any depth over the best BaseConv",
+     AT_LEAST,
+     1e6,
+     {LEAST, "multiply,softmax*,layers=?", "mse"},
+     {LEAST, "multiply,base_conv*,layers=?", "mse"}},
+    {"square by Adam alone",
+     AT_LEAST,
+     1e6,
+     {LEAST, "square,softmax*,layers=?", "mse"},
+     {LEAST, "square,base_conv*,layers=?", "mse"}},
+    {"BaseConv has no more weights than softmax attention, with one layer: their number over the other's",
      AT_MOST,
      1.05,
      {LARGEST, "multiply,base_conv*layers=1", "parameters"},
      {LEAST, "multiply,softmax,layers=1", "parameters"}},
+    {"with two",
+     AT_MOST,
+     1.05,
+     {LARGEST, "multiply,base_conv,layers=2", "parameters"},
+     {LEAST, "multiply,softmax,layers=2", "parameters"}},
+    {"with four",
+     AT_MOST,
+     1.05,
+     {LARGEST, "multiply,base_conv,layers=4", "parameters"},
+     {LEAST, "multiply,softmax,layers=4", "parameters"}},
     {"nor in Levenberg-Marquardt: their number over the other's",
      AT_MOST,
      1.05,
@@ -143,17 +163,17 @@ static const claim claims[] = {
 static const picture pictures[] = {
     {"depth",
      "layers",
-     "mean squared error by Adam",
+     "relative mean squared error by Adam",
      2,
      1,
-     {{"read, softmax", "read,softmax,layers=?", DEPTH, "mse"},
-      {"read, BaseConv", "read,base_conv,layers=?", DEPTH, "mse"},
-      {"linear, softmax", "linear,softmax,layers=?", DEPTH, "mse"},
-      {"linear, BaseConv", "linear,base_conv,layers=?", DEPTH, "mse"},
-      {"multiply, softmax", "multiply,softmax,layers=?", DEPTH, "mse"},
-      {"multiply, BaseConv", "multiply,base_conv,layers=?", DEPTH, "mse"},
-      {"square, softmax", "square,softmax,layers=?", DEPTH, "mse"},
-      {"square, BaseConv", "square,base_conv,layers=?", DEPTH, "mse"}}},
+     {{"read, softmax", "read,softmax,layers=?", DEPTH, "relative"},
+      {"read, BaseConv", "read,base_conv,layers=?", DEPTH, "relative"},
+      {"linear, softmax", "linear,softmax,layers=?", DEPTH, "relative"},
+      {"linear, BaseConv", "linear,base_conv,layers=?", DEPTH, "relative"},
+      {"multiply, softmax", "multiply,softmax,layers=?", DEPTH, "relative"},
+      {"multiply, BaseConv", "multiply,base_conv,layers=?", DEPTH, "relative"},
+      {"square, softmax", "square,softmax,layers=?", DEPTH, "relative"},
+      {"square, BaseConv", "square,base_conv,layers=?", DEPTH, "relative"}}},
     {"training",
      "training time (s)",
      "mean squared error",
@@ -165,6 +185,14 @@ static const picture pictures[] = {
       {"BaseConv, Levenberg-Marquardt", "multiply,base_conv,Levenberg-Marquardt", "curve_seconds", "curve_loss"},
       {"softmax, matrix-free", "multiply,softmax,matrix-free", "curve_seconds", "curve_loss"},
       {"BaseConv, matrix-free", "multiply,base_conv,matrix-free", "curve_seconds", "curve_loss"}}},
+    {"parts",
+     "multiply",
+     "relative mean squared error by Adam",
+     0,
+     1,
+     {{"one layer", "multiply,*,layers=1", VARIANT, "relative"},
+      {"two", "multiply,*,layers=2", VARIANT, "relative"},
+      {"four", "multiply,*,layers=4", VARIANT, "relative"}}},
     {.name = NULL}};
 
 const experiment experiment_primitives = {

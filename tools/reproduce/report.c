@@ -9,12 +9,12 @@
 #include "../output.h"
 #include "reproduce.h"
 
-/* Geometric mean of the loss from one time to another; NaN with fewer than two points. */
-static double mean_loss(const json_t *seconds, const json_t *loss, double from, double to) {
+/* Geometric mean of the loss from one step to another; NaN with fewer than two points. */
+static double mean_loss(const json_t *steps, const json_t *loss, double from, double to) {
   double sum = 0;
   int count = 0;
-  for (size_t k = 0; k < json_array_size(seconds); k++) {
-    const double at = json_number_value(json_array_get(seconds, k));
+  for (size_t k = 0; k < json_array_size(steps); k++) {
+    const double at = json_number_value(json_array_get(steps, k));
     const json_t *value = json_array_get(loss, k);
     if (at <= from || at > to) continue;
     if (!json_is_number(value)) return NAN;
@@ -25,9 +25,9 @@ static double mean_loss(const json_t *seconds, const json_t *loss, double from, 
 }
 
 static double fall(const json_t *run) {
-  const json_t *seconds = json_object_get(run, "curve_seconds"), *loss = json_object_get(run, "curve_loss");
-  const double end = json_number_value(json_array_get(seconds, json_array_size(seconds) - 1));
-  return mean_loss(seconds, loss, 0.375 * end, 0.5 * end) / mean_loss(seconds, loss, 0.75 * end, end);
+  const json_t *steps = json_object_get(run, "curve_steps"), *loss = json_object_get(run, "curve_loss");
+  const double end = json_number_value(json_array_get(steps, json_array_size(steps) - 1));
+  return mean_loss(steps, loss, 0.375 * end, 0.5 * end) / mean_loss(steps, loss, 0.75 * end, end);
 }
 
 /* Of the runs that have the field; NaN if none has, or if one of them could not be told. */
@@ -130,10 +130,14 @@ static void write_commands(const reproduction *r, FILE *out) {
     const char *command = json_string_value(json_object_get(run, "command"));
     if (command == NULL || strchr(key, '@') != NULL) continue;
     if (!any++)
-      fprintf(out,
-              "\n## Trainings\n\nWords are those of `lsqnet train`, ended after the seconds above; others begin with "
-              "`lsqnet`.\n\n");
-    fprintf(out, "- %s: `%s`\n", key, command);
+      fprintf(
+          out,
+          "\n## Trainings\n\nWords are those of `lsqnet train`; others begin with `lsqnet`. Numbers of the data are "
+          "rounded where it says so, which `lsqnet train` does not do.\n\n");
+    const json_t *bits = json_object_get(run, "rounded_to_bits");
+    fprintf(out, "- %s: `%s`", key, command);
+    if (bits != NULL) fprintf(out, ", data rounded to %lld bits", (long long)json_integer_value(bits));
+    fprintf(out, "\n");
   }
 }
 

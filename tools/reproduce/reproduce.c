@@ -10,6 +10,7 @@
 
 #include "../command.h"
 #include "../error.h"
+#include "../gnuplot.h"
 #include "../interrupt.h"
 #include "../options.h"
 #include "../output.h"
@@ -142,6 +143,7 @@ int reproduce_command(int argc, char **argv) {
     int all = 0;
     if (strcmp(s.name, "all") != 0 && strcmp(s.name, experiments[i]->name) != 0) continue;
     if (!found++) {
+      TRY(gnuplot_check()); /* before hours of work rather than after them */
       TRY(make_folder(s.folder));
       TRY(context_open(&context, &s.machine));
     }

@@ -27,12 +27,13 @@ typedef struct {
   const char *runs, *field;
 } quantity;
 
-/* A field that every training has through its curve: its loss at half of the time over that at the end, each the
- * geometric mean of the quarter of the time that goes before; near 1 when the loss has levelled off. */
+/* A field that every training has through its curve: its loss at half of the steps over that at the end, each the
+ * geometric mean of the quarter before it (of the eighth before the half); near 1 when the loss has levelled off. */
 #define FALL "fall"
 
-/* A field for pictures that every training has through its command: its blocks. */
-#define DEPTH "layers"
+/* Fields for pictures: the blocks of a training, from its command, and the second part of a key with commas. */
+#define DEPTH   "layers"
+#define VARIANT "variant"
 
 /* over / under, or `over` alone, is at least (or at most) `bound`. */
 typedef struct {

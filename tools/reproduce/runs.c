@@ -155,9 +155,10 @@ static json_t *conditions(const reproduction *r, double load) {
   struct tm utc;
   if (gmtime_r(&now, &utc) != NULL) (void)strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
   write_processor(processor, sizeof processor);
-  return json_pack("{s:s, s:s, s:s, s:I, s:i, s:o, s:o}", "commit", COMMIT, "date", date, "processor", processor,
+  return json_pack("{s:s, s:s, s:s, s:I, s:i, s:s, s:o, s:o}", "commit", COMMIT, "date", date, "processor", processor,
                    "processors", (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "threads",
-                   (int)lsqnet_context_threads(r->context), "load_begin", json_number(r->load), "load_end",
+                   (int)lsqnet_context_threads(r->context), "level",
+                   level_name(lsqnet_context_kernel_level(r->context)), "load_begin", json_number(r->load), "load_end",
                    json_number(load));
 }
 

@@ -209,13 +209,13 @@ int64_t trained_weights(const lsqnet_model *model) {
 static json_t *trial_json(const trial *t, double mse, double mean_square) {
   static const char *const reasons[] = {"time", "target", "steps", "floor"};
   const int32_t ended = t->progress.ended;
-  json_t *run =
-      json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:i, s:o, s:o, s:o, s:o, s:s}", "command", t->line, "optimizer",
-                t->settings.train.optimizer, "precision", t->settings.model.dtype == LSQNET_F32 ? "f32" : "f64",
-                "parameters", (json_int_t)trained_weights(t->model), "steps", (json_int_t)t->progress.step, "seconds",
-                json_number(t->progress.seconds), "tries", 1, "mse", json_number(mse), "mean_square",
-                json_number(mean_square), "relative", json_number(mse / mean_square), "seconds_most",
-                json_number(t->limit), "ended", reasons[ended >= 0 && ended < 4 ? ended : 0]);
+  json_t *run = json_pack(
+      "{s:s, s:s, s:s, s:I, s:I, s:o, s:i, s:o, s:o, s:o, s:o, s:o*, s:s}", "command", t->line, "optimizer",
+      t->settings.train.optimizer, "precision", t->settings.model.dtype == LSQNET_F32 ? "f32" : "f64", "parameters",
+      (json_int_t)trained_weights(t->model), "steps", (json_int_t)t->progress.step, "seconds",
+      json_number(t->progress.seconds), "tries", 1, "mse", json_number(mse), "mean_square", json_number(mean_square),
+      "relative", json_number(mse / mean_square), "seconds_most", json_number(t->limit), "rounded_to_bits",
+      t->bits > 0 ? json_integer(t->bits) : NULL, "ended", reasons[ended >= 0 && ended < 4 ? ended : 0]);
   if (run == NULL || curve_put(&t->curve, run) != CODE_DONE) {
     json_decref(run);
     return NULL;
@@ -246,7 +246,8 @@ static int check_found(const trial *t, const json_t *run) {
   const char *command = json_string_value(json_object_get(run, "command"));
   const double limit = run_number(run, "seconds_most");
   const int same_limit = isfinite(t->limit) ? fabs(limit - t->limit) <= 1e-9 * t->limit : isnan(limit);
-  if (command != NULL && strcmp(command, t->line) == 0 && same_limit) return CODE_DONE;
+  const int same_bits = json_integer_value(json_object_get(run, "rounded_to_bits")) == t->bits; /* 0: not there */
+  if (command != NULL && strcmp(command, t->line) == 0 && same_limit && same_bits) return CODE_DONE;
   char *path = runs_path(t->r, ".json");
   if (path == NULL) return fail_memory("a file name");
   const int code = fail_at(CODE_INPUT, path, 0,
