@@ -431,6 +431,19 @@ def check_kill(program, name, result, states):
         must(not list(folder.glob("*.state")) and not list(folder.glob("*.curve")), "checkpoints are left")
 
 
+def check_stored(program, folder):
+    """Tables in docs/reproduced are what this version makes of the files beside them."""
+    for name in NAMES:
+        with tempfile.TemporaryDirectory() as path:
+            (Path(path) / f"{name}.json").write_bytes((folder / f"{name}.json").read_bytes())
+            code, error, _ = reproduce(program, path, name, "--quiet")
+            must(code in (SUPPORTED, NOT_SUPPORTED), name, "made again ended with", code, error)
+            for file in sorted(folder.glob(f"{name}[.-]*")):
+                must((Path(path) / file.name).exists(), file.name, "is not made from the stored file")
+            must((Path(path) / f"{name}.md").read_bytes() == (folder / f"{name}.md").read_bytes(), name,
+                 "has another table than docs/reproduced")
+
+
 def check_stop(program, name):
     """An interrupt ends what trains nothing too, soon; the same command goes on."""
     with tempfile.TemporaryDirectory() as path:
@@ -501,6 +514,7 @@ def check_command(program, source):
         check_stop(program, name)
     subprocess.run([sys.executable, source / "tools/reproduce/data/make.py", "--check"], check=True)
     subprocess.run([sys.executable, source / "docs/reproduced/verdicts.py", "--check"], check=True)
+    check_stored(program, source / "docs/reproduced")
 
 
 def main():

@@ -2,7 +2,8 @@
 """The verdicts in docs/paper.md, from the files beside this one, which `lsqnet reproduce all -o .` wrote.
 
     verdicts.py            writes them into docs/paper.md
-    verdicts.py --check    fails if they are not what is there, or if a picture that a document shows is missing"""
+    verdicts.py --check    fails if they are not what is there, or if a picture that a document shows is missing
+    verdicts.py --compare DIR   fails if a claim that holds here does not hold in the files of DIR"""
 import json
 import re
 import sys
@@ -28,7 +29,24 @@ def table(name):
     yield "<!-- end of verdict -->"
 
 
+def holding(path):
+    return {one["claim"]: one["holds"] for one in json.loads(path.read_text(encoding="utf-8"))["verdict"]}
+
+
+def compare(folder):
+    lost = []
+    for path in sorted(HERE.glob("*.json")):
+        there = holding(folder / path.name)
+        lost += [f"{path.stem}: {claim}" for claim, holds in holding(path).items() if holds and not there.get(claim)]
+    if lost:
+        sys.exit("holds no longer:\n" + "\n".join(lost))
+    print("every claim that held holds again")
+
+
 def main():
+    if "--compare" in sys.argv:
+        compare(Path(sys.argv[sys.argv.index("--compare") + 1]))
+        return
     old = PAPER.read_text(encoding="utf-8")
     new = re.sub(r"<!-- verdict of ([\w-]+).*?<!-- end of verdict -->", lambda found: "\n".join(table(found.group(1))),
                  old, flags=re.DOTALL)

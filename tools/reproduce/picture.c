@@ -11,7 +11,12 @@
 
 static const double SHOWN_MOST = 1e20; /* more has diverged */
 
-enum { CATEGORIES_MOST = 64, LINE = 34, SYMBOL = 12 /* least heights of a category and of a symbol in it */ };
+enum {
+  CATEGORIES_MOST = 64,
+  LINE = 34,
+  SYMBOL = 12,
+  HIGHEST = 600 /* heights: least of a category, of a symbol in it, most of all */
+};
 
 typedef struct {
   char names[CATEGORIES_MOST][80];
@@ -111,7 +116,8 @@ static void write_size(FILE *script, const picture *p, const int *drawn, int nam
     titles++;
   }
   const int columns = longest <= 26 ? 2 : 1, lines = (titles + columns - 1) / columns;
-  const int category = titles * SYMBOL > LINE ? titles * SYMBOL : LINE;
+  const int wanted = titles * SYMBOL > LINE ? titles * SYMBOL : LINE, most = HIGHEST / (named > 0 ? named : 1);
+  const int category = wanted < most ? wanted : most > LINE ? most : LINE;
   fprintf(script,
           "set terminal svg size 760,%d dynamic noenhanced font \"DejaVu Sans,17\" background \"white\"\n"
           "set key below Left reverse maxcols %d samplen 4 spacing 1.1 font \",15\"\n",
