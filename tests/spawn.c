@@ -102,6 +102,8 @@ int run_from(const char *in, const char *out, const char *line) {
 
 int run(const char *line) { return run_from("/dev/null", ".out", line); }
 
+void expect_done(const char *line) { ck_assert_msg(run(line) == 0, "from: %s: %s", line, error_text); }
+
 void expect_failure(const char *line, int code, const char *message) {
   int got = run(line);
   size_t length = strlen(error_text);
@@ -111,6 +113,12 @@ void expect_failure(const char *line, int code, const char *message) {
       "not one line from: %s: %s", line, error_text);
   ck_assert_msg(strstr(error_text, message) != NULL, "no \"%s\" from: %s: %s", message, line, error_text);
   ck_assert_msg(code == 4 || out_text[0] == '\0', "standard output from: %s", line);
+}
+
+double number(const json_t *object, const char *key) {
+  const json_t *value = json_object_get(object, key);
+  ck_assert_msg(json_is_number(value), "%s", key);
+  return json_number_value(value);
 }
 
 json_t *parse_output(void) {

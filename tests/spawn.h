@@ -29,12 +29,18 @@ int run(const char *line);
 /* The same with standard input from a file and standard output into one: ".out" is kept in out_text. */
 int run_from(const char *in, const char *out, const char *line);
 
+/* The run must end with 0. */
+void expect_done(const char *line);
+
 /* The run must fail with `code`, say one line, "lsqnet: " and then `message` somewhere in it, and print nothing unless
  * the code is 4. */
 void expect_failure(const char *line, int code, const char *message);
 
 /* Runs a formatted line that asks for JSON, expects `code`, and returns the one object. */
 json_t *run_json(const char *format, int code, ...) __attribute__((format(printf, 1, 3)));
+
+/* A number that must be there. */
+double number(const json_t *object, const char *key);
 
 /* Standard output as one JSON object. */
 json_t *parse_output(void);

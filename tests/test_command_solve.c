@@ -233,8 +233,8 @@ END_TEST
  * the digits of its certificate but the last. Trained models give no fewer. */
 START_TEST(nist_sets_are_solved_to_their_digits) {
   static const double digits[NIST_SETS] = {13.6, 13.0, 14.2, 14.5, 14.1, 14.5, 14.5, 14.5, 14.5, 14.5, 13.8};
-  static const char *const models[] = {
-      "", "--model exact", "--model exact:20x5", "--model %s/la-gd1-d5.safetensors", "--model %s/la-gd1-d8.safetensors"};
+  static const char *const models[] = {"", "--model exact", "--model exact:20x5", "--model %s/la-gd1-d5.safetensors",
+                                       "--model %s/la-gd1-d8.safetensors"};
   for (int i = 0; i < NIST_SETS; i++) {
     nist_set set;
     double x[NIST_COEFFICIENTS];

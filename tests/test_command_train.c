@@ -1,4 +1,4 @@
-/* lsqnet train, eval and plot. */
+/* lsqnet train. */
 #include <lsqnet/lsqnet.h>
 #include <math.h>
 #include <signal.h>
@@ -16,14 +16,6 @@
 #define GAUSS_NEWTON     "train multistep_gd " LINEAR_ATTENTION " --layers 1 --width 8 --optimizer levenberg_marquardt"
 #define SLOW             "train multistep_gd " LINEAR_ATTENTION " --layers 2 --width 8 --iterates 2 --batch 64 --log-every 7"
 #define SMALL            "train multistep_gd " LINEAR_ATTENTION " --layers 1 --width 4 --batch 8 --steps 5"
-
-static double number(const json_t *object, const char *key) {
-  const json_t *value = json_object_get(object, key);
-  ck_assert_msg(json_is_number(value), "%s", key);
-  return json_number_value(value);
-}
-
-static void expect_done(const char *line) { ck_assert_msg(run(line) == 0, "from: %s: %s", line, error_text); }
 
 static int same_files(const char *a, const char *b) {
   char *bytes = malloc(OUTPUT_MOST), *others = malloc(OUTPUT_MOST);
@@ -294,17 +286,28 @@ START_TEST(blocks_have_taps_of_their_own) {
 }
 END_TEST
 
-/* Rows 1 and 2 of read_in.weight (8,C), then column 1 of the first and the last row. */
-START_TEST(parts_of_first_weights_are_scaled_and_set) {
+#define FIRST_WEIGHTS SMALL " --seed 4 --steps 1 --optimizer sgd --rate 1e-300 --out "
+
+/* First weights as they are drawn, and as `words` change them. */
+static lsqnet_context *change_first_weights(const char *words, lsqnet_model **first, lsqnet_model **other) {
   lsqnet_context *context = NULL;
+  char line[512];
+  expect_done(FIRST_WEIGHTS "first.safetensors");
+  snprintf(line, sizeof line, FIRST_WEIGHTS "changed.safetensors %s", words);
+  expect_done(line);
+  ck_assert_int_eq(lsqnet_context_create(&context, NULL), LSQNET_OK);
+  *first = load(context, "first.safetensors");
+  *other = load(context, "changed.safetensors");
+  return context;
+}
+
+/* Rows 1 and 2 of read_in.weight, and of the second its first number; then column 1 of every row. */
+START_TEST(parts_of_first_weights_are_scaled_and_set) {
   double drawn[64], changed[64];
   lsqnet_parameter p;
-  expect_done(SMALL " --seed 4 --steps 1 --optimizer sgd --rate 1e-300 --out first.safetensors");
-  expect_done(SMALL
-              " --seed 4 --steps 1 --optimizer sgd --rate 1e-300 --scale read_in.weight=3:1-2,read_in.weight=0:2x0 "
-              "--set read_in.weight=7:*x1 --out parts.safetensors");
-  ck_assert_int_eq(lsqnet_context_create(&context, NULL), LSQNET_OK);
-  lsqnet_model *first = load(context, "first.safetensors"), *other = load(context, "parts.safetensors");
+  lsqnet_model *first = NULL, *other = NULL;
+  lsqnet_context *context = change_first_weights(
+      "--scale read_in.weight=3:1-2,read_in.weight=0:2x0 --set read_in.weight=7:*x1", &first, &other);
   const int64_t at = lsqnet_model_find_parameter(first, "read_in.weight");
   ck_assert_int_eq(lsqnet_model_get_parameter(first, at, &p, sizeof p), LSQNET_OK);
   ck_assert(p.rank == 2 && p.shape[0] > 3 && p.shape[1] > 2 && p.count <= 64);
@@ -318,7 +321,8 @@ START_TEST(parts_of_first_weights_are_scaled_and_set) {
   lsqnet_model_destroy(first);
   lsqnet_model_destroy(other);
   lsqnet_context_destroy(context);
-  static const char *const wrong[] = {"99", "2-1", "-1", "0x99", "0x0x0", "", "0-", "x1", "*0"};
+  static const char *const wrong[] = {"99",   "2-1", "-1",   "0x99", "0x0x0", "",   "0-",
+                                      "1--2", "+1",  "0-+1", "x1",   "0x",    "*0", "99999999999999999999"};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     char words[256];
     snprintf(words, sizeof words, SMALL " --set read_in.weight=1:%s --out x", wrong[i]);
@@ -329,15 +333,10 @@ START_TEST(parts_of_first_weights_are_scaled_and_set) {
 END_TEST
 
 START_TEST(first_weights_are_scaled) {
-  lsqnet_context *context = NULL;
   double as_drawn[64], scaled[64];
   lsqnet_parameter p;
-  expect_done(SMALL " --seed 4 --steps 1 --optimizer sgd --rate 1e-300 --out first.safetensors");
-  expect_done(SMALL
-              " --seed 4 --steps 1 --optimizer sgd --rate 1e-300 --scale *.qkv.weight=0.25,read_?n.weight=-2 "
-              "--out scaled.safetensors");
-  ck_assert_int_eq(lsqnet_context_create(&context, NULL), LSQNET_OK);
-  lsqnet_model *first = load(context, "first.safetensors"), *other = load(context, "scaled.safetensors");
+  lsqnet_model *first = NULL, *other = NULL;
+  lsqnet_context *context = change_first_weights("--scale *.qkv.weight=0.25,read_?n.weight=-2", &first, &other);
   for (int64_t i = 0; i < lsqnet_model_parameter_count(first); i++) {
     ck_assert_int_eq(lsqnet_model_get_parameter(first, i, &p, sizeof p), LSQNET_OK);
     const double factor = strstr(p.name, "qkv.weight") ? 0.25 : strcmp(p.name, "read_in.weight") == 0 ? -2 : 1;
@@ -346,8 +345,7 @@ START_TEST(first_weights_are_scaled) {
     ck_assert_int_eq(lsqnet_model_read_parameter(other, i, scaled, p.count), LSQNET_OK);
     for (int64_t k = 0; k < p.count; k++) ck_assert_double_eq(scaled[k], factor * as_drawn[k]);
   }
-  expect_done(
-      SMALL " --seed 4 --steps 1 --optimizer sgd --rate 1e-300 --init-scale 1 --keep read_in.* --out kept.safetensors");
+  expect_done(FIRST_WEIGHTS "kept.safetensors --init-scale 1 --keep read_in.*");
   lsqnet_model *kept = load(context, "kept.safetensors");
   expect_same_parameter(first, "read_in.weight", kept, "read_in.weight");
   ck_assert_int_eq(
@@ -441,142 +439,8 @@ START_TEST(train_refuses_what_it_cannot_do) {
 }
 END_TEST
 
-/* eval */
-
-static const json_t *find_row(const json_t *table, const char *name) {
-  size_t i = 0;
-  const json_t *value = NULL;
-  json_array_foreach(json_object_get(table, "rows"), i, value) {
-    if (strcmp(json_string_value(json_object_get(value, "name")), name) == 0) return value;
-  }
-  ck_abort_msg("no row %s", name);
-  return NULL;
-}
-
-/* A sum of L D products carries a relative error of some L D epsilon of its terms' size; these may be 100 times the
- * target's size where x is 100 times as large, and A'A x cancels little: so 1e-24 for all rows. */
-START_TEST(eval_finds_an_exact_model_exact_on_all_rows) {
-  static const char *const models[] = {"exact:8x2", "exact:20x5:base_conv:query_first"};
-  for (size_t k = 0; k < sizeof models / sizeof *models; k++) {
-    json_t *table = run_json("eval %s --samples 256 --json", 0, models[k]);
-    const json_t *rows = json_object_get(table, "rows"), *iterated = json_object_get(table, "iterated");
-    ck_assert_uint_eq(json_array_size(rows), 21);
-    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(rows, 0), "name")), "in_distribution");
-    for (size_t i = 0; i < json_array_size(rows); i++) {
-      const json_t *row = json_array_get(rows, i);
-      ck_assert_msg(number(row, "relative_mse") <= 1e-24, "%s: %g", json_string_value(json_object_get(row, "name")),
-                    number(row, "relative_mse"));
-      ck_assert(number(row, "mse") >= number(row, "relative_mse"));
-    }
-    ck_assert(number(iterated, "mse") <= 1e-28 && number(iterated, "gradient_descent_mse") <= 1e-28);
-    json_decref(table);
-  }
-}
-END_TEST
-
-/* The gradient is linear in x and quadratic in A: so is the error of a model that says nothing but zero. */
-START_TEST(eval_varies_the_data_as_its_rows_say) {
-  expect_done(
-      "train explicit_gradient --dim 2 --rows 4 --layers 1 --width 4 --batch 4 --steps 1 --rate 1e-30 "
-      "--freeze-positions --out m.safetensors");
-  json_t *table = run_json("eval m.safetensors --samples 4096 --seed 1 --json", 0);
-  const double mse = number(find_row(table, "in_distribution"), "mse");
-  ck_assert(mse > 0.1);
-  ck_assert(number(find_row(table, "a_times_100"), "mse") > 1e6 * mse);
-  ck_assert(number(find_row(table, "x_times_100"), "mse") > 1e3 * mse);
-  ck_assert(number(find_row(table, "a_times_0.01"), "mse") < mse);
-  ck_assert(number(find_row(table, "singular_values_1_to_1e4"), "mse") > 1e6 * mse);
-  ck_assert(number(find_row(table, "a_sparse_0.9"), "mse") != number(find_row(table, "a_sparse_0.5"), "mse"));
-  ck_assert(number(find_row(table, "a_laplace"), "mse") != number(find_row(table, "a_uniform"), "mse"));
-  ck_assert(number(find_row(table, "x_laplace"), "mse") != number(find_row(table, "x_student_t3"), "mse"));
-  json_decref(table);
-}
-END_TEST
-
-/* Newton-Schulz's matrices are symmetric, primitives have only vectors, ODEs neither. */
-START_TEST(eval_leaves_out_rows_that_a_task_has_no_use_for) {
-  static const struct {
-    const char *task;
-    size_t rows;
-  } cases[] = {{"newton_schulz", 15}, {"square", 7}, {"ode_icl", 1}, {"power_step", 21}, {"momentum", 21}};
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    char line[256];
-    snprintf(line, sizeof line,
-             "train %s --dim 2 --rows 4 --points 25 --layers 1 --width 4 --batch 4 --steps 1 --out m.safetensors",
-             cases[i].task);
-    expect_done(line);
-    json_t *table = run_json("eval m.safetensors --samples 64 --json", 0);
-    ck_assert_uint_eq(json_array_size(json_object_get(table, "rows")), cases[i].rows);
-    ck_assert(json_is_null(json_object_get(table, "iterated")));
-    json_decref(table);
-  }
-}
-END_TEST
-
-START_TEST(eval_refuses_what_it_cannot_measure) {
-  expect_failure("eval none.safetensors", 3, "none.safetensors: ");
-  expect_failure("eval exact:8x2 --samples 0", 2, "option --samples: \"0\" is too small");
-  expect_done(
-      "train explicit_gradient --setting all --dim 2 --rows 4 --layers 1 --width 4 --batch 4 --steps 1 --out "
-      "m.safetensors");
-  expect_failure("eval m.safetensors", 3, "m.safetensors: it does not say which task it is for");
-}
-END_TEST
-
-/* plot */
-
-/* A gnuplot that hands back its script. */
-static void make_gnuplot(const char *script) {
-  ck_assert_int_eq(mkdir("bin", 0700), 0);
-  write_text("bin/gnuplot", script);
-  ck_assert_int_eq(chmod("bin/gnuplot", 0700), 0);
-}
-
-static void remove_gnuplot(void) {
-  unlink("bin/gnuplot");
-  rmdir("bin");
-}
-
-START_TEST(plot_hands_the_curves_to_gnuplot) {
-  make_gnuplot("#!/bin/sh\nexec /bin/cat\n");
-  setenv("PATH", "./bin", 1);
-  write_text("it's.jsonl", "{\"step\":1,\"loss\":0.5}\n{\"step\":2,\"loss\":null}\n{\"step\":3,\"loss\":0.25}\n");
-  write_text("b.jsonl", "{\"step\":1,\"loss\":2.5,\"fresh_loss\":7}\n");
-  expect_done("plot it's.jsonl b.jsonl -o p.svg");
-  read_bytes("p.svg", out_text);
-  ck_assert_ptr_nonnull(strstr(out_text, "$curve0 << EOD\n1 0.5\n3 0.25\nEOD\n$curve1 << EOD\n1 2.5\nEOD\n"));
-  ck_assert_ptr_nonnull(strstr(out_text, "set terminal svg"));
-  ck_assert_ptr_nonnull(strstr(out_text, "set logscale y"));
-  ck_assert_ptr_nonnull(strstr(out_text, "title 'it''s.jsonl', $curve1"));
-  expect_done("plot b.jsonl -o p.png --fresh");
-  read_bytes("p.png", out_text);
-  ck_assert_ptr_nonnull(strstr(out_text, "set terminal png"));
-  ck_assert_ptr_nonnull(strstr(out_text, "1 7\n"));
-  remove_gnuplot();
-}
-END_TEST
-
-START_TEST(plot_says_what_is_wrong) {
-  write_text("a.jsonl", "{\"step\":1,\"loss\":0.5}\n");
-  write_text("bad.jsonl", "{\"step\":1,\"loss\":0.5}\n{\"step\":2\n");
-  write_text("empty.jsonl", "");
-  setenv("PATH", "./bin", 1);
-  expect_failure("plot a.jsonl", 2, "option -o is missing");
-  expect_failure("plot a.jsonl -o a.pdf", 2, "option -o: \"a.pdf\" does not end in .svg or .png");
-  expect_failure("plot bad.jsonl -o a.svg", 3, "bad.jsonl:2: not a line of a training log");
-  expect_failure("plot empty.jsonl -o a.svg", 3, "empty.jsonl: no loss above zero");
-  expect_failure("plot none.jsonl -o a.svg", 3, "none.jsonl: No such file");
-  expect_failure("plot a.jsonl -o a.svg", 1, "gnuplot cannot be run: No such file or directory (is it installed?)");
-  ck_assert_int_ne(access("a.svg", F_OK), 0);
-  make_gnuplot("#!/bin/sh\nexit 3\n");
-  expect_failure("plot a.jsonl -o a.svg", 1, "gnuplot failed (exit code 3)");
-  ck_assert_int_ne(access("a.svg", F_OK), 0);
-  remove_gnuplot();
-}
-END_TEST
-
 int main(void) {
-  TCase *tests = tcase_create("command: train, eval and plot");
+  TCase *tests = tcase_create("command: train");
   tcase_add_test(tests, train_takes_one_gradient_step_to_the_last_bit);
   tcase_add_test(tests, same_seed_gives_same_log_and_model_whatever_the_threads);
   tcase_add_test(tests, a_level_is_pinned_by_name);
@@ -595,11 +459,5 @@ int main(void) {
   tcase_add_test(tests, options_override_a_preset);
   tcase_add_test(tests, every_preset_runs);
   tcase_add_test(tests, train_refuses_what_it_cannot_do);
-  tcase_add_test(tests, eval_finds_an_exact_model_exact_on_all_rows);
-  tcase_add_test(tests, eval_varies_the_data_as_its_rows_say);
-  tcase_add_test(tests, eval_leaves_out_rows_that_a_task_has_no_use_for);
-  tcase_add_test(tests, eval_refuses_what_it_cannot_measure);
-  tcase_add_test(tests, plot_hands_the_curves_to_gnuplot);
-  tcase_add_test(tests, plot_says_what_is_wrong);
-  return run_suite("command: train, eval and plot", tests);
+  return run_suite("command: train", tests);
 }

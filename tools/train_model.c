@@ -1,7 +1,6 @@
 #include "train_model.h"
 
 #include <fnmatch.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,21 +141,30 @@ static int freeze_parameter(lsqnet_model *model, int64_t index, const lsqnet_par
   return st == LSQNET_OK ? CODE_DONE : fail_status(st, NULL);
 }
 
-/* First and last index of an axis: "I", "I-J" or "*"; moves *text behind it. */
+/* Moves *text behind an index. */
+static int read_index(const char **text, int64_t *index) {
+  char *end = NULL;
+  if (**text < '0' || **text > '9') return 0;
+  *index = strtoll(*text, &end, 10);
+  *text = end;
+  return 1;
+}
+
+/* First and last index of an axis: "I", "I-J" or "*". */
 static int read_range(const char **text, int64_t size, int64_t range[2]) {
-  int length = 0;
-  range[0] = 0;
-  range[1] = size - 1;
   if (**text == '*') {
     ++*text;
+    range[0] = 0;
+    range[1] = size - 1;
     return 1;
   }
-  if (sscanf(*text, "%" SCNd64 "%n", &range[0], &length) != 1) return 0;
+  if (!read_index(text, &range[0])) return 0;
   range[1] = range[0];
-  *text += length;
-  if (**text == '-' && sscanf(++*text, "%" SCNd64 "%n", &range[1], &length) != 1) return 0;
-  if (**text >= '0' && **text <= '9') *text += length;
-  return range[0] >= 0 && range[0] <= range[1] && range[1] < size;
+  if (**text == '-') {
+    ++*text;
+    if (!read_index(text, &range[1])) return 0;
+  }
+  return range[0] <= range[1] && range[1] < size;
 }
 
 enum { AXES = sizeof((lsqnet_parameter *)NULL)->shape / sizeof(int64_t) };
@@ -165,9 +173,9 @@ enum { AXES = sizeof((lsqnet_parameter *)NULL)->shape / sizeof(int64_t) };
 static int read_part(const char *text, const lsqnet_parameter *p, int64_t part[AXES][2]) {
   for (int64_t axis = 0; axis < p->rank; axis++) {
     const char *whole = "*";
-    const int more = *text != '\0';
-    if (axis > 0 && more && *text++ != 'x') return 0;
-    if (!read_range(more ? &text : &whole, p->shape[axis], part[axis])) return 0;
+    const int left_out = axis > 0 && *text == '\0';
+    if (axis > 0 && !left_out && *text++ != 'x') return 0;
+    if (!read_range(left_out ? &whole : &text, p->shape[axis], part[axis])) return 0;
   }
   return *text == '\0';
 }
@@ -189,7 +197,7 @@ static int change_part(lsqnet_model *model, int64_t index, const lsqnet_paramete
   const double number = value != NULL ? strtod(value, &end) : NAN;
   if (!isfinite(number) || end == value || (*end != '\0' && *end != ':'))
     return fail(CODE_USAGE, "option %s: \"%.80s\" is no number for %s", option, value != NULL ? value : "", p->name);
-  if (*end == ':' ? end[1] == '\0' || !read_part(end + 1, p, part) : !read_part(end, p, part))
+  if (!read_part(*end == ':' ? end + 1 : "*", p, part))
     return fail(CODE_USAGE, "option %s: \"%.80s\" is no part of %s", option, end, p->name);
   double *values = malloc((size_t)p->count * sizeof *values);
   if (values == NULL) return fail_memory("a parameter");
