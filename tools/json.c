@@ -21,13 +21,16 @@ json_t *json_text(const char *text) {
   return string;
 }
 
-void json_append(json_t **array, json_t *value) {
-  if (*array == NULL) {
-    json_decref(value);
-  } else if (json_array_append_new(*array, value) != 0) {
-    json_decref(*array);
-    *array = NULL;
-  }
+static void drop_if(int failed, json_t **whole) {
+  if (!failed) return;
+  json_decref(*whole);
+  *whole = NULL;
+}
+
+void json_append(json_t **array, json_t *value) { drop_if(json_array_append_new(*array, value) != 0, array); }
+
+void json_put(json_t **object, const char *key, json_t *value) {
+  drop_if(json_object_set_new(*object, key, value) != 0, object);
 }
 
 int json_print(json_t *object) {

@@ -52,13 +52,6 @@ static void note(curve *c, const problems *p, int64_t k, const double *x) {
   c->high[k] = q[2];
 }
 
-static void descend(const problems *p, double *x, double *g) {
-  for (int64_t i = 0; i < p->count; i++) {
-    exact_gradient(p, i, x + i * p->D, g);
-    for (int64_t j = 0; j < p->D; j++) x[i * p->D + j] -= STEP * g[j];
-  }
-}
-
 static void note_deviation(curve *c, int64_t count, const double *x, const double *y) {
   for (int64_t j = 0; j < count; j++) c->deviation = fmax(c->deviation, fabs(x[j] - y[j]));
 }
@@ -67,20 +60,19 @@ static void note_deviation(curve *c, int64_t count, const double *x, const doubl
 static int iterate(reproduction *r, const char *key, curve *c, asker *a, const problems *p) {
   int code = CODE_DONE;
   const int64_t count = p->count * p->D;
-  double *x = numbers(count), *y = numbers(count), *g = numbers(count);
-  if (x == NULL || y == NULL || g == NULL) {
+  double *x = numbers(count), *y = numbers(count);
+  if (x == NULL || y == NULL) {
     code = CODE_OTHER;
     goto done;
   }
   note(c, p, 0, x);
   for (int64_t k = 1; k <= c->steps; k++) {
     TRY(go_on(r, key, k, c->steps));
-    descend(p, y, g);
+    exact_iterate(p, STEP, y);
     if (a == NULL) {
       memcpy(x, y, (size_t)count * sizeof *x);
     } else {
-      TRY(ask(a, p, x, g));
-      for (int64_t j = 0; j < count; j++) x[j] -= STEP * g[j];
+      TRY(ask_iterate(a, p, STEP, x));
     }
     note(c, p, k, x);
     note_deviation(c, count, x, y);
@@ -88,7 +80,6 @@ static int iterate(reproduction *r, const char *key, curve *c, asker *a, const p
 done:
   free(x);
   free(y);
-  free(g);
   return code;
 }
 

@@ -93,7 +93,7 @@ static int predict(const lsqnet_model *model, const problems *p, double *x) {
   return st == LSQNET_OK ? CODE_DONE : fail_status(st, NULL);
 }
 
-/* `steps` iterates of the paper's own model. */
+/* `steps` plain iterates of a model. */
 static int descend(reproduction *r, const char *key, const lsqnet_model *model, const problems *p, int64_t steps,
                    double *x) {
   int code = CODE_DONE;
@@ -126,20 +126,7 @@ static int open_solver(lsqnet_solver **out, reproduction *r, const lsqnet_model 
   return st == LSQNET_OK ? CODE_DONE : fail_status(st, NULL);
 }
 
-static const char ONE_STEP[] = "one_step", TRANSFORMER[] = "transformer", PAPER[] = "paper_step";
-
-/* A gradient by three layers of BaseConv, as the paper trains it in days; not in quick. */
-static int train_paper(reproduction *r) {
-  char words[512];
-  const int full = r->budget == BUDGET_FULL;
-  if (r->budget == BUDGET_QUICK) return CODE_DONE;
-  snprintf(
-      words, sizeof words,
-      "explicit_gradient --rows 20 --dim 5 --mixer base_conv --layers 3 --width %d --dtype f32 --batch %d --schedule "
-      "adaptive --ema-lambda 2 --steps %d --seed 1",
-      full ? 64 : 8, full ? 1024 : 16, full ? 2500000 : 30);
-  return train_run(r, &(training_request){PAPER, words, INFINITY, "1e-2", 0});
-}
+static const char ONE_STEP[] = "one_step", TRANSFORMER[] = "transformer";
 
 static int train_peers(reproduction *r) {
   int code = CODE_DONE;
@@ -152,13 +139,12 @@ static int train_peers(reproduction *r) {
       by_budget(r, 1, INFINITY, INFINITY), NULL, 0};
   snprintf(words, sizeof words,
            "least_squares --rows 20 --dim 5 --layers %d --width %d --mixer attention --heads %d --mlp relu --norms "
-           "--dtype f32 "
-           "--batch %d --schedule step --schedule-steps %d --steps %d --seed 1",
+           "--dtype f32 --batch %d --schedule step --schedule-steps %d --steps %d --seed 1",
            full ? 12 : 2, full ? 256 : 32, full ? 8 : 4, full ? 1024 : 64, full ? 10000 : 300,
            (int)by_budget(r, 30, 5000, 1000000));
   TRY(train_run(r, &one));
   TRY(train_run(r, &(training_request){TRANSFORMER, words, INFINITY, full ? "1e-4" : "3e-3", 0}));
-  TRY(train_paper(r));
+  if (r->budget != BUDGET_QUICK) TRY(train_paper_step(r, L, D, 3, 64, "1e-2"));
 done:
   return code;
 }
@@ -168,7 +154,7 @@ static int open_peers(peers *s, reproduction *r) {
   lsqnet_model *single = NULL;
   TRY(trained_model(r, ONE_STEP, &s->step));
   TRY(trained_model(r, TRANSFORMER, &single));
-  if (r->budget != BUDGET_QUICK) TRY(trained_model(r, PAPER, &s->paper));
+  if (r->budget != BUDGET_QUICK) TRY(trained_model(r, PAPER_STEP, &s->paper));
   const lsqnet_status st = lsqnet_model_convert(&s->transformer, single, LSQNET_F64);
   if (st != LSQNET_OK) {
     code = fail_status(st, NULL);
@@ -264,12 +250,7 @@ static int measure(reproduction *r, const peers *s, const law *l) {
   }
   run = json_pack("{s:s, s:I, s:o*, s:o}", "law", l->name, "problems", (json_int_t)p.count, "mse_paper",
                   s->paper == NULL ? NULL : json_number(paper), "error_transformer", json_number(error));
-  for (int i = 0; i < PEERS; i++) {
-    if (run != NULL && json_object_set_new(run, fields[i], json_number(mse[i])) != 0) {
-      json_decref(run);
-      run = NULL;
-    }
-  }
+  for (int i = 0; i < PEERS; i++) json_put(&run, fields[i], json_number(mse[i]));
   TRY(runs_add(r, l->name, run));
 done:
   problems_free(&p);

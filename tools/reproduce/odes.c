@@ -11,7 +11,7 @@
 #include "lapack.h"
 #include "problems.h"
 
-enum { ITERATES = 200, UNKNOWNS_MOST = 22, EXAMPLES_MOST = 32 };
+enum { ITERATES = 200, EXAMPLES_MOST = 32 };
 static const double STEP = 0.5;
 
 /* Unknowns D: a weight for each point, for u0, and the constant. The full budget has the paper's D = 22 and L = 25. */
@@ -20,7 +20,7 @@ typedef struct {
 } sizes;
 
 static sizes sizes_of(const reproduction *r) {
-  return r->budget == BUDGET_FULL ? (sizes){20, UNKNOWNS_MOST, 25} : (sizes){6, 8, EXAMPLES_MOST};
+  return r->budget == BUDGET_FULL ? (sizes){20, 22, 25} : (sizes){6, 8, EXAMPLES_MOST};
 }
 
 /* The largest eigenvalue of A'A / L is below D or so; with columns times this a step of 1/2 is stable. */
@@ -119,17 +119,13 @@ static int descend(reproduction *r, const char *key, odes *o, const lsqnet_model
   int code = CODE_DONE;
   asker a = {0};
   const int64_t D = o->p.D;
-  double g[UNKNOWNS_MOST];
   memset(x, 0, (size_t)(o->p.count * D) * sizeof *x);
   scale_columns(o, scale_of(D));
   if (model != NULL) TRY(asker_open(&a, model, &o->p));
   for (int k = 0; k < ITERATES; k++) {
     TRY(go_on(r, key, k, ITERATES));
     if (model != NULL) TRY(ask_iterate(&a, &o->p, STEP, x));
-    for (int64_t i = 0; i < o->p.count && model == NULL; i++) {
-      exact_gradient(&o->p, i, x + i * D, g);
-      for (int64_t j = 0; j < D; j++) x[i * D + j] -= STEP * g[j];
-    }
+    if (model == NULL) exact_iterate(&o->p, STEP, x);
   }
   *mse = prediction_error(o, x);
 done:
@@ -190,7 +186,7 @@ typedef struct {
   lsqnet_solver *solver;
 } peers;
 
-static const char ONE_STEP[] = "one_step", PAPER[] = "paper_step";
+static const char ONE_STEP[] = "one_step";
 
 static const char *transformer_key(int kind) { return kind == LINEAR ? "transformer,class_1" : "transformer,class_0"; }
 
@@ -218,24 +214,12 @@ static int train_one_step(reproduction *r) {
   return train_run(r, &(training_request){ONE_STEP, words, by_budget(r, 1, INFINITY, INFINITY), NULL, 0});
 }
 
-/* A gradient by BaseConv, as the paper trains it in days; not in quick. */
-static int train_paper(reproduction *r) {
-  char words[512];
-  const int full = r->budget == BUDGET_FULL;
-  const sizes z = sizes_of(r);
-  if (r->budget == BUDGET_QUICK) return CODE_DONE;
-  snprintf(words, sizeof words,
-           "explicit_gradient --rows %d --dim %d --mixer base_conv --layers 4 --width %d --dtype f32 --batch %d "
-           "--schedule adaptive --ema-lambda 2 --steps %d --seed 1",
-           (int)z.examples, (int)z.D, full ? 256 : 8, full ? 1024 : 16, full ? 2500000 : 10);
-  return train_run(r, &(training_request){PAPER, words, INFINITY, "1e-3", 0});
-}
-
 static int train_peers(reproduction *r) {
   int code = CODE_DONE;
+  const sizes z = sizes_of(r);
   TRY(train_one_step(r));
   for (int kind = 0; kind < 2; kind++) TRY(train_transformer(r, kind));
-  TRY(train_paper(r));
+  if (r->budget != BUDGET_QUICK) TRY(train_paper_step(r, z.examples, z.D, 4, 256, "1e-3"));
 done:
   return code;
 }
@@ -245,7 +229,7 @@ static int open_peers(peers *s, reproduction *r) {
   lsqnet_model *single = NULL;
   lsqnet_status st = LSQNET_OK;
   TRY(trained_model(r, ONE_STEP, &s->step));
-  if (r->budget != BUDGET_QUICK) TRY(trained_model(r, PAPER, &s->paper));
+  if (r->budget != BUDGET_QUICK) TRY(trained_model(r, PAPER_STEP, &s->paper));
   for (int kind = 0; kind < 2 && st == LSQNET_OK; kind++) {
     TRY(trained_model(r, transformer_key(kind), &single));
     st = lsqnet_model_convert(&s->transformers[kind], single, LSQNET_F64);

@@ -11,12 +11,16 @@
 
 static const double SHOWN_MOST = 1e20; /* more has diverged */
 
-enum {
-  CATEGORIES_MOST = 64,
-  LINE = 34,
-  SYMBOL = 12,
-  HIGHEST = 600 /* heights: least of a category, of a symbol in it, most of all */
-};
+enum { CATEGORIES_MOST = 64 };
+
+/* Heights: the least of a category, what each symbol in it wants, the most of all categories together. */
+enum { LINE = 34, SYMBOL = 12, HIGHEST = 600 };
+
+static int category_height(int symbols, int categories) {
+  const int wanted = symbols * SYMBOL, most = HIGHEST / categories;
+  const int height = wanted < most ? wanted : most;
+  return height > LINE ? height : LINE;
+}
 
 typedef struct {
   char names[CATEGORIES_MOST][80];
@@ -116,12 +120,10 @@ static void write_size(FILE *script, const picture *p, const int *drawn, int nam
     titles++;
   }
   const int columns = longest <= 26 ? 2 : 1, lines = (titles + columns - 1) / columns;
-  const int wanted = titles * SYMBOL > LINE ? titles * SYMBOL : LINE, most = HIGHEST / (named > 0 ? named : 1);
-  const int category = wanted < most ? wanted : most > LINE ? most : LINE;
   fprintf(script,
           "set terminal svg size 760,%d dynamic noenhanced font \"DejaVu Sans,17\" background \"white\"\n"
           "set key below Left reverse maxcols %d samplen 4 spacing 1.1 font \",15\"\n",
-          26 * lines + (named > 0 ? 90 + named * category : 410), columns);
+          26 * lines + (named > 0 ? 90 + named * category_height(titles, named) : 410), columns);
 }
 
 static void write_scale(FILE *script, char axis, int kind) {

@@ -86,7 +86,8 @@ static lsqnet_status forward(asker *a) {
   return st;
 }
 
-int ask(asker *a, const problems *p, const double *x, double *y) {
+/* a->out (count,out_width) for each problem at x (count,D). */
+static int evaluate(asker *a, const problems *p, const double *x) {
   if (stop_if_interrupted() != CODE_DONE) return CODE_OTHER;
   lsqnet_status st = LSQNET_OK;
   for (int64_t i = 0; i < p->count && st == LSQNET_OK; i++) {
@@ -99,21 +100,24 @@ int ask(asker *a, const problems *p, const double *x, double *y) {
     a->prompts[i] = rounded(a->prompts[i], a->bits);
   }
   if (st == LSQNET_OK) st = forward(a);
-  if (st != LSQNET_OK) return fail_status(st, NULL);
+  return st == LSQNET_OK ? CODE_DONE : fail_status(st, NULL);
+}
+
+int ask(asker *a, const problems *p, const double *x, double *y) {
+  const int code = evaluate(a, p, x);
+  if (code != CODE_DONE) return code;
   for (int64_t i = 0; i < p->count; i++) memcpy(y + i * p->D, a->out + i * a->out_width, (size_t)p->D * sizeof *y);
   return CODE_DONE;
 }
 
 int ask_iterate(asker *a, const problems *p, double step, double *x) {
-  int code = CODE_DONE;
   if (a->step.output == LSQNET_OUTPUT_ITERATE) return ask(a, p, x, x);
-  double *g = numbers(p->count * p->D);
-  if (g == NULL) return CODE_OTHER;
-  TRY(ask(a, p, x, g));
-  for (int64_t i = 0; i < p->count * p->D; i++) x[i] -= step * g[i];
-done:
-  free(g);
-  return code;
+  const int code = evaluate(a, p, x);
+  if (code != CODE_DONE) return code;
+  for (int64_t i = 0; i < p->count; i++) {
+    for (int64_t j = 0; j < p->D; j++) x[i * p->D + j] -= step * a->out[i * a->out_width + j];
+  }
+  return CODE_DONE;
 }
 
 void exact_gradient(const problems *p, int64_t i, const double *x, double *g) {
@@ -126,6 +130,14 @@ void exact_gradient(const problems *p, int64_t i, const double *x, double *g) {
     for (int64_t j = 0; j < D; j++) g[j] += row[j] * residual;
   }
   for (int64_t j = 0; j < D; j++) g[j] /= (double)p->L;
+}
+
+void exact_iterate(const problems *p, double step, double *x) {
+  double g[UNKNOWNS_MOST];
+  for (int64_t i = 0; i < p->count; i++) {
+    exact_gradient(p, i, x + i * p->D, g);
+    for (int64_t j = 0; j < p->D; j++) x[i * p->D + j] -= step * g[j];
+  }
 }
 
 double error_of(const problems *p, int64_t i, const double *x, const double *y) {

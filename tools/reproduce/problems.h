@@ -43,6 +43,10 @@ int ask_iterate(asker *a, const problems *p, double step, double *x);
 /* g (D) = A'(A x - b) / L of problem i, in float64. */
 void exact_gradient(const problems *p, int64_t i, const double *x, double *g);
 
+/* x (count,D) becomes gradient descent's next iterate, x - step * g. */
+enum { UNKNOWNS_MOST = 32 }; /* most D */
+void exact_iterate(const problems *p, double step, double *x);
+
 /* Mean square of differences, of problem i alone, and of all of them. */
 double error_of(const problems *p, int64_t i, const double *x, const double *y);
 double mean_error(const problems *p, const double *x, const double *y);

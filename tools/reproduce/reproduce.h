@@ -129,6 +129,10 @@ typedef struct {
  * this key and of the same configuration stays; one of another configuration is refused. */
 int train_run(reproduction *r, const training_request *request);
 
+/* A gradient by BaseConv as the paper trains it, which takes days; at the smallest budget some steps of a small one. */
+#define PAPER_STEP "paper_step"
+int train_paper_step(reproduction *r, int64_t rows, int64_t dim, int layers, int width, const char *rate);
+
 /* What a training ended with: its file lies beside NAME.json. Table and pictures are made without it. */
 int trained_model(const reproduction *r, const char *key, lsqnet_model **model);
 

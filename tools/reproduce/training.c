@@ -318,3 +318,13 @@ int trained_model(const reproduction *r, const char *key, lsqnet_model **model) 
 int train_run(reproduction *r, const training_request *request) {
   return request->rates == NULL ? try_rate(r, request, request->key, "") : try_rates(r, request);
 }
+
+int train_paper_step(reproduction *r, int64_t rows, int64_t dim, int layers, int width, const char *rate) {
+  char words[512];
+  snprintf(words, sizeof words,
+           "explicit_gradient --rows %d --dim %d --mixer base_conv --layers %d --width %d --dtype f32 --batch %d "
+           "--schedule adaptive --ema-lambda 2 --steps %d --seed 1",
+           (int)rows, (int)dim, layers, (int)by_budget(r, 8, width, width), (int)by_budget(r, 16, 1024, 1024),
+           (int)by_budget(r, 10, 2500000, 2500000));
+  return train_run(r, &(training_request){PAPER_STEP, words, INFINITY, rate, 0});
+}
