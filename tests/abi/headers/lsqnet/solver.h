@@ -183,8 +183,9 @@ LSQNET_API lsqnet_status lsqnet_problems_init(lsqnet_problems *problems, uint32_
 /** Solves many problems of one shape, each on its own: what one holds or ends with does not touch the others. The answer
  *  and the report of a problem have the same bits alone, at any place of any batch, in any layout and on any number of
  *  threads (on one kernel level).
- *  Shapes   a, b, x as `problems` says; x may not overlap a or b (E_ARGUMENT, where it can be seen); x_p is written whole
- *           where lsqnet_solver_solve_f64 would, else untouched. weights NULL, or m numbers w_i >= 0 for each problem: minimise
+ *  Shapes   a, b, x as `problems` says; x_p is written whole where lsqnet_solver_solve_f64 would, else untouched. No number
+ *           of x may be one of a, b or weights, whichever problem's (E_ARGUMENT, the message names the place); x may lie
+ *           in gaps that strides leave there, and a, b and weights of problems may overlap each other. weights NULL, or m numbers w_i >= 0 for each problem: minimise
  *           sum_i w_i (a_i x - b_i)^2. reports (count,k) with reports[0].size set by the caller, or NULL.
  *  Returns  OK if all answers met the tolerance, else the status of the first problem that has another; the message
  *           names it. Problems that options.seconds or options.stop left over have E_STOPPED.
@@ -199,7 +200,8 @@ LSQNET_API lsqnet_status lsqnet_solver_solve_batch_f32(lsqnet_solver *solver, co
                                                        const float *a, const float *b, const float *weights, float *x,
                                                        lsqnet_report *reports);
 
-/** The same with a pointer to each problem's arrays. */
+/** The same with a pointer to each problem's arrays. x_p is held against a_p, b_p and weights_p alone: that an answer lies
+ *  where another problem's data or answer do cannot be seen, and makes both wrong, certificates included. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_pointers_f64(lsqnet_solver *solver, const lsqnet_problems *problems,
                                                           const double *const *a, const double *const *b,
                                                           const double *const *weights, double *const *x,
