@@ -189,6 +189,28 @@ START_TEST(any_rows_may_leave_in_any_order) {
 }
 END_TEST
 
+/* A row has gone in with one zero and leaves with the other; rows that differ in it alone are two of the same. */
+START_TEST(zeros_of_either_sign_are_one_number) {
+  const double sign = _i == 0 ? 1 : -1, a[] = {sign * 0.0, 1, 2, 3, 4, 5}, b[] = {1, -sign * 0.0, 3};
+  const double other[] = {-sign * 0.0, 1, sign * 0.0, 1}, other_b[] = {1, 1};
+  lsqnet_solver *solver = solver_on(context, shipped, NULL);
+  lsqnet_state_options o = state_options(2, 1);
+  lsqnet_state *state = NULL;
+  o.keep_rows = 1;
+  ck_assert_int_eq(lsqnet_state_create(&state, context, &o), LSQNET_OK);
+  ck_assert_int_eq(lsqnet_solver_append_rows(solver, state, 3, a, 2, b, 1), LSQNET_OK);
+  ck_assert_int_eq(lsqnet_solver_remove_rows(solver, state, 2, other, 2, other_b, 1), LSQNET_E_ARGUMENT);
+  ck_assert_ptr_nonnull(strstr(lsqnet_last_message(), "row 1"));
+  ck_assert_int_eq(lsqnet_solver_append_rows(solver, state, 1, other + 2, 2, other_b, 1), LSQNET_OK);
+  ck_assert_int_eq(lsqnet_solver_remove_rows(solver, state, 2, other, 2, other_b, 1), LSQNET_OK);
+  const double zero = sign * 0.0;
+  ck_assert_int_eq(lsqnet_solver_remove_rows(solver, state, 1, a + 2, 2, &zero, 1), LSQNET_OK);
+  ck_assert_int_eq(info_of(state).rows, 1);
+  lsqnet_state_destroy(state);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
 START_TEST(a_state_that_all_rows_have_left_is_as_new) {
   lsqnet_solver *solver = solver_on(context, shipped, NULL);
   lsqnet_state *state = plain_state(3, 1);
@@ -402,6 +424,7 @@ int main(void) {
   tcase_add_test(come, a_state_takes_no_more_memory_however_many_rows_come);
   tcase_add_loop_test(go, a_sliding_window_is_solved_as_its_rows, 0, 4);
   tcase_add_loop_test(go, any_rows_may_leave_in_any_order, 0, 2);
+  tcase_add_loop_test(go, zeros_of_either_sign_are_one_number, 0, 2);
   tcase_add_test(go, a_state_that_all_rows_have_left_is_as_new);
   tcase_add_loop_test(drift, what_large_rows_leave_behind_is_told_or_repaired, 0, 2);
   tcase_add_test(drift, a_residual_is_never_told_too_small);

@@ -430,6 +430,113 @@ START_TEST(problems_may_overlap) {
 }
 END_TEST
 
+/* ---- answers where data are ---- */
+
+enum { PLACES = 6000 };
+
+/* The numbers that an array has, by counting each. */
+static void mark(const lsqnet_problems *p, int64_t rows, int64_t columns, int64_t ld, int64_t stride, int64_t at,
+                 int8_t *taken) {
+  for (int64_t q = 0; q < p->count; q++)
+    for (int64_t i = 0; i < rows; i++)
+      for (int64_t j = 0; j < columns; j++) taken[at + q * stride + (p->column_major ? j * ld + i : i * ld + j)] = 1;
+}
+
+/* a, b, weights and x anywhere in one memory, by rows or columns, side by side, interleaved, or sharing rows. */
+START_TEST(an_answer_that_has_a_number_of_the_data_is_refused_and_no_other) {
+  static double memory[PLACES];
+  static int8_t data[PLACES], answers[PLACES];
+  lsqnet_solver *solver = solver_on(context, shipped, NULL);
+  uint64_t random = 7;
+  int64_t refused = 0, solved = 0;
+  for (int trial = 0; trial < 6000; trial++) {
+    lsqnet_problems p;
+    ck_assert_int_eq(lsqnet_problems_init(&p, sizeof p), LSQNET_OK);
+    p.column_major = (int32_t)integer(&random, 0, 1);
+    p.count = integer(&random, 1, 6);
+    p.n = integer(&random, 1, 3);
+    p.m = p.n + integer(&random, 0, 3);
+    p.k = integer(&random, 1, 2);
+    const int64_t rows[] = {p.m, p.m, p.n}, columns[] = {p.n, p.k, p.k};
+    int64_t ld[3], stride[3], lines[3], length[3];
+    const int64_t same = integer(&random, 0, 2) == 0 ? integer(&random, 1, 60) : 0;
+    for (int i = 0; i < 3; i++) {
+      lines[i] = p.column_major ? columns[i] : rows[i];
+      length[i] = p.column_major ? rows[i] : columns[i];
+      ld[i] = length[i] + integer(&random, 0, 1) * integer(&random, 0, 20);
+      stride[i] = same != 0 ? same : integer(&random, 1, 40);
+    }
+    const int beside = stride[2] >= (lines[2] - 1) * ld[2] + length[2];
+    const int interleaved = stride[2] >= length[2] && (p.count - 1) * stride[2] + length[2] <= ld[2];
+    if (p.count > 1 && !beside && !interleaved) stride[2] = (lines[2] - 1) * ld[2] + length[2];
+    p.lda = ld[0], p.ldb = ld[1], p.ldx = ld[2];
+    p.a_stride = stride[0], p.b_stride = stride[1], p.x_stride = stride[2];
+    p.weights_stride = integer(&random, 1, 40);
+    int64_t at[4]; /* of a, b, x, weights */
+    const int64_t span = integer(&random, 1, 10) * 40;
+    for (int i = 0; i < 4; i++) at[i] = integer(&random, 0, span);
+    const int weighted = (int)integer(&random, 0, 1);
+    memset(data, 0, sizeof data);
+    memset(answers, 0, sizeof answers);
+    mark(&p, p.m, p.n, p.lda, p.a_stride, at[0], data);
+    mark(&p, p.m, p.k, p.ldb, p.b_stride, at[1], data);
+    if (weighted) mark(&p, p.m, 1, p.column_major ? p.m : 1, p.weights_stride, at[3], data);
+    mark(&p, p.n, p.k, p.ldx, p.x_stride, at[2], answers);
+    int meets = 0;
+    for (int64_t i = 0; i < PLACES; i++) meets |= data[i] && answers[i];
+    for (int64_t i = 0; i < PLACES; i++) memory[i] = normal(&random);
+    const lsqnet_status st = lsqnet_solver_solve_batch_f64(solver, &p, memory + at[0], memory + at[1],
+                                                           weighted ? memory + at[3] : NULL, memory + at[2], NULL);
+    const int told = st == LSQNET_E_ARGUMENT && strstr(lsqnet_last_message(), "x overlaps ") != NULL;
+    ck_assert_msg(told == meets, "trial %d: %s: %s", trial, lsqnet_status_name(st), lsqnet_last_message());
+    refused += told;
+    solved += !told;
+  }
+  ck_assert_int_ge(refused, 1000);
+  ck_assert_int_ge(solved, 1000);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+static void check_named(lsqnet_status st, const char *text) {
+  ck_assert_int_eq(st, LSQNET_E_ARGUMENT);
+  ck_assert_msg(strstr(lsqnet_last_message(), text) != NULL, "%s", lsqnet_last_message());
+}
+
+START_TEST(the_place_where_an_answer_meets_data_is_named) {
+  enum { COUNT = 20, M = 6, N = 2 };
+  double a[COUNT * M * N], b[COUNT * M], weights[COUNT * M], x[COUNT * N];
+  float narrow[COUNT * M * N], narrow_b[COUNT * M];
+  lsqnet_solver *solver = solver_on(context, shipped, NULL);
+  lsqnet_problems p;
+  uint64_t random = 3;
+  ck_assert_int_eq(lsqnet_problems_init(&p, sizeof p), LSQNET_OK);
+  p.count = COUNT;
+  p.m = M;
+  p.n = N;
+  for (int i = 0; i < COUNT * M * N; i++) narrow[i] = (float)(a[i] = normal(&random));
+  for (int i = 0; i < COUNT * M; i++) narrow_b[i] = (float)(b[i] = normal(&random)), weights[i] = 1 + i;
+  check_named(lsqnet_solver_solve_batch_f64(solver, &p, a, b, NULL, a + 10 * M * N + 3, NULL),
+              "x overlaps a: row 0, column 0 of x of problem 0 lies at row 1, column 1 of a of problem 10");
+  check_named(lsqnet_solver_solve_batch_f64(solver, &p, a, b, weights, weights, NULL),
+              "x overlaps weights: row 0, column 0 of x of problem 0 lies at row 0, column 0 of weights of problem 0");
+  check_named(lsqnet_solver_solve_batch_f64(solver, &p, a, b, weights, b, NULL), "x overlaps b: row 0, column 0");
+  check_named(lsqnet_solver_solve_batch_f64(solver, &p, a, b, NULL, b + COUNT * M - 1, NULL),
+              "x overlaps b: row 0, column 0 of x of problem 0 lies at row 5, column 0 of b of problem 19");
+  check_named(lsqnet_solver_solve_batch_f32(solver, &p, narrow, narrow_b, NULL, narrow + 15 * M * N, NULL),
+              "row 0, column 0 of x of problem 0 lies at row 0, column 0 of a of problem 15");
+  const double *const as[] = {a, a}, *const bs[] = {b, b}, *const heavy[] = {weights, weights + M};
+  double *const xs[] = {x, weights + 2 * M - 1};
+  p.count = 2;
+  check_named(lsqnet_solver_solve_pointers_f64(solver, &p, as, bs, heavy, xs, NULL),
+              "x overlaps weights: row 0, column 0 of x of problem 1 lies at row 5, column 0 of weights of problem 1");
+  p.count = COUNT;
+  for (int i = 0; i < COUNT * M; i++) ck_assert(weights[i] == 1 + i);
+  ck_assert_int_eq(lsqnet_solver_solve_batch_f64(solver, &p, a, b, weights, x, NULL), LSQNET_OK);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
 static void check_options_refused(lsqnet_solver_options bad, const char *text) {
   lsqnet_solver *solver = NULL;
   ck_assert_int_eq(lsqnet_solver_create(&solver, context, NULL, &bad), LSQNET_E_ARGUMENT);
@@ -470,6 +577,8 @@ int main(void) {
   tcase_add_test(arguments, pointers_that_are_null_are_named);
   tcase_add_test(arguments, no_problems_are_no_trouble_and_reports_are_optional);
   tcase_add_test(arguments, problems_may_overlap);
+  tcase_add_test(arguments, an_answer_that_has_a_number_of_the_data_is_refused_and_no_other);
+  tcase_add_test(arguments, the_place_where_an_answer_meets_data_is_named);
   tcase_add_test(arguments, ridge_and_seconds_out_of_range_are_refused);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);

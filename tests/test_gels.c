@@ -331,6 +331,30 @@ START_TEST(columns_that_depend_but_for_roundings_are_named) {
 }
 END_TEST
 
+/* Rows that fall by 10^2, 10^3, ... each: the answer that they have as they fall is theirs whatever the order. */
+START_TEST(rows_of_very_different_size_are_certified_or_named) {
+  for (int rising = 0; rising < 2; rising++)
+    for (int step = 2; step < 12; step++) {
+      double a[5 * 5], b[5];
+      problem p = problem_normal(5, 5, 1, 0, 3);
+      for (int i = 0; i < 5; i++) {
+        const double size = pow(10, step * (rising ? i - 4 : -i));
+        for (int j = 0; j < 5; j++) p.a[i * 5 + j] = a[i * 5 + j] = size * p.a[i * 5 + j];
+        p.b[i] = b[i] = size * p.b[i];
+      }
+      const int32_t info = lsqnet_dgels(LSQNET_ROW_MAJOR, 'N', 5, 5, 1, a, 5, b, 1);
+      ck_assert(step <= 3 ? info == 0 : step >= 5 ? info > 0 && info <= 5 : info >= 0);
+      if (info == 0) {
+        ck_assert_int_eq(problem_truth(&p, 0), 5);
+        memcpy(p.x, b, sizeof b);
+        ck_assert_double_ge(right_digits(&p, 0, DBL_EPSILON), 15);
+      }
+      for (int i = 0; i < 5 && info > 0; i++) ck_assert(b[i] == p.b[i]);
+      problem_free(&p);
+    }
+}
+END_TEST
+
 START_TEST(no_data_and_zero_data_give_zero) {
   const double zero[6] = {0};
   double b[3] = {1, 2, 3};
@@ -541,6 +565,7 @@ int main(void) {
   tcase_add_test(claims, a_large_problem_is_solved_like_a_small_one);
   tcase_add_test(claims, a_wide_problem_takes_nothing_of_its_unknowns_squared);
   tcase_add_test(claims, columns_that_depend_but_for_roundings_are_named);
+  tcase_add_test(claims, rows_of_very_different_size_are_certified_or_named);
   tcase_add_test(claims, no_data_and_zero_data_give_zero);
   tcase_add_loop_test(claims, a_refusal_says_what_is_wrong, 0, (int)(sizeof refusals / sizeof refusals[0]));
   tcase_add_test(claims, an_infinity_is_refused_like_nan);

@@ -16,7 +16,7 @@ typedef struct lsqnet_solver lsqnet_solver;
 enum {
   LSQNET_METHOD_AUTO = 0,      /**< the library chooses: DIRECT, on the road (report.road, .why) that shape and condition
                                     ask for. The size of the batch only says how many problems share a vector and how
-                                    many threads share the batch, so that a problem's bits are the same in any */
+                                    many threads share those that do, so that a problem's bits are the same in any */
   LSQNET_METHOD_GD = 1,        /**< x <- x - s g(x), the paper's iterate, s = 1 / largest eigenvalue unless given */
   LSQNET_METHOD_CHEBYSHEV = 2, /**< Chebyshev semi-iteration between estimates of the extreme eigenvalues */
   LSQNET_METHOD_CG = 3,        /**< conjugate gradients */
@@ -44,8 +44,8 @@ enum {
   LSQNET_ROAD_NONE = 0,
   LSQNET_ROAD_PROBLEMS = 1,   /**< several problems side by side in vector lanes: normal equations, refined */
   LSQNET_ROAD_ROWS = 2,       /**< several rows of one problem side by side, the rest as PROBLEMS */
-  LSQNET_ROAD_ORTHOGONAL = 3, /**< one problem at a time, by repeated Cholesky-QR */
-  LSQNET_ROAD_ITERATIONS = 4, /**< one problem at a time, by the iterations that options.method names */
+  LSQNET_ROAD_ORTHOGONAL = 3, /**< one problem at a time, on the calling thread, by repeated Cholesky-QR */
+  LSQNET_ROAD_ITERATIONS = 4, /**< the same, by the iterations that options.method names */
   LSQNET_ROAD_STATE = 5       /**< from the moments that a lsqnet_state holds */
 };
 
@@ -183,13 +183,20 @@ LSQNET_API lsqnet_status lsqnet_problems_init(lsqnet_problems *problems, uint32_
 /** Solves many problems of one shape, each on its own: what one holds or ends with does not touch the others. The answer
  *  and the report of a problem have the same bits alone, at any place of any batch, in any layout and on any number of
  *  threads (on one kernel level).
- *  Shapes   a, b, x as `problems` says; x may not overlap a or b (E_ARGUMENT, where it can be seen); x_p is written whole
- *           where lsqnet_solver_solve_f64 would, else untouched. weights NULL, or m numbers w_i >= 0 for each problem: minimise
+ *  Shapes   a, b, x as `problems` says; x_p is written whole where lsqnet_solver_solve_f64 would, else untouched. No number
+ *           of x may be one of a, b or weights, whichever problem's (E_ARGUMENT, the message names the place); x may lie
+ *           in gaps that strides leave there, and a, b and weights of problems may overlap each other. weights NULL, or m numbers w_i >= 0 for each problem: minimise
  *           sum_i w_i (a_i x - b_i)^2. reports (count,k) with reports[0].size set by the caller, or NULL.
  *  Returns  OK if all answers met the tolerance, else the status of the first problem that has another; the message
  *           names it. Problems that options.seconds or options.stop left over have E_STOPPED.
- *  Memory   At most twice what the threads have in flight (problems of 2^16 numbers each), and a byte a problem; the
- *           solver keeps it, so that a call that is no larger than one before it allocates nothing.
+ *  Threads  Those of the context share the problems that go through vector lanes (roads PROBLEMS and ROWS). On the other
+ *           roads (more than 64 unknowns or 8 right-hand sides, least norm, conditions above about 10^6, iterations)
+ *           the calling thread solves one after the other, alone; only sequences of a model without a map of moments
+ *           are shared.
+ *  Memory   In lanes at most twice what the threads have in flight (problems of 2^16 numbers each), and a byte a problem.
+ *           One at a time some 4 times the problem's own numbers, 5 with weights, and up to 10 n^2 more, so that a square
+ *           one takes 15 times its own; and a few MB that depend on the model and n. The solver keeps it, so that a
+ *           call that is no larger than one before it allocates nothing.
  *  Errors   as lsqnet_solver_solve_f64. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_batch_f64(lsqnet_solver *solver, const lsqnet_problems *problems,
                                                        const double *a, const double *b, const double *weights,
@@ -199,7 +206,8 @@ LSQNET_API lsqnet_status lsqnet_solver_solve_batch_f32(lsqnet_solver *solver, co
                                                        const float *a, const float *b, const float *weights, float *x,
                                                        lsqnet_report *reports);
 
-/** The same with a pointer to each problem's arrays. */
+/** The same with a pointer to each problem's arrays. x_p is held against a_p, b_p and weights_p alone: that an answer lies
+ *  where another problem's data or answer do cannot be seen, and makes both wrong, certificates included. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_pointers_f64(lsqnet_solver *solver, const lsqnet_problems *problems,
                                                           const double *const *a, const double *const *b,
                                                           const double *const *weights, double *const *x,

@@ -1,6 +1,7 @@
 /* Solving: arguments are checked here, once, and problems of all layouts described in one way (solve/batch.h). */
 #include <float.h>
 
+#include "api/overlap.h"
 #include "api/reports.h"
 #include "base/arithmetic.h"
 #include "base/sized.h"
@@ -65,30 +66,6 @@ static lsqnet_status check_pointers(const lsq_problems *p) {
   return LSQNET_OK;
 }
 
-/* Whether `count` numbers at x and `other_count` at `other` have any in common. */
-static int meet(const lsq_problems *p, const void *x, int64_t count, const void *other, int64_t other_count) {
-  const uintptr_t begin = (uintptr_t)x, other_begin = (uintptr_t)other;
-  const uintptr_t size = (uintptr_t)lsq_number_size(p);
-  return begin < other_begin + (uintptr_t)other_count * size && other_begin < begin + (uintptr_t)count * size;
-}
-
-/* An answer must not lie where its problem does. Arrays with gaps between their lines may be interleaved: of those only
- * the first numbers are looked at. */
-static lsqnet_status check_overlap(const lsqnet_problems *given, const lsq_problems *p) {
-  const int turned = given->column_major;
-  const int a_gaps = given->lda > (turned ? p->m : p->n), b_gaps = given->ldb > (turned ? p->m : p->k);
-  const int x_gaps = given->ldx > (turned ? p->n : p->k);
-  for (int64_t i = 0; i < p->count && (i == 0 || p->pointers); i++) {
-    const void *x = lsq_problem_x(p, i), *a = lsq_problem_a(p, i), *b = lsq_problem_b(p, i);
-    const int with_a = x_gaps || a_gaps ? x == a : meet(p, x, p->n * p->k, a, p->m * p->n);
-    const int with_b = x_gaps || b_gaps ? x == b : meet(p, x, p->n * p->k, b, p->m * p->k);
-    if (with_a || with_b)
-      return lsq_fail(LSQNET_E_ARGUMENT, "x overlaps %s: an answer may not lie where its problem does",
-                      with_a ? "a" : "b");
-  }
-  return LSQNET_OK;
-}
-
 lsqnet_status lsq_check_reports(const lsqnet_report *reports) {
   if (reports != NULL && reports[0].size < sizeof *reports)
     return lsq_fail(LSQNET_E_VERSION, "reports[0].size=%lu, but the first release's lsqnet_report has %lu",
@@ -127,7 +104,7 @@ static lsqnet_status solve(lsqnet_solver *solver, const lsqnet_problems *given, 
   if (!p->pointers) LSQ_TRY(check_apart(given));
   describe(given, p);
   LSQ_TRY(check_pointers(p));
-  LSQ_TRY(check_overlap(given, p));
+  LSQ_TRY(lsq_check_overlap(given, p));
   LSQ_TRY(lsq_check_arithmetic());
   LSQ_TRY(lsq_check_reports(reports));
   LSQ_TRY(lsq_use_alone(&solver->users, "solver"));

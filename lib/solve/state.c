@@ -176,10 +176,17 @@ done:
   return st;
 }
 
+/* Number by number: 0.0 and -0.0 are the same one. */
+static int same_numbers(const double *a, const double *b, int64_t count) {
+  int64_t i = 0;
+  while (i < count && a[i] == b[i]) i++;
+  return i == count;
+}
+
 /* The oldest row kept that equals s->row, not before `from`; s->rows if there is none. */
 static int64_t find_row(const lsqnet_state *s, int64_t from) {
   int64_t index = from;
-  while (index < s->rows && memcmp(kept_row(s, index), s->row, (size_t)s->columns * sizeof(double)) != 0) index++;
+  while (index < s->rows && !same_numbers(kept_row(s, index), s->row, s->columns)) index++;
   return index;
 }
 
@@ -202,8 +209,8 @@ static lsqnet_status check_kept(lsqnet_state *s, int64_t rows, const double *a, 
   for (int64_t i = 0; i < rows; i++) {
     int64_t index = -1;
     for (int64_t same = 0; same <= i; same++) {
-      if (memcmp(a + same * lda, a + i * lda, (size_t)s->options.n * sizeof *a) != 0 ||
-          memcmp(b + same * ldb, b + i * ldb, (size_t)s->options.k * sizeof *b) != 0)
+      if (!same_numbers(a + same * lda, a + i * lda, s->options.n) ||
+          !same_numbers(b + same * ldb, b + i * ldb, s->options.k))
         continue;
       take_row(s, a + i * lda, b + i * ldb);
       index = find_row(s, index + 1);

@@ -3,7 +3,9 @@
  * noisy to all. When the clock has stopped every answer and its certificate are held against quadruple precision.
  *
  *   bench_solver MODEL [--gates MODEL] [--blas LIBRARY] [--check]
+ *   bench_solver MODEL --roads [--blas LIBRARY]
  *
+ * The second prints what problems take that do not go side by side in lanes: no bounds, no oracle (solver_roads.c).
  * MODEL is a file with a layer of linear attention, --gates one with a BaseConv; LIBRARY has dgels_ (libopenblas.so.0).
  */
 #include <lsqnet/lsqnet.h>
@@ -17,6 +19,7 @@
 #include "measure.h"
 #include "peak.h"
 #include "solver_peers.h"
+#include "solver_roads.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpedantic"
@@ -228,7 +231,7 @@ static double time_dgels(const data *d) {
   memcpy(b, d->b, (size_t)(d->count * d->m) * sizeof *b);
   const double begin = seconds();
   for (int64_t p = 0; p < d->count; p++)
-    peers_dgels((int32_t)d->m, (int32_t)d->n, a + p * size, b + p * d->m, work, WORK);
+    peers_dgels((int32_t)d->m, (int32_t)d->n, 1, a + p * size, b + p * d->m, work, WORK);
   return seconds() - begin;
 }
 
@@ -522,16 +525,19 @@ static int64_t bench_gates(table *out, const char *path) {
 }
 
 static void usage(const char *name) {
-  fprintf(stderr, "usage: %s MODEL [--gates MODEL] [--blas LIBRARY] [--check]\n", name);
+  fprintf(stderr, "usage: %s MODEL [--gates MODEL] [--blas LIBRARY] [--check] [--roads]\n", name);
   exit(2);
 }
 
 int main(int argc, char **argv) {
   const char *model = NULL, *gates = NULL, *blas = NULL;
   table out = {0};
+  int roads = 0;
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--check") == 0)
       out.check = 1;
+    else if (strcmp(argv[i], "--roads") == 0)
+      roads = 1;
     else if (strcmp(argv[i], "--gates") == 0 && i + 1 < argc)
       gates = argv[++i];
     else if (strcmp(argv[i], "--blas") == 0 && i + 1 < argc)
@@ -542,13 +548,14 @@ int main(int argc, char **argv) {
       usage(argv[0]);
   }
   if (model == NULL) usage(argv[0]);
+  if (!peers_open(blas)) printf("no %s here: dgels is left out\n", blas != NULL ? blas : "libopenblas.so.0");
+  if (roads) return bench_roads(model) > 0;
   for (int threads = 1; threads <= 2; threads++) {
     lsqnet_context_options options;
     must(lsqnet_context_options_init(&options, sizeof options));
     options.threads = threads;
     must(lsqnet_context_create(&contexts[threads - 1], &options));
   }
-  if (!peers_open(blas)) printf("no %s here: dgels is left out\n", blas != NULL ? blas : "libopenblas.so.0");
   printf("%s, kernel level %d; best of %d turns\n", model, (int)lsqnet_context_kernel_level(contexts[0]), TURNS);
   int64_t wrong = 0;
   for (int i = 0; i < PEER_SHAPES; i++) wrong += bench_shape(&out, model, &peer_shapes[i], &goals[i]);

@@ -24,10 +24,10 @@ typedef void fortran_dgels(const char *trans, const int32_t *m, const int32_t *n
 
 static fortran_dgels *found;
 
-static void call(int32_t m, int32_t n, double *a, double *b, double *work, int32_t size) {
-  const int32_t one = 1;
+static void call(int32_t m, int32_t n, int32_t k, double *a, double *b, double *work, int32_t size) {
+  const int32_t ldb = m > n ? m : n;
   int32_t info = 0;
-  found("N", &m, &n, &one, a, &m, b, &m, work, &size, &info, 1);
+  found("N", &m, &n, &k, a, &m, b, &ldb, work, &size, &info, 1);
 }
 
 int peers_open(const char *library) {

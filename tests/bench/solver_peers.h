@@ -8,9 +8,9 @@
 extern "C" {
 #endif
 
-/* Least squares by a library's dgels on one thread: A (m,n) by columns and b (m) are overwritten, x comes in b. NULL
- * until peers_open has found the library. */
-typedef void dgels_fn(int32_t m, int32_t n, double *a, double *b, double *work, int32_t size);
+/* Least squares, or least norm, by a library's dgels on one thread: A (m,n) and B (max(m,n),k) by columns are
+ * overwritten, X comes in B. NULL until peers_open has found the library. */
+typedef void dgels_fn(int32_t m, int32_t n, int32_t k, double *a, double *b, double *work, int32_t size);
 extern dgels_fn *peers_dgels;
 
 /* Loads dgels_ from `library` (NULL: libopenblas.so.0) and keeps it to one thread; 0 if it is not there. */

@@ -1,0 +1,136 @@
+#include "solver_roads.h"
+
+#include <lsqnet/lsqnet.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../problem.h"
+#include "kernels/kernels.h"
+#include "measure.h"
+#include "peak.h"
+#include "solver_peers.h"
+
+enum { TURNS = 5, WORK = 1 << 18 };
+
+typedef struct {
+  const char *name;
+  int64_t count, m, n, k;
+  double condition; /* 0: of normal random numbers */
+  int least_norm;
+} shape;
+
+static const shape shapes[] = {
+    {"20x5, condition 1e4", 1000, 20, 5, 1, 1e4, 0},
+    {"20x5, condition 1e8", 1000, 20, 5, 1, 1e8, 0},
+    {"64x16, condition 1e8", 200, 64, 16, 1, 1e8, 0},
+    {"20x5, 8 right-hand sides", 1000, 20, 5, 8, 0, 0},
+    {"20x5, 10 right-hand sides", 1000, 20, 5, 10, 0, 0},
+    {"200x64", 20, 200, 64, 1, 0, 0},
+    {"200x80", 20, 200, 80, 1, 0, 0},
+    {"1000x300", 1, 1000, 300, 1, 0, 0},
+    {"5x20, least norm", 1000, 5, 20, 1, 0, 1},
+    {"32x64, least norm", 100, 32, 64, 1, 0, 1},
+};
+
+typedef struct {
+  double *a, *b, *x; /* by columns */
+  double *spoilt_a, *spoilt_b;
+  lsqnet_report *reports;
+} data;
+
+static data draw(const shape *s) {
+  const int64_t m = s->m, n = s->n, k = s->k, longer = m > n ? m : n;
+  uint64_t random = 1;
+  data d = {doubles(s->count * m * n), doubles(s->count * longer * k), doubles(s->count * n * k),
+            doubles(s->count * m * n), doubles(s->count * longer * k), NULL};
+  d.reports = calloc((size_t)(s->count * k), sizeof *d.reports);
+  if (d.reports == NULL) abort();
+  for (int64_t p = 0; p < s->count; p++) {
+    problem one = problem_create(m, n, k, 0);
+    if (s->condition > 0)
+      problem_fill_condition(&one, s->condition, 0, 0, &random);
+    else
+      problem_fill_normal(&one, &random);
+    for (int64_t i = 0; i < m; i++) {
+      for (int64_t j = 0; j < n; j++) d.a[(p * n + j) * m + i] = one.a[i * n + j];
+      for (int64_t j = 0; j < k; j++) d.b[(p * k + j) * longer + i] = one.b[i * k + j];
+    }
+    problem_free(&one);
+  }
+  return d;
+}
+
+static void destroy(data *d) {
+  void *const all[] = {d->a, d->b, d->x, d->spoilt_a, d->spoilt_b, d->reports};
+  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
+}
+
+static double time_ours(lsqnet_solver *solver, const shape *s, data *d) {
+  lsqnet_problems problems;
+  must(lsqnet_problems_init(&problems, sizeof problems));
+  problems.column_major = 1;
+  problems.count = s->count;
+  problems.m = s->m;
+  problems.n = s->n;
+  problems.k = s->k;
+  problems.ldb = s->m > s->n ? s->m : s->n;
+  d->reports[0].size = sizeof *d->reports;
+  const double begin = seconds();
+  must(lsqnet_solver_solve_batch_f64(solver, &problems, d->a, d->b, NULL, d->x, d->reports));
+  return seconds() - begin;
+}
+
+static double time_dgels(const shape *s, data *d) {
+  static double work[WORK];
+  const int64_t longer = s->m > s->n ? s->m : s->n;
+  memcpy(d->spoilt_a, d->a, (size_t)(s->count * s->m * s->n) * sizeof *d->a);
+  memcpy(d->spoilt_b, d->b, (size_t)(s->count * longer * s->k) * sizeof *d->b);
+  const double begin = seconds();
+  for (int64_t p = 0; p < s->count; p++)
+    peers_dgels((int32_t)s->m, (int32_t)s->n, (int32_t)s->k, d->spoilt_a + p * s->m * s->n,
+                d->spoilt_b + p * longer * s->k, work, WORK);
+  return seconds() - begin;
+}
+
+static int bench(lsqnet_context *context, const lsqnet_model *model, const shape *s) {
+  lsqnet_solver_options options;
+  lsqnet_solver *solver = NULL;
+  data d = draw(s);
+  double ours = 1e9, dgels = 1e9;
+  int wrong = 0;
+  must(lsqnet_solver_options_init(&options, sizeof options));
+  options.min_norm = s->least_norm;
+  must(lsqnet_solver_create(&solver, context, model, &options));
+  for (int turn = 0; turn < TURNS; turn++) {
+    const double time = time_ours(solver, s, &d), other = peers_dgels != NULL ? time_dgels(s, &d) : 0;
+    ours = time < ours ? time : ours;
+    dgels = other < dgels ? other : dgels;
+  }
+  for (int64_t i = 0; i < s->count * s->k; i++) wrong += d.reports[i].status != LSQNET_OK;
+  printf("\n%s, batch %lld: road %s\n", s->name, (long long)s->count, lsqnet_road_name(d.reports[0].road));
+  table_row("lsqnet_solver_solve_batch_f64", 1e6 / (double)s->count * ours, "us");
+  if (peers_dgels != NULL) {
+    table_row("dgels", 1e6 / (double)s->count * dgels, "us");
+    table_row("times as long", ours / dgels, "");
+  }
+  lsqnet_solver_destroy(solver);
+  destroy(&d);
+  return wrong;
+}
+
+int bench_roads(const char *path) {
+  lsqnet_context_options options;
+  lsqnet_context *context = NULL;
+  lsqnet_model *model = NULL;
+  int wrong = 0;
+  must(lsqnet_context_options_init(&options, sizeof options));
+  options.threads = 1;
+  must(lsqnet_context_create(&context, &options));
+  must(lsqnet_model_load(&model, context, path, NULL));
+  printf("%s, kernel level %d, by columns, one thread; best of %d turns\n", path,
+         (int)lsqnet_context_kernel_level(context), TURNS);
+  for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) wrong += bench(context, model, &shapes[i]);
+  lsqnet_model_destroy(model);
+  lsqnet_context_destroy(context);
+  return wrong;
+}
