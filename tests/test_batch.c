@@ -53,8 +53,8 @@ static void check_answer(const batch *s, int64_t p, problem *q) {
 
 /* ---- answers ---- */
 
-static const int64_t shapes[][3] = {{20, 5, 1}, {5, 1, 3},   {7, 7, 2},   {64, 16, 1},
-                                    {9, 8, 4},  {300, 9, 2}, {2000, 2, 1}};
+static const int64_t shapes[][3] = {{20, 5, 1},  {5, 1, 3},    {7, 7, 2},  {64, 16, 1}, {9, 8, 4},
+                                    {300, 9, 2}, {2000, 2, 1}, {20, 5, 8}, {12, 4, 19}, {300, 6, 9}};
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
 START_TEST(every_problem_is_solved_to_the_last_digit_in_every_layout) {
@@ -126,6 +126,7 @@ typedef struct {
 
 static const setting settings[] = {{{NULL, NULL, 0, 0, 0}, 20, 5, 1},
                                    {{NULL, NULL, 0, 0, 0}, 12, 7, 3},
+                                   {{NULL, NULL, 0, 0, 0}, 12, 4, 20},
                                    {{NULL, NULL, 0, 0, 0}, 333, 11, 2},
                                    {{"attention", "split", 64, 16, 0}, 64, 16, 1},
                                    {{"base_conv", "repeat", 6, 4, 0}, 14, 4, 2}};
@@ -231,7 +232,7 @@ static lsqnet_status spoil(int evil, problem *p) {
     if (evil == OVERFLOWS) p->b[i] *= 1e300;
   }
   if (evil == NAN_IN_A) p->a[m * n - 1] = (double)NAN;
-  if (evil == NAN_IN_B) p->b[m / 2] = (double)NAN;
+  if (evil == NAN_IN_B) p->b[m * p->k - 1] = (double)NAN;
   if (evil == INFINITE) p->a[n] = (double)-INFINITY;
   return evil == EQUAL_COLUMNS || evil == ZERO_COLUMN || evil == ZERO ? LSQNET_E_RANK : LSQNET_E_NOT_FINITE;
 }

@@ -71,7 +71,8 @@ START_TEST(digits_never_flatter_and_certified_answers_are_right) {
     const lsqnet_status st = check_honest(solver, &p, truth < 1e11 ? 1 : 2.5, &o, &report);
     ck_assert(st != LSQNET_E_RANK || truth > 1e13);
     ck_assert(st != LSQNET_E_NOT_CONVERGED || truth > 1e10);
-    if (st != LSQNET_E_RANK) ck_assert(report.condition <= 2 * truth && report.condition >= 0.5 * truth);
+    const double factor = truth < 0.1 / DBL_EPSILON ? 2 : 10; /* beyond that roundings of A's size make it */
+    if (st != LSQNET_E_RANK) ck_assert(report.condition <= factor * truth && report.condition >= truth / factor);
     if (st == LSQNET_OK) ck_assert(report.digits >= 13 && (report.rank == n || report.rank == -1));
     problem_free(&p);
   }

@@ -13,26 +13,28 @@ enum { NOT_BEGUN = -1 }; /* beside the LSQ_LANE_ numbers of `outcomes` */
 
 /* ---- the caller's arrays ---- */
 
-static const void *place_of(const lsq_problems *problems, const void *array, int64_t stride, int64_t p) {
-  if (problems->pointers)
-    return problems->narrow ? (const void *)((const float *const *)array)[p] : ((const double *const *)array)[p];
-  return problems->narrow ? (const void *)((const float *)array + p * stride) : (const double *)array + p * stride;
+/* Number `offset` of what problem p has in `array`. */
+static const void *place_of(const lsq_problems *problems, const void *array, int64_t stride, int64_t p,
+                            int64_t offset) {
+  if (problems->narrow)
+    return (problems->pointers ? ((const float *const *)array)[p] : (const float *)array + p * stride) + offset;
+  return (problems->pointers ? ((const double *const *)array)[p] : (const double *)array + p * stride) + offset;
 }
 
 const void *lsq_problem_a(const lsq_problems *problems, int64_t p) {
-  return place_of(problems, problems->a, problems->a_stride, p);
+  return place_of(problems, problems->a, problems->a_stride, p, 0);
 }
 
 const void *lsq_problem_b(const lsq_problems *problems, int64_t p) {
-  return place_of(problems, problems->b, problems->b_stride, p);
+  return place_of(problems, problems->b, problems->b_stride, p, problems->first_side * problems->b_column);
 }
 
 const void *lsq_problem_weights(const lsq_problems *problems, int64_t p) {
-  return place_of(problems, problems->weights, problems->weights_stride, p);
+  return place_of(problems, problems->weights, problems->weights_stride, p, 0);
 }
 
 void *lsq_problem_x(const lsq_problems *problems, int64_t p) {
-  return (void *)(uintptr_t)place_of(problems, problems->x, problems->x_stride, p);
+  return (void *)(uintptr_t)place_of(problems, problems->x, problems->x_stride, p, 0);
 }
 
 void lsq_write_x(const lsq_problems *problems, int64_t p, int64_t l, const double *values, int64_t stride) {

@@ -15,6 +15,7 @@
 /* Problems as the caller has them; checked. Element (i,j) of A is at i a_row + j a_column, one of which is 1. */
 typedef struct {
   int64_t count, m, n, k;
+  int64_t first_side; /* columns of B before the k that are meant; 0 but in lane_group.c */
   int64_t a_row, a_column, b_row, b_column, x_row, x_column;
   int64_t a_stride, b_stride, weights_stride, x_stride; /* from one problem to the next */
   int narrow;                                           /* numbers are floats, not doubles */
@@ -71,10 +72,11 @@ typedef struct {
   double *reduced; /* the same, lanes added up: one problem after the other */
   double *point;   /* n + 1 vectors: x and a limit, the same in all lanes */
   double *zeros;   /* rows that are not there */
-  double *answer;  /* (k,n) in the caller's units */
-  int64_t thread;  /* at work on it; 0: the caller's */
-  int64_t passed;  /* numbers of A and B since it last looked at the limits */
-  double *number;  /* (k,LSQ_ANSWER_NUMBERS) */
+  double *answer;  /* (k,n) in the caller's units, of all right-hand sides; the system has LSQ_LANE_SIDES at a time */
+  int64_t first_side; /* of those that the system has */
+  int64_t thread;     /* at work on it; 0: the caller's */
+  int64_t passed;     /* numbers of A and B since it last looked at the limits */
+  double *number;     /* (k,LSQ_ANSWER_NUMBERS) */
 } lsq_lane_group;
 
 enum { LSQ_ANSWER_WORST, LSQ_ANSWER_BACKWARD, LSQ_ANSWER_NORM, LSQ_ANSWER_CORRECTIONS, LSQ_ANSWER_NUMBERS };
@@ -90,8 +92,8 @@ void lsq_lane_group_begin(const lsqnet_solver *solver, const lsq_problems *probl
 lsqnet_status lsq_lane_group_solve(lsqnet_solver *solver, const lsq_problems *problems, int64_t first, int64_t used,
                                    lsq_lane_group *group, int8_t *outcome);
 
-/* Writes what side `side` has come to, to `answer` and `number`; refuses lanes whose answer has a component, other than
- * 0, that is not between least and most. */
+/* Writes what side `side` of the system has come to, to `answer` and `number`; refuses lanes whose answer has a
+ * component, other than 0, that is not between least and most. */
 void lsq_lane_group_collect(lsq_lane_group *group, int64_t side, double least, double most);
 
 /* ---- single.c ---- */

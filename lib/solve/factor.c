@@ -99,47 +99,89 @@ static int64_t choose_pivot(const state *s, int64_t i, double trusted) {
   return best;
 }
 
-/* Cholesky of the first `live` places of G, upper factor in place; returns how many places it could take. */
+/* Cholesky of the first `live` places of G, upper factor in place; returns how many places it could take. Rows of the
+ * factor are made when their turn comes; what is left on the diagonal is kept up to date, for the choice of pivots. */
 static int64_t cholesky(state *s, double trusted) {
   lsq_factor *f = s->f;
   const int64_t n = f->n;
   int64_t i = 0;
   for (int64_t j = 0; j < s->live; j++) s->left[j] = f->G[j * n + j];
-  for (; i < s->live && !lsq_pass(s->solver, (s->live - i) * (s->live - i)); i++) {
-    const int64_t best = choose_pivot(s, i, trusted);
+  for (; i < s->live && !lsq_pass(s->solver, i * (s->live - i)); i++) {
+    const int64_t best = choose_pivot(s, i, trusted), behind = s->live - i - 1;
+    double *row = f->G + i * n;
     if (best < 0) break;
     exchange(s, i, best);
-    const double root = sqrt(f->G[i * n + i]);
-    f->G[i * n + i] = root;
-    for (int64_t j = i + 1; j < s->live; j++) f->G[i * n + j] /= root;
-    for (int64_t j = i + 1; j < s->live; j++)
-      for (int64_t l = j; l < s->live; l++) {
-        f->G[j * n + l] -= f->G[i * n + j] * f->G[i * n + l];
-        f->G[l * n + j] = f->G[j * n + l];
-      }
+    row[i] = sqrt(row[i]);
+    for (int64_t l = 0; l < i; l++) f->kernels->axpy(behind, -f->G[l * n + i], f->G + l * n + i + 1, row + i + 1);
+    for (int64_t j = i + 1; j < s->live; j++) {
+      row[j] /= row[i];
+      f->G[j * n + j] -= row[j] * row[j];
+    }
   }
   return i;
+}
+
+/* R <- S R. */
+static void multiply_rows(const state *s, int64_t taken) {
+  const lsq_factor *f = s->f;
+  const int64_t n = f->n;
+  for (int64_t i = 0; i < taken; i++) {
+    double *row = f->R + i * n;
+    f->kernels->scale(n, f->G[i * n + i], row, row);
+    for (int64_t l = i + 1; l < s->live; l++) f->kernels->axpy(n - l, f->G[i * n + l], f->R + l * n + l, row + l);
+  }
+}
+
+enum { PANEL = 16, ROWS = 64 };
+
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* S (taken places, in G) as divide_rows wants it: off the diagonal -S, and blocks on the diagonal inverted. */
+static void prepare_division(const state *s, int64_t taken) {
+  const lsq_factor *f = s->f;
+  const int64_t n = f->n;
+  for (int64_t i = 0; i < taken; i++) {
+    double *row = f->G + i * n;
+    f->kernels->scale(s->live - i - 1, -1.0, row + i + 1, row + i + 1);
+  }
+  for (int64_t j = 0; j < taken; j++) {
+    const int64_t begin = j / PANEL * PANEL;
+    const double inverse = 1.0 / f->G[j * n + j];
+    f->G[j * n + j] = inverse;
+    for (int64_t i = begin; i < j; i++) {
+      f->G[j * n + i] = 0.0;
+      f->G[i * n + j] *= f->G[i * n + i] * inverse;
+      for (int64_t l = i + 1; l < j; l++) f->G[i * n + j] += f->G[i * n + l] * f->G[l * n + j] * inverse;
+    }
+  }
+}
+
+/* Q <- Q S^-1 for `rows` rows of Q from q on, at most ROWS, panel by panel. */
+static void divide_rows(const state *s, int64_t taken, int64_t rows, double *q) {
+  const lsq_factor *f = s->f;
+  const int64_t n = f->n;
+  double panel[ROWS * PANEL];
+  for (int64_t begin = 0; begin < taken; begin += PANEL) {
+    const int64_t width = smaller(PANEL, taken - begin), end = begin + width;
+    f->kernels->product_nn(rows, width, width, q + begin, n, f->G + begin * n + begin, n, panel, width, 0);
+    for (int64_t row = 0; row < rows; row++)
+      memcpy(q + row * n + begin, panel + row * width, (size_t)width * sizeof *panel);
+    if (end < s->live)
+      f->kernels->product_nn(rows, s->live - end, width, q + begin, n, f->G + begin * n + end, n, q + end, n, 1);
+  }
 }
 
 /* Q <- Q S^-1 and R <- S R, where S has the rows of the Cholesky factor for the first `taken` places and is the
  * identity below. */
 static void apply(state *s, int64_t taken) {
   lsq_factor *f = s->f;
-  const int64_t n = f->n;
-  for (int64_t row = 0; row < s->m; row++) {
-    double *q = f->Q + row * n;
-    if (lsq_pass(s->solver, n * (1 + n / 64))) return;
-    for (int64_t i = 0; i < taken; i++) {
-      q[i] /= f->G[i * n + i];
-      for (int64_t j = i + 1; j < s->live; j++) q[j] -= q[i] * f->G[i * n + j];
-    }
+  multiply_rows(s, taken);
+  prepare_division(s, taken);
+  for (int64_t row = 0; row < s->m; row += ROWS) {
+    const int64_t rows = smaller(ROWS, s->m - row);
+    if (lsq_pass(s->solver, rows * f->n * (1 + f->n / 64))) return;
+    divide_rows(s, taken, rows, f->Q + row * f->n);
   }
-  for (int64_t i = 0; i < taken; i++)
-    for (int64_t c = 0; c < n; c++) {
-      double sum = 0.0;
-      for (int64_t l = i; l < s->live; l++) sum += f->G[i * n + l] * f->R[l * n + c];
-      f->R[i * n + c] = sum;
-    }
 }
 
 /* Puts aside the columns of which only roundings are left, and brings the others back to unit size. */
@@ -162,15 +204,17 @@ static void renew_rest(state *s) {
 
 static void solve_upper(const lsq_factor *f, int64_t rank, double *y) {
   for (int64_t i = rank - 1; i >= 0; i--) {
-    for (int64_t j = i + 1; j < rank; j++) y[i] -= f->R[i * f->n + j] * y[j];
-    y[i] /= f->R[i * f->n + i];
+    const double *row = f->R + i * f->n;
+    y[i] = (y[i] - f->kernels->dot(rank - i - 1, row + i + 1, y + i + 1)) / row[i];
   }
 }
 
-static void solve_upper_transposed(const lsq_factor *f, int64_t rank, double *y) {
-  for (int64_t i = 0; i < rank; i++) {
-    y[i] /= f->R[i * f->n + i];
-    for (int64_t j = i + 1; j < rank; j++) y[j] -= f->R[i * f->n + j] * y[i];
+/* y is zero before place `begin`. */
+static void solve_upper_transposed(const lsq_factor *f, int64_t begin, int64_t rank, double *y) {
+  for (int64_t i = begin; i < rank; i++) {
+    const double *row = f->R + i * f->n;
+    y[i] /= row[i];
+    f->kernels->axpy(rank - i - 1, -y[i], row + i + 1, y + i + 1);
   }
 }
 
@@ -204,20 +248,16 @@ static void power_step(const lsq_factor *f, const double *original, int inverse,
   const int64_t n = f->n, r = f->rank;
   if (inverse) {
     for (int64_t i = 0; i < r; i++) v[i] *= original[i];
-    solve_upper_transposed(f, r, v);
+    solve_upper_transposed(f, 0, r, v);
     solve_upper(f, r, v);
     for (int64_t i = 0; i < r; i++) v[i] *= original[i];
     return;
   }
-  for (int64_t i = 0; i < r; i++) {
-    w[i] = 0.0;
-    for (int64_t j = i; j < r; j++) w[i] += f->R[i * n + j] * (v[j] / original[j]);
-  }
-  for (int64_t j = 0; j < r; j++) {
-    v[j] = 0.0;
-    for (int64_t i = 0; i <= j; i++) v[j] += f->R[i * n + j] * w[i];
-    v[j] /= original[j];
-  }
+  for (int64_t j = 0; j < r; j++) v[j] /= original[j];
+  for (int64_t i = 0; i < r; i++) w[i] = f->kernels->dot(r - i, f->R + i * n + i, v + i);
+  memset(v, 0, (size_t)r * sizeof *v);
+  for (int64_t i = 0; i < r; i++) f->kernels->axpy(r - i, w[i], f->R + i * n + i, v + i);
+  for (int64_t j = 0; j < r; j++) v[j] /= original[j];
 }
 
 /* Largest (or smallest) singular value of R with columns over `original`, by power iteration (on the inverse). */
@@ -234,18 +274,16 @@ static double extreme_singular_value(const lsq_factor *f, const double *original
   return inverse ? 1.0 / sqrt(value) : sqrt(value);
 }
 
-/* Row norms of R^-1, which comes column by column. */
+/* Row norms of R^-1. */
 static void measure_inverse(lsq_factor *f) {
   const int64_t n = f->n;
-  double *column = f->work;
-  memset(f->inverse_rows, 0, (size_t)n * sizeof(double));
-  for (int64_t j = 0; j < n; j++) {
-    memset(column, 0, (size_t)n * sizeof(double));
-    column[j] = 1.0;
-    solve_upper(f, j + 1, column);
-    for (int64_t i = 0; i <= j; i++) f->inverse_rows[f->order[i]] += column[i] * column[i];
+  double *row = f->work;
+  for (int64_t i = 0; i < n; i++) {
+    memset(row + i, 0, (size_t)(n - i) * sizeof(double));
+    row[i] = 1.0;
+    solve_upper_transposed(f, i, n, row);
+    f->inverse_rows[f->order[i]] = sqrt(f->kernels->dot(n - i, row + i, row + i));
   }
-  for (int64_t j = 0; j < n; j++) f->inverse_rows[j] = sqrt(f->inverse_rows[j]);
 }
 
 static lsqnet_status start(state *s) {
@@ -272,6 +310,7 @@ lsqnet_status lsq_factor_compute(lsqnet_solver *solver, int64_t m, lsq_factor *f
   lsqnet_status st = LSQNET_OK;
   state s = {.solver = solver, .m = m, .f = f, .original = f->work, .left = f->work + f->n};
   *contradiction = 0;
+  f->kernels = solver->context->kernels_f64;
   LSQ_TRY(start(&s));
   while (s.accepted < s.live && !*contradiction) {
     LSQ_TRY(lsq_limits_found(solver));
@@ -301,7 +340,7 @@ done:
 
 void lsq_factor_inverse_row(const lsq_factor *f, int64_t column, double *row, double *square) {
   for (int64_t i = 0; i < f->n; i++) row[i] = f->order[i] == column ? 1.0 : 0.0;
-  solve_upper_transposed(f, f->n, row);
+  solve_upper_transposed(f, 0, f->n, row);
   lsq_factor_solve_plain(f, row, square);
 }
 

@@ -17,13 +17,17 @@ int lsq_lanes_take(const lsqnet_solver *solver, const lsq_problems *problems, in
   if (problems->a_low != NULL || problems->b_low != NULL) return 0;
   if (problems->m < problems->n && o->ridge == 0.0) return 0;
   *why = LSQNET_WHY_WIDE;
-  if (problems->n > LSQ_LANE_UNKNOWNS || problems->k > LSQ_LANE_SIDES) return 0;
+  if (problems->n > LSQ_LANE_UNKNOWNS) return 0;
   if (solver->step.dim == 1 && problems->n > 1) return 0; /* which the model cannot do at all */
   *why = lsq_lanes_small(problems) ? LSQNET_WHY_SMALL : LSQNET_WHY_TALL;
   return 1;
 }
 
-int lsq_lanes_small(const lsq_problems *problems) { return problems->m <= SMALL / (problems->n + problems->k); }
+static int64_t sides_at_a_time(int64_t k) { return k < LSQ_LANE_SIDES ? k : LSQ_LANE_SIDES; }
+
+int lsq_lanes_small(const lsq_problems *problems) {
+  return problems->m <= SMALL / (problems->n + sides_at_a_time(problems->k));
+}
 
 /* ---- memory ---- */
 
@@ -53,14 +57,15 @@ static void lay_out_system(int64_t n, int64_t k, cutter *c, lsq_lane_system *s) 
 }
 
 static void lay_out(const lsqnet_solver *solver, const lsq_problems *problems, cutter *c, lsq_lane_group *g) {
-  const int64_t m = problems->m, n = problems->n, k = problems->k;
+  const int64_t m = problems->m, n = problems->n, k = sides_at_a_time(problems->k);
   const double ridge = solver->options.ridge;
   const int64_t passes = solver->options.corrections - 1;
   const int weighted = problems->weights != NULL;
   *g = (lsq_lane_group){.kernels = lsq_lane_kernels_of(solver->context->kernels_f64->level)};
   c->lanes = g->kernels->lanes;
   g->small = lsq_lanes_small(problems);
-  g->sequences = lsq_gram_sequences(solver, ridge > 0.0 ? m + n : m, n);
+  const int64_t times = (problems->k + LSQ_LANE_SIDES - 1) / LSQ_LANE_SIDES;
+  g->sequences = times * lsq_gram_sequences(solver, ridge > 0.0 ? m + n : m, n);
   const int64_t rows = g->small ? m : PANEL;
   g->system = (lsq_lane_system){.m = ridge > 0.0 ? m + n : m,
                                 .n = n,
@@ -83,8 +88,8 @@ static void lay_out(const lsqnet_solver *solver, const lsq_problems *problems, c
   g->reduced = cut(c, lsq_triangle(n + k) + 1);
   g->point = cut(c, 2 * n + 1);
   g->zeros = cut(c, n + k);
-  g->answer = cut(c, k * n);
-  g->number = cut(c, k * LSQ_ANSWER_NUMBERS);
+  g->answer = cut(c, problems->k * n);
+  g->number = cut(c, problems->k * LSQ_ANSWER_NUMBERS);
 }
 
 int64_t lsq_lane_group_size(const lsqnet_solver *solver, const lsq_problems *problems) {
@@ -98,7 +103,7 @@ void lsq_lane_group_begin(const lsqnet_solver *solver, const lsq_problems *probl
                           lsq_lane_group *group) {
   cutter pieces = {.memory = memory};
   lay_out(solver, problems, &pieces, group);
-  memset(group->zeros, 0, (size_t)((problems->n + problems->k) * group->kernels->lanes) * sizeof(double));
+  memset(group->zeros, 0, (size_t)((group->packed.n + group->packed.k) * group->kernels->lanes) * sizeof(double));
 }
 
 /* ---- into lanes ---- */
@@ -400,7 +405,8 @@ void lsq_lane_group_collect(lsq_lane_group *g, int64_t side, double least, doubl
   lsq_lane_system *s = &g->system;
   const int64_t lanes = g->kernels->lanes, n = s->n;
   const double *number = s->number, *scale = s->scale + (n + side) * lanes;
-  double *out = g->answer + side * n * lanes, *numbers = g->number + side * LSQ_ANSWER_NUMBERS * lanes;
+  double *out = g->answer + (g->first_side + side) * n * lanes;
+  double *numbers = g->number + (g->first_side + side) * LSQ_ANSWER_NUMBERS * lanes;
   for (int64_t l = 0; l < lanes; l++) {
     const double over = 1 / scale[l];
     for (int64_t i = l; i < n * lanes; i += lanes) {
@@ -442,8 +448,9 @@ static int any_done(const lsq_lane_group *g, int64_t used) {
   return 0;
 }
 
-lsqnet_status lsq_lane_group_solve(lsqnet_solver *solver, const lsq_problems *problems, int64_t first, int64_t used,
-                                   lsq_lane_group *g, int8_t *outcome) {
+/* For as many right-hand sides as the system takes. */
+static lsqnet_status solve_sides(lsqnet_solver *solver, const lsq_problems *problems, int64_t first, int64_t used,
+                                 lsq_lane_group *g) {
   lsqnet_status st = LSQNET_OK;
   lsq_lane_system *s = &g->system;
   LSQ_TRY(sum_moments(solver, g, problems, first, used));
@@ -455,7 +462,24 @@ lsqnet_status lsq_lane_group_solve(lsqnet_solver *solver, const lsq_problems *pr
   g->kernels->invert(s);
   for (int64_t side = 0; side < problems->k && any_done(g, used); side++)
     LSQ_TRY(solve_side(solver, g, problems, first, used, side));
-  for (int64_t l = 0; l < used; l++) outcome[l] = (int8_t)s->state[l];
+done:
+  return st;
+}
+
+lsqnet_status lsq_lane_group_solve(lsqnet_solver *solver, const lsq_problems *problems, int64_t first, int64_t used,
+                                   lsq_lane_group *g, int8_t *outcome) {
+  lsqnet_status st = LSQNET_OK;
+  int8_t all[LSQ_LANES_MOST];
+  memset(all, LSQ_LANE_DONE, sizeof all);
+  for (int64_t side = 0; side < problems->k; side += LSQ_LANE_SIDES) {
+    lsq_problems some = *problems;
+    some.first_side = g->first_side = side;
+    some.k = g->system.k = g->packed.k = sides_at_a_time(problems->k - side);
+    LSQ_TRY(solve_sides(solver, &some, first, used, g));
+    for (int64_t l = 0; l < used; l++)
+      if (g->system.state[l] < all[l]) all[l] = (int8_t)g->system.state[l];
+  }
+  memcpy(outcome, all, (size_t)used);
 done:
   return st;
 }

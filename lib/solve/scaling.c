@@ -2,14 +2,18 @@
 
 #include "solve/solver.h"
 
+/* fmax without its call: NaN is passed over. */
+static double larger(double a, double b) { return b > a ? b : a; }
+
 int lsq_scale_exponent(int64_t count, const double *values, int64_t stride) {
   double largest = 0.0, sum = 0.0;
   int exponent = 0, root_exponent = 0;
-  for (int64_t i = 0; i < count; i++) largest = fmax(largest, fabs(values[i * stride]));
+  for (int64_t i = 0; i < count; i++) largest = larger(largest, fabs(values[i * stride]));
   if (largest == 0.0) return 0;
   (void)frexp(largest, &exponent);
+  const double half = ldexp(1.0, -exponent / 2), rest = ldexp(1.0, -exponent - -exponent / 2);
   for (int64_t i = 0; i < count; i++) {
-    const double value = ldexp(values[i * stride], -exponent);
+    const double value = values[i * stride] * half * rest;
     sum += value * value;
   }
   (void)frexp(sqrt(sum / (double)count), &root_exponent);

@@ -229,7 +229,7 @@ lsqnet_status lsq_solve_single(lsqnet_solver *solver, const lsq_problems *proble
   if (!too_few_rows(solver, problems)) st = take(solver, problems, p, &r);
   if (st == LSQNET_E_NOT_FINITE || st == LSQNET_E_ARGUMENT) early = LSQNET_STOP_DATA;
   LSQ_TRY(st);
-  if (outcome == LSQ_LANE_WILD && solver->options.ridge == 0.0 && problems->weights == NULL) {
+  if (outcome == LSQ_LANE_WILD && k <= LSQ_LANE_SIDES && solver->options.ridge == 0.0 && problems->weights == NULL) {
     LSQ_TRY(solve_scaled(solver, problems, &r, reports, &done));
     if (!done) LSQ_TRY(take(solver, problems, p, &r));
   }

@@ -162,6 +162,7 @@ lsqnet_status lsq_gram_rhs(lsqnet_solver *solver, int64_t m, int64_t n, const do
 
 /* A P = Q R, columns of A at unit scale; with rank < n only the first `rank` rows of R are meant. */
 typedef struct {
+  const struct lsq_kernels_f64 *kernels;
   int64_t n, rank;
   double *Q;      /* (m,n) */
   double *R;      /* (n,n), upper triangle, in the order below */

@@ -97,7 +97,7 @@ static lsqnet_status solve_moments(lsqnet_solver *solver, const lsqnet_state *s,
   int32_t why = 0;
   *done = 0;
   problems.m = s->options.n; /* enough rows, whatever there is */
-  if (solver->fold == NULL || !lsq_lanes_take(solver, &problems, &why)) return LSQNET_OK;
+  if (solver->fold == NULL || problems.k > LSQ_LANE_SIDES || !lsq_lanes_take(solver, &problems, &why)) return LSQNET_OK;
   problems.m = 1;
   const int64_t size = lsq_lane_group_size(solver, &problems);
   LSQ_TRY(lsq_reserve(solver->context, &solver->lanes, &solver->lanes_capacity, size + 4 * s->stride, sizeof(double)));

@@ -54,7 +54,7 @@ enum {
   LSQNET_WHY_NONE = 0,
   LSQNET_WHY_SMALL = 1,     /**< as many numbers as several problems may have in fast memory together: PROBLEMS */
   LSQNET_WHY_TALL = 2,      /**< more: ROWS */
-  LSQNET_WHY_WIDE = 3,      /**< more than 64 unknowns, or 8 right-hand sides: ORTHOGONAL */
+  LSQNET_WHY_WIDE = 3,      /**< more than 64 unknowns: ORTHOGONAL */
   LSQNET_WHY_CONDITION = 4, /**< side by side no certificate was to be had, mostly for the condition: ORTHOGONAL */
   LSQNET_WHY_OPTIONS = 5,   /**< the options or data (an iterative method, corrections below 2, pairs) need it */
   LSQNET_WHY_STATE = 6      /**< a lsqnet_state was asked */
@@ -97,7 +97,8 @@ typedef struct lsqnet_report {
                                Frobenius norms, columns scaled to unit size, r and A'r compensated; with a ridge, of A and
                                b with its rows below them. May be infinite where the answer is beyond the largest
                                number (E_NOT_FINITE) */
-  double condition;       /**< 2-norm condition number of the column-scaled A, within a factor of about 2; 0: not known */
+  double condition;       /**< 2-norm condition number of the column-scaled A, within a factor of about 2, or 10
+                               from 10^15 on; 0: not known */
   double digits;          /**< estimate of the right decimal digits in the worst component of x, 0 .. 15.95 (7.2 in
                                float32): never meant to flatter. Each component counts, relative to itself, however small
                                beside the others: what sums in twice the precision may have lost in it is bounded row by
@@ -190,7 +191,7 @@ LSQNET_API lsqnet_status lsqnet_problems_init(lsqnet_problems *problems, uint32_
  *  Returns  OK if all answers met the tolerance, else the status of the first problem that has another; the message
  *           names it. Problems that options.seconds or options.stop left over have E_STOPPED.
  *  Threads  Those of the context share the problems that go through vector lanes (roads PROBLEMS and ROWS). On the other
- *           roads (more than 64 unknowns or 8 right-hand sides, least norm, conditions above about 10^6, iterations)
+ *           roads (more than 64 unknowns, least norm, conditions above about 10^6, iterations)
  *           the calling thread solves one after the other, alone; only sequences of a model without a map of moments
  *           are shared.
  *  Memory   In lanes at most twice what the threads have in flight (problems of 2^16 numbers each), and a byte a problem.
