@@ -209,19 +209,30 @@ static int run(reproduction *r) {
   const training_request newton_training = {"newton_schulz",
                                             "newton_schulz --dim 4 --rows 4 --width 8 --init-scale 0.5 " ATTENTION,
                                             by_budget(r, 1, INFINITY, INFINITY), NULL, 0};
-  const unrolled_request alone = {"solution_alone", (int64_t)by_budget(r, 300, 40000, 1200000), rates, 3, 1};
+  const int64_t steps = (int64_t)by_budget(r, 300, 40000, 1200000);
+  const unrolled_request alone[] = {{"solution_alone", steps, rates, 3, 1, 5, 5},
+                                    {"solution_alone,loops=2to7", steps, rates, 3, 1, 2, 7}};
   TRY(train_run(r, &gradient_training));
   TRY(train_run(r, &newton_training));
   TRY(solve_all(r, gradient_training.key, newton_training.key));
-  if (runs_find(r, alone.key) == NULL) TRY(unrolled_run(r, &alone));
+  for (int i = 0; i < 2; i++)
+    if (runs_find(r, alone[i].key) == NULL) TRY(unrolled_run(r, &alone[i]));
   if (runs_find(r, "exact,alone") == NULL) TRY(unrolled_exact(r, "exact,alone"));
 done:
   return code;
 }
 
-static const column columns[] = {"optimizer", "parameters", "steps",
-                                 "seconds",   "tries",      "applied:times applied",
-                                 "loops",     "mse:MSE",    "mse_twice:MSE after twice the loops",
+static const column columns[] = {"optimizer",
+                                 "parameters",
+                                 "steps",
+                                 "seconds",
+                                 "tries",
+                                 "applied:times applied",
+                                 "least_loops:least loops",
+                                 "most_loops:most loops",
+                                 "loops:loops measured",
+                                 "mse:MSE",
+                                 "mse_twice:MSE after twice the loops",
                                  NULL};
 
 static const claim claims[] = {
@@ -240,8 +251,8 @@ static const claim claims[] = {
      1e-12,
      {LARGEST, "learned,*", "mse"},
      {LEAST, NULL, NULL}},
-    {"trained on the solution alone, a model is as good as exact Newton-Schulz after as many loops as in training: MSE "
-     "over MSE",
+    {"trained on the solution alone after five loops, a model is as good as exact Newton-Schulz after five: MSE over "
+     "MSE",
      AT_MOST,
      10,
      {LARGEST, "solution_alone", "mse"},
@@ -250,6 +261,16 @@ static const claim claims[] = {
      AT_LEAST,
      1e10,
      {LEAST, "solution_alone", "mse_twice"},
+     {LARGEST, "exact,alone", "mse_twice"}},
+    {"trained on it after two to seven loops, what it learned can be repeated: MSE after ten loops over MSE after five",
+     AT_MOST,
+     10,
+     {LARGEST, "solution_alone,loops=2to7", "mse_twice"},
+     {LEAST, "solution_alone,loops=2to7", "mse"}},
+    {"but stands, and does not converge as Newton-Schulz does: MSE after ten loops over that of exact Newton-Schulz",
+     AT_LEAST,
+     1e10,
+     {LEAST, "solution_alone,loops=2to7", "mse_twice"},
      {LARGEST, "exact,alone", "mse_twice"}},
     {.text = NULL}};
 
@@ -270,7 +291,8 @@ static const picture pictures[] = {
      "mean squared error",
      1,
      1,
-     {{"trained on the solution alone", "solution_alone", "curve_seconds", "curve_loss"},
+     {{"trained on the solution after five loops", "solution_alone", "curve_seconds", "curve_loss"},
+      {"after two to seven loops", "solution_alone,loops=2to7", "curve_seconds", "curve_loss"},
       {"trained on the step: gradient", "gradient", "curve_seconds", "curve_loss"},
       {"trained on the step: Newton-Schulz", "newton_schulz", "curve_seconds", "curve_loss"}}},
     {.name = NULL}};

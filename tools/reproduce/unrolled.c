@@ -13,10 +13,10 @@
 #include "curve.h"
 #include "problems.h"
 
-/* The eigenvalues of H are 1 and 1/5 exactly. Newton-Schulz from I squares I - X H in each step: after five, x still
- * has 0.8^32 of itself to go along one of two directions, a mean squared error of (0.8^32)^2 / 2 = 3e-7; after ten,
- * roundings. */
-enum { D = 2, LOOPS = 5, LOOPS_MOST = 2 * LOOPS, BATCH = 64, ROWS = 8, WIDTH = 8, MEASURED = 1024 };
+/* The eigenvalues of H are 1, 1/5 and one between them. Newton-Schulz from I squares I - X H in each step: after five,
+ * x still has 0.8^32 of itself to go along one of three directions, a mean squared error of (0.8^32)^2 / 3 = 2e-7;
+ * after ten, roundings. */
+enum { D = 3, LOOPS = 5, LOOPS_MOST = 2 * LOOPS, BATCH = 64, ROWS = 8, WIDTH = 10, MEASURED = 1024 };
 static const double SQUARED_CONDITION = 5;
 
 typedef struct {
@@ -141,9 +141,9 @@ static double loss(looped *l) {
   return sum / count;
 }
 
-static int backward(looped *l) {
+static int backward(looped *l, int loops) {
   memset(l->gradient, 0, (size_t)l->weights * sizeof *l->gradient);
-  for (int t = LOOPS - 1; t >= 0; t--) {
+  for (int t = loops - 1; t >= 0; t--) {
     const lsqnet_status st = lsqnet_model_backward_f64(l->model, l->loops[t], l->dX, l->dprompt);
     if (st != LSQNET_OK) return fail_status(st, NULL);
     const double *g = lsqnet_workspace_gradient_f64(l->loops[t]);
@@ -202,6 +202,7 @@ done:
 /* A training at one rate. */
 typedef struct {
   looped l;
+  int least_loops, most_loops; /* of a step */
   double rate, seconds;
   int64_t step;
   curve curve;
@@ -238,14 +239,21 @@ done:
   return code;
 }
 
+/* Each number of loops about as often, in an order that multiples of the golden ratio give. */
+static int loops_of_step(const training *t) {
+  const double ratio = 0.5 * (sqrt(5.0) - 1) * (double)t->step;
+  return t->least_loops + (int)((ratio - floor(ratio)) * (t->most_loops - t->least_loops + 1));
+}
+
 /* The rate falls to a hundredth over the steps. */
 static int step(reproduction *r, training *t, int64_t steps) {
   int code = CODE_DONE;
   const double begin = seconds_now();
   TRY(draw(&t->l, r, 1000 + (uint64_t)t->step, BATCH));
-  TRY(forward(&t->l, LOOPS));
+  const int loops = loops_of_step(t);
+  TRY(forward(&t->l, loops));
   const double value = loss(&t->l);
-  TRY(backward(&t->l));
+  TRY(backward(&t->l, loops));
   TRY(adam(&t->l, t->rate * pow(0.01, (double)t->step / (double)steps), t->step + 1));
   t->step++;
   t->seconds += seconds_now() - begin;
@@ -276,11 +284,11 @@ done:
 static json_t *training_json(const reproduction *r, const training *t, const errors *mse) {
   char command[64];
   snprintf(command, sizeof command, "lsqnet reproduce %s --budget %s", r->experiment->name, budget_name(r->budget));
-  json_t *run =
-      json_pack("{s:s, s:s, s:f, s:s, s:I, s:I, s:f, s:i, s:i, s:o, s:o}", "command", command, "optimizer", "adam",
-                "rate", t->rate, "precision", "f64", "parameters", (json_int_t)trained_weights(t->l.model), "steps",
-                (json_int_t)t->step, "seconds", t->seconds, "tries", 1, "loops", LOOPS, "mse", json_number(mse->after),
-                "mse_twice", json_number(mse->twice));
+  json_t *run = json_pack("{s:s, s:s, s:f, s:s, s:I, s:I, s:f, s:i, s:i, s:i, s:i, s:o, s:o}", "command", command,
+                          "optimizer", "adam", "rate", t->rate, "precision", "f64", "parameters",
+                          (json_int_t)trained_weights(t->l.model), "steps", (json_int_t)t->step, "seconds", t->seconds,
+                          "tries", 1, "least_loops", t->least_loops, "most_loops", t->most_loops, "loops", LOOPS, "mse",
+                          json_number(mse->after), "mse_twice", json_number(mse->twice));
   if (run == NULL || curve_put(&t->curve, run) == CODE_DONE) return run;
   json_decref(run);
   return NULL;
@@ -303,6 +311,8 @@ static int try_rate(reproduction *r, const unrolled_request *request, const char
   training *t = calloc(1, sizeof *t);
   if (t == NULL) return fail_memory("a training");
   t->rate = rate;
+  t->least_loops = request->least_loops;
+  t->most_loops = request->most_loops;
   snprintf(t->key, sizeof t->key, "%s", key);
   snprintf(rest, sizeof rest, ".%s.state", key);
   t->state = runs_path(r, rest);

@@ -10,12 +10,14 @@ typedef struct {
   const double *rates;
   int count; /* of rates */
   uint64_t seed;
+  int least_loops, most_loops; /* of a step of the training, at most ten */
 } unrolled_request;
 
-/* One layer of linear attention on rows [h_i, x_i], applied five times from X = I, so that X c = H^-1 c; the loss is
- * the mean squared error of X c alone, the optimiser Adam. Adds a run for each rate, KEY@RATE, and KEY with the best
- * rate's mse after that many loops (mse), and after twice as many (mse_twice), which an iteration that converges would
- * better. */
+/* One layer of linear attention on rows [h_i, x_i], applied again and again from X = I, so that X c = H^-1 c; the loss
+ * is the mean squared error of X c alone at the end, the optimiser Adam. Adds a run for each rate, KEY@RATE, and KEY
+ * with the best rate's mse after five loops (mse), and after ten (mse_twice), which an iteration that converges would
+ * better.
+ */
 int unrolled_run(reproduction *r, const unrolled_request *request);
 
 /* The same errors of exact Newton-Schulz on the same problems. */
