@@ -268,7 +268,7 @@ def check_solution(program, folder):
     for twice, wanted in ((2e-3, True), (exact["mse_twice"] * 1e6, False)):
         change = setting("mse_twice", [("solution_alone", twice), ("exact,alone", exact["mse_twice"])])
         must(holds(judged(program, folder, "solution", change), words) == wanted, words, twice)
-    words, key = "what it learned can be repeated", "solution_alone,loops=2to7"
+    words, key = "trained on it after two to seven loops", "solution_alone,loops=2to7"
     for ratio, wanted in ((0.5, True), (50, False)):
         change = setting("mse_twice", [(key, ratio * runs[key]["mse"])])
         must(holds(judged(program, folder, "solution", change), words) == wanted, words, ratio)
