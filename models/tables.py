@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the tables at the end of README.md from the files beside it.
+"""Writes the tables at the end of README.md, and the one of times in docs/training.md, from the files beside it.
 
     tables.py [--check]
 
@@ -12,6 +12,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 MARK = "<!-- tables.py writes what follows -->\n"
+TRAINING = FOLDER.parent / "docs/training.md"
+TIMES, TIMES_END = "<!-- models/tables.py writes this table -->\n", "<!-- end of the table -->\n"
 
 
 def read_header(path):
@@ -53,6 +55,9 @@ def read_model(path):
                   start.removesuffix(".safetensors") if start else "random", f"{config['layers']} x {config['width']}",
                   f"{sum(size(tensor['shape']) for tensor in tensors.values()):,}", f"{report['steps']:,}",
                   duration(report["seconds"]), str(report["threads"]), f"{path.stat().st_size / 1000:.0f} kB"],
+        "times": [f"`models/make {name}`", option(command, "--target") or "none",
+                  f"{report['mse'] / max(1, report['mean_square']):.1e}", f"{report['steps']:,}",
+                  duration(report["seconds"]), str(report["threads"])],
         "rows": {row["name"]: row["relative_mse"] for row in json.loads(beside["eval.json"])["rows"]},
     }
 
@@ -74,8 +79,11 @@ def order(model):
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", model["name"])]
 
 
-def tables():
-    models = sorted((read_model(path) for path in FOLDER.glob("*.safetensors")), key=order)
+def times(models):
+    return table(["command", "target", "reached", "steps", "time", "threads"], [model["times"] for model in models], words=1)
+
+
+def tables(models):
     names = list(dict.fromkeys(name for model in models for name in model["rows"]))
     return (
         "\n## How they were made\n\n" +
@@ -87,16 +95,27 @@ def tables():
                for name in names], words=1))
 
 
+def replaced(path, begin, end, fresh):
+    """The document with other text behind `begin`, up to `end`, or to its end."""
+    text = path.read_text(encoding="utf-8")
+    head, rest = text.split(begin)
+    tail = end + rest.split(end)[1] if end else ""
+    return text, head + begin + fresh + tail
+
+
 def main():
-    readme = FOLDER / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    fresh = text[:text.index(MARK) + len(MARK)] + tables()
-    if sys.argv[1:] == ["--check"]:
-        if fresh != text:
-            print("models/README.md: its tables are not those of the files beside it: run models/tables.py")
-        return fresh != text
-    readme.write_text(fresh, encoding="utf-8")
-    return 0
+    models = sorted((read_model(path) for path in FOLDER.glob("*.safetensors")), key=order)
+    stale = 0
+    for path, begin, end, table_of in ((FOLDER / "README.md", MARK, None, tables), (TRAINING, TIMES, TIMES_END, times)):
+        old, new = replaced(path, begin, end, table_of(models))
+        if old == new:
+            continue
+        stale = 1
+        if sys.argv[1:] == ["--check"]:
+            print(f"{path.name}: its tables are not those of the files in models/: run models/tables.py")
+        else:
+            path.write_text(new, encoding="utf-8")
+    return stale if sys.argv[1:] == ["--check"] else 0
 
 
 if __name__ == "__main__":

@@ -168,11 +168,42 @@ START_TEST(a_run_that_was_ended_goes_on_bit_for_bit) {
 }
 END_TEST
 
+/* Without its name a checkpoint lies beside the model, until that is written. */
+START_TEST(a_run_without_a_named_checkpoint_goes_on_too) {
+  expect_done(LONG " --out whole.safetensors");
+  pid_t child = start(LONG " --out cut.safetensors --log cut.jsonl");
+  wait_for_file("cut.jsonl");
+  ck_assert_int_eq(end_with(child, SIGINT), 1);
+  read_bytes("child.error", error_text);
+  ck_assert_msg(strstr(error_text, "cut.safetensors.checkpoint holds the run: --resume goes on") != NULL, "%s",
+                error_text);
+  expect_done(LONG " --out cut.safetensors --resume");
+  ck_assert(same_files("whole.safetensors", "cut.safetensors"));
+  ck_assert_int_ne(access("cut.safetensors.checkpoint", F_OK), 0);
+}
+END_TEST
+
+START_TEST(a_model_that_cannot_be_written_is_kept_as_a_checkpoint) {
+  ck_assert_int_eq(mkdir("folder", 0700), 0);
+  ck_assert_int_eq(run(SMALL " --out folder --log all.jsonl"), 1);
+  ck_assert_int_eq(access("folder.checkpoint", R_OK), 0);
+  expect_done(SMALL " --out m.safetensors --checkpoint folder.checkpoint --resume --steps 6");
+  rmdir("folder");
+}
+END_TEST
+
 START_TEST(a_checkpoint_of_another_run_is_refused) {
   expect_done(SMALL " --out m.safetensors --checkpoint c");
   expect_failure(SMALL " --out m.safetensors --checkpoint c --resume --rate 0.5", 3, "c: it is another run's");
   expect_failure(SMALL " --out m.safetensors --checkpoint c --resume --seed 9", 3, "seed");
   expect_failure(SMALL " --out m.safetensors --checkpoint none --resume", 3, "none: ");
+  expect_done(SMALL " --out m.safetensors --checkpoint generic --level generic");
+  lsqnet_context *context = NULL;
+  ck_assert_int_eq(lsqnet_context_create(&context, NULL), LSQNET_OK);
+  if (lsqnet_context_kernel_level(context) != LSQNET_KERNEL_GENERIC)
+    expect_failure(SMALL " --out m.safetensors --checkpoint generic --resume --steps 9", 3,
+                   "its options has level=\"generic\", but");
+  lsqnet_context_destroy(context);
   write_text("torn", "{");
   expect_failure(SMALL " --out m.safetensors --checkpoint torn --resume", 3, "torn: ");
 }
@@ -196,6 +227,11 @@ START_TEST(a_run_that_diverges_keeps_its_last_finite_weights) {
   expect_failure("train multistep_gd " LINEAR_ATTENTION " --layers 1 --batch 8 --rate 1e300 --out m.safetensors", 4,
                  "diverged");
   expect_done("info m.safetensors"); /* loading refuses weights that are not finite */
+  json_t *report = run_json(
+      "train multistep_gd " LINEAR_ATTENTION " --layers 1 --batch 8 --rate 1e300 --out m.safetensors --json", 4);
+  ck_assert_str_eq(json_string_value(json_object_get(report, "ended")), "diverged");
+  ck_assert(json_is_null(json_object_get(report, "mse")));
+  json_decref(report);
 }
 END_TEST
 
@@ -247,7 +283,20 @@ START_TEST(init_repeats_the_blocks_of_a_smaller_model) {
   lsqnet_model_destroy(three);
   lsqnet_context_destroy(context);
   expect_failure("train multistep_gd " LINEAR_ATTENTION " --width 8 --init one.safetensors --out x", 3,
-                 "one.safetensors: option --init: it has no read_in.weight");
+                 "one.safetensors: option --init: its read_in.weight is 4x5, that of the model to train 8x5");
+}
+END_TEST
+
+START_TEST(the_log_says_whose_weights_it_began_with) {
+  char text[256] = "";
+  expect_done(SMALL " --out one.safetensors --log one.jsonl");
+  expect_done(SMALL " --out two.safetensors --log two.jsonl --init one.safetensors");
+  ck_assert_uint_gt(read_bytes("two.jsonl", out_text), 0);
+  snprintf(text, sizeof text, "%s",
+           "{\"step\":0,\"init\":\"one.safetensors\",\"loss\":null,\"fresh_loss\":null}\n{\"step\":1,");
+  ck_assert_msg(strncmp(out_text, text, strlen(text)) == 0, "%s", out_text);
+  ck_assert_uint_gt(read_bytes("one.jsonl", out_text), 0);
+  ck_assert_ptr_null(strstr(out_text, "init"));
 }
 END_TEST
 
@@ -420,7 +469,7 @@ START_TEST(train_refuses_what_it_cannot_do) {
       {"multiply --dim 4 --out x --heads 2", 2, "heads"},
       {"multiply --dim 4 --out x --mlp tanh", 2, "option --mlp: \"tanh\" is not one of none|relu|gelu|glu"},
       {"multiply --dim 4 --out x --dtype f16", 2, "option --dtype: \"f16\" is not one of f32|f64"},
-      {"multiply --dim 4 --out x --resume", 2, "option --resume needs --checkpoint"},
+      {"multiply --dim 4 --out x --resume", 3, "x.checkpoint: "},
       {"multiply --dim 4 --out x --preset gpt", 2, "option --preset: \"gpt\" is not one of explicit-gradient, "},
       {"multiply --dim 4 --out x --init none", 3, "none: "},
       {"multiply --dim 4 --out x --init y --init-scale 1", 2, "option --init"},
@@ -447,7 +496,10 @@ int main(void) {
   tcase_add_test(tests, log_has_an_object_a_line);
   tcase_add_test(tests, log_tells_starts_and_restarts);
   tcase_add_test(tests, a_run_that_was_ended_goes_on_bit_for_bit);
+  tcase_add_test(tests, a_run_without_a_named_checkpoint_goes_on_too);
+  tcase_add_test(tests, a_model_that_cannot_be_written_is_kept_as_a_checkpoint);
   tcase_add_test(tests, a_checkpoint_of_another_run_is_refused);
+  tcase_add_test(tests, the_log_says_whose_weights_it_began_with);
   tcase_add_test(tests, what_cannot_be_written_is_told_and_the_model_is_kept);
   tcase_add_test(tests, a_run_that_diverges_keeps_its_last_finite_weights);
   tcase_add_test(tests, a_target_that_is_not_reached_is_exit_code_4);

@@ -26,7 +26,7 @@ START_TEST(options_start_as_the_header_says) {
   lsqnet_train_options o;
   memset(&o, 0xff, sizeof o);
   ok(lsqnet_train_options_init(&o, sizeof o));
-  const lsqnet_train_options wanted = {sizeof o, -1,   10000,       0,          0,  0,       1e-3, 0.9, 0.999, 1e-16,
+  const lsqnet_train_options wanted = {sizeof o, -1,   10000,       -1,         0,  0,       1e-3, 0.9, 0.999, 1e-16,
                                        0,        0.9,  100,         0.98,       0,  0.9,     0.9,  0.9, 1e-10, 0,
                                        0,        3000, 1000,        1000,       64, 1 << 30, 0,    0,   0,     0,
                                        0,        0,    o.optimizer, o.schedule, -1, 64,      4e-3, 1,   1};
@@ -93,7 +93,7 @@ static const struct {
   const char *name;
   size_t offset;
   int64_t wrong, right;
-} COUNTS[] = {{COUNT(steps), 0, 1},           {COUNT(batch), -1, 0},
+} COUNTS[] = {{COUNT(steps), 0, 1},           {COUNT(batch), 0, 1},
               {COUNT(schedule_steps), 0, 1},  {COUNT(no_increase_steps), -1, 0},
               {COUNT(metric_every), 0, 1},    {COUNT(metric_batches), 1, 2},
               {COUNT(memory), 0, 1},          {COUNT(dims_start), -1, 0},

@@ -13,6 +13,7 @@
 #include "model_source.h"
 #include "options.h"
 #include "output.h"
+#include "task_text.h"
 
 static const char about[] =
     "Measures a model on the task that its file names: the mean squared error on fresh data, and the relative one, "
@@ -73,6 +74,7 @@ typedef struct {
   lsqnet_context *context;
   lsqnet_model *model;
   lsqnet_model_step step;
+  char name[256];
   lsqnet_task_options task; /* as in training, as far as the file tells */
   row rows[VARIATIONS];
   int count;
@@ -127,7 +129,9 @@ static int choose_task(evaluation *e) {
     return fail_at(CODE_INPUT, e->source.name, 0,
                    "it does not say which task it is for: option --step-of OUTPUT:PROMPT:LxD does");
   }
-  e->task.name = name;
+  snprintf(e->name, sizeof e->name, "%s", name);
+  if (!task_text_read(e->name, &e->task))
+    return fail_at(CODE_INPUT, e->source.name, 0, "it is for a task \"%.80s\", which is not known here", name);
   e->task.rows = s->rows;
   e->task.dim = s->dim;
   e->task.prompt = s->prompt;
@@ -198,7 +202,7 @@ static int print_text(const evaluation *e) {
     printf(
         "\nApplied %lld times to %lld problems of condition 3: mean squared error of x %.3e,\n"
         "gradient descent %.3e.\n",
-        (long long)e->iterated.iterations, (long long)e->problems, e->iterated.model, e->iterated.reference);
+        (long long)e->iterated.iterations, (long long)e->problems, fabs(e->iterated.model), e->iterated.reference);
   }
   return output_flush_standard();
 }

@@ -9,6 +9,7 @@
 
 #include "decimal.h"
 #include "error.h"
+#include "json.h"
 
 static int fail_log(const train_log *log) { return fail_at(CODE_OTHER, log->path, 0, "%s", strerror(errno)); }
 
@@ -44,10 +45,22 @@ static int shorten(train_log *log, int64_t done) {
   return CODE_DONE;
 }
 
+/* The first line says which model's weights a run began with. */
+static int write_init(train_log *log) {
+  json_t *line = log->init == NULL
+                     ? NULL
+                     : json_pack("{s:i, s:o, s:n, s:n}", "step", 0, "init", json_text(log->init), "loss", "fresh_loss");
+  if (log->init == NULL) return CODE_DONE;
+  if (line == NULL) return fail_memory("a line of the log");
+  const int failed = json_dumpf(line, log->file, JSON_COMPACT) != 0 || fputc('\n', log->file) == EOF;
+  json_decref(line);
+  return failed ? fail_log(log) : CODE_DONE;
+}
+
 int train_log_open(train_log *log, int64_t done) {
   if (log->path == NULL) return CODE_DONE;
   log->file = done > 0 ? fopen(log->path, "r+") : fopen(log->path, "w");
-  if (log->file != NULL) return done > 0 ? shorten(log, done) : CODE_DONE;
+  if (log->file != NULL) return done > 0 ? shorten(log, done) : write_init(log);
   if (done > 0 && errno == ENOENT) log->file = fopen(log->path, "w");
   return log->file != NULL ? CODE_DONE : fail_log(log);
 }

@@ -8,6 +8,7 @@
 
 typedef struct {
   const char *path; /* NULL: no log */
+  const char *init; /* the model whose weights the run begins with; NULL: none */
   int64_t every;    /* 0: 100, and 1 in Gauss-Newton */
   int seconds;      /* 1: they are told, too */
   FILE *file;

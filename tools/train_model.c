@@ -9,6 +9,7 @@
 #include "error.h"
 #include "json.h"
 #include "model_source.h"
+#include "task_text.h"
 
 enum { NAME_MOST = 256 };
 
@@ -70,9 +71,22 @@ static void name_in_source(char out[NAME_MOST], const char *name, int64_t layers
   }
 }
 
-static int fail_source(const char *file, const lsqnet_parameter *p) {
-  return fail_at(CODE_INPUT, file, 0, "option --init: it has no %s of %lld numbers in the shape of the model to train",
-                 p->name, (long long)p->count);
+static void write_shape(char *out, size_t room, const lsqnet_parameter *p) {
+  size_t used = 0;
+  for (int64_t axis = 0; axis < p->rank && used < room; axis++)
+    used += (size_t)snprintf(out + used, room - used, axis == 0 ? "%lld" : "x%lld", (long long)p->shape[axis]);
+}
+
+/* `from` NULL: the source has none of that name. */
+static int fail_source(const char *file, const lsqnet_parameter *to, const lsqnet_parameter *from) {
+  char wanted[96], there[96];
+  write_shape(wanted, sizeof wanted, to);
+  if (from == NULL)
+    return fail_at(CODE_INPUT, file, 0, "option --init: it has no %s, which the model to train has as %s", to->name,
+                   wanted);
+  write_shape(there, sizeof there, from);
+  return fail_at(CODE_INPUT, file, 0, "option --init: its %s is %s, that of the model to train %s", from->name, there,
+                 wanted);
 }
 
 static int same_shape(const lsqnet_parameter *a, const lsqnet_parameter *b) {
@@ -87,9 +101,9 @@ static int copy_parameter(lsqnet_model *model, int64_t index, const lsqnet_model
   if (st != LSQNET_OK) return fail_status(st, file);
   name_in_source(name, to.name, layers);
   const int64_t at = lsqnet_model_find_parameter(source, name);
-  if (at < 0 || lsqnet_model_get_parameter(source, at, &from, sizeof from) != LSQNET_OK || !same_shape(&to, &from)) {
-    return fail_source(file, &to);
-  }
+  if (at < 0 || lsqnet_model_get_parameter(source, at, &from, sizeof from) != LSQNET_OK)
+    return fail_source(file, &to, NULL);
+  if (!same_shape(&to, &from)) return fail_source(file, &to, &from);
   double *values = malloc((size_t)to.count * sizeof *values);
   if (values == NULL) return fail_memory("a parameter");
   st = lsqnet_model_read_parameter(source, at, values, to.count);
@@ -287,11 +301,14 @@ done:
 }
 
 int train_model_set_step(lsqnet_model *model, const lsqnet_task *task) {
+  int code = CODE_DONE;
+  char name[NAME_MOST];
   lsqnet_task_options o;
   lsqnet_model_step step = {.size = sizeof step};
   lsqnet_status st = lsqnet_task_get_options(task, &o, sizeof o);
   if (st != LSQNET_OK) return fail_status(st, NULL);
-  step.task = o.name;
+  TRY(task_text_write(&o, name, sizeof name));
+  step.task = name;
   step.rows = o.rows;
   step.dim = o.dim;
   step.prompt = o.prompt;
@@ -304,9 +321,10 @@ int train_model_set_step(lsqnet_model *model, const lsqnet_task *task) {
     step.step = o.step;
   } else {
     if (strcmp(o.name, "momentum") == 0) step.step = o.step;
-    if (o.setting != 0) step.task = NULL;
     step.prompt = NULL; /* its rows and channels are not those that a solver would lay out */
   }
   st = lsqnet_model_set_step(model, &step);
-  return st == LSQNET_OK ? CODE_DONE : fail_status(st, NULL);
+  if (st != LSQNET_OK) code = fail_status(st, NULL);
+done:
+  return code;
 }

@@ -34,7 +34,8 @@ static const entry entries[] = {
     {OPTION_INTEGER, "--log-every", "N", "steps between lines (default 100; 1 in Gauss-Newton)", AT(log_every), 1},
     {OPTION_FLAG, "--log-seconds", NULL, "tell the time in the log, which then differs from run to run",
      AT(log_seconds), 0},
-    {OPTION_TEXT, "--checkpoint", "FILE", "where the state of the run goes now and then", AT(checkpoint), 0},
+    {OPTION_TEXT, "--checkpoint", "FILE",
+     "where the state of the run goes now and then (default: beside OUT, until it is written)", AT(checkpoint), 0},
     {OPTION_REAL, "--checkpoint-seconds", "S", "seconds between checkpoints (default 60)", AT(checkpoint_seconds), 0},
     {OPTION_FLAG, "--resume", NULL, "go on from the checkpoint, bit for bit", AT(resume), 0},
     {OPTION_INTEGER, "--samples", "N", "fresh samples that the final loss is measured on (default 4096)", AT(samples),
@@ -46,7 +47,8 @@ static const entry entries[] = {
     {OPTION_INTEGER, "--dim", "D", "unknowns (default 5)", AT(task.dim), -DBL_MAX},
     {OPTION_TEXT, "--prompt", "NAME", "split, repeat, query_first or query_last (default: the task's own)",
      AT(task.prompt), 0},
-    {OPTION_CHOICE, "--setting", "last|all", "rows that explicit_gradient scores", AT(task.setting), 0},
+    {OPTION_CHOICE, "--setting", "last|all",
+     "explicit_gradient: rows that are scored; least_squares_icl: all is a row a pair", AT(task.setting), 0},
     {OPTION_INTEGER, "--iterates", "K", "steps of multistep_gd (default 1)", AT(task.iterates), -DBL_MAX},
     {OPTION_REAL, "--step", "S", "step size of multistep_gd and momentum (default 0.5)", AT(task.step), -DBL_MAX},
     {OPTION_REAL, "--task-momentum", "BETA", "momentum of the task of that name (default 0.9)", AT(task.momentum),
@@ -211,7 +213,6 @@ static int read_preset(train_settings *s, const char *name) {
 static int check(const train_settings *s) {
   if (s->task.name == NULL) return fail(CODE_USAGE, "no task: lsqnet train TASK --out FILE");
   if (s->out == NULL) return fail(CODE_USAGE, "option --out is missing: where the model goes");
-  if (s->resume && s->checkpoint == NULL) return fail(CODE_USAGE, "option --resume needs --checkpoint FILE");
   if (s->init != NULL && s->init_scale > 0) {
     return fail(CODE_USAGE, "option --init: its weights leave nothing to draw with --init-scale");
   }

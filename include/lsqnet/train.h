@@ -20,7 +20,7 @@ typedef struct lsqnet_train_options {
   int32_t fresh_batch;       /**< Gauss-Newton: 1 a new batch each iteration, 0 one batch as long as it serves,
                                   -1 (default): the trainer lets them take over from each other */
   int64_t steps;             /**< most steps, Gauss-Newton iterations included; default 10000 */
-  int64_t batch;             /**< samples a step; 0 (default): 1024; in Gauss-Newton as many as give 2.5 residuals a
+  int64_t batch;             /**< samples a step; -1 (default): 1024; in Gauss-Newton as many as give 2.5 residuals a
                                   trained weight, with "gauss_newton_cg" 1.5 */
   uint64_t seed;             /**< fixes all data; default 0 */
   double target;             /**< ends the run when the loss on fresh data is at or below it; 0 (default): never */

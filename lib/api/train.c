@@ -11,6 +11,7 @@ static const uint32_t FIRST_PROGRESS_SIZE = LSQ_SIZE_THROUGH(lsqnet_progress, re
 
 static const lsqnet_train_options DEFAULTS = {.size = sizeof(lsqnet_train_options),
                                               .fresh_batch = -1,
+                                              .batch = -1,
                                               .steps = 10000,
                                               .rate = 1e-3,
                                               .beta1 = 0.9,
@@ -74,7 +75,7 @@ static const struct {
   int64_t least, most;
 } counts[] = {
     {"steps", offsetof(lsqnet_train_options, steps), 1, MOST},
-    {"batch", offsetof(lsqnet_train_options, batch), 0, MOST},
+    {"batch", offsetof(lsqnet_train_options, batch), -1, MOST},
     {"schedule_steps", offsetof(lsqnet_train_options, schedule_steps), 1, MOST},
     {"no_increase_steps", offsetof(lsqnet_train_options, no_increase_steps), 0, MOST},
     {"metric_every", offsetof(lsqnet_train_options, metric_every), 1, MOST},
@@ -104,6 +105,7 @@ static lsqnet_status check_numbers(const lsqnet_train_options *o) {
       return lsq_fail(LSQNET_E_ARGUMENT, "%s=%lld: must be %lld to %lld", counts[i].name, (long long)value,
                       (long long)counts[i].least, (long long)counts[i].most);
   }
+  if (o->batch == 0) return lsq_fail(LSQNET_E_ARGUMENT, "batch=0: must be at least 1, or -1 for the default");
   return LSQNET_OK;
 }
 

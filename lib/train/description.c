@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernels/kernels.h"
 #include "store/model_file.h"
 #include "tasks/task.h"
 
@@ -30,6 +31,9 @@ static const field task_fields[] = {
   { "shape." #name, INT64, offsetof(lsqnet_task_shape, name) }
 static const field shape_fields[] = {SHAPE(rows),   SHAPE(in_width), SHAPE(out_width),    SHAPE(first),
                                      SHAPE(stride), SHAPE(count),    SHAPE(scored_first), SHAPE(scored)};
+
+/* Of kernels, by their LSQNET_KERNEL_ numbers: another one gives other bits. */
+static const char *const LEVELS[] = {"auto", "generic", "v2", "v3", "v4"};
 
 /* All but steps and target, which say only when to end. */
 #define OPTION(type, name) \
@@ -149,7 +153,10 @@ static lsqnet_status describe(json_t **out, const lsqnet_trainer *trainer, int i
   if (index == 0) return describe_model(out, trainer->model);
   if (index == 1) return describe_task(out, trainer->task);
   *out = json_object();
-  return *out != NULL ? add_fields(*out, &trainer->options, option_fields, OPTION_FIELDS) : no_memory();
+  if (*out == NULL) return no_memory();
+  const int32_t level = trainer->context->kernels_f64->level;
+  if (json_object_set_new(*out, "level", json_string(LEVELS[level])) != 0) return no_memory();
+  return add_fields(*out, &trainer->options, option_fields, OPTION_FIELDS);
 }
 
 lsqnet_status lsq_run_describe(lsq_text texts[LSQ_RUN_TEXTS], const lsqnet_trainer *trainer) {

@@ -214,7 +214,7 @@ static lsqnet_status pass_over(lsq_first_order *s) {
   return lsq_fail(LSQNET_E_NOT_FINITE,
                   "step %lld: %d batches in a row had no finite gradient (loss %g, gradient norm %g, rate %g): the run "
                   "has diverged; the weights are those of the last finite step",
-                  (long long)p->step, MOST_IN_A_ROW, p->loss, p->gradient_norm, p->rate);
+                  (long long)p->step, MOST_IN_A_ROW, fabs(p->loss), fabs(p->gradient_norm), p->rate); /* no "-nan" */
 }
 
 static lsqnet_status apply(lsq_first_order *s) {

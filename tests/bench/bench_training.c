@@ -65,7 +65,8 @@ static run open_explicit_gradient(void) {
 }
 
 /* As `lsqnet train multistep_gd --prompt split --mixer attention --no-softmax --no-causal --layers 1 --width 11
- * --freeze-positions --optimizer levenberg_marquardt --target 1e-28 --seed SEED`. */
+ * --freeze-positions --optimizer levenberg_marquardt --target 1e-28 --seed SEED`, but for the scale of first weights.
+ */
 static run open_linear_attention(uint64_t seed) {
   run r = {0};
   lsqnet_train_options t;
