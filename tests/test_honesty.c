@@ -34,7 +34,8 @@ static void check_answer(const problem *p, const lsqnet_report *report, double u
 
 static void check_batch(lsqnet_solver *solver, int layout, uint64_t *state, outcome *o) {
   const double unit = layout & LAYOUT_F32 ? (double)FLT_EPSILON : DBL_EPSILON;
-  const int64_t n = integer(state, 1, 8), m = integer(state, n, 30);
+  const int wide = integer(state, 0, 9) == 0;
+  const int64_t n = integer(state, wide ? 9 : 1, wide ? 24 : 8), m = integer(state, n, wide ? 48 : 30);
   batch s = batch_create(BATCH, m, n, 1, layout);
   problem problems[BATCH];
   double conditions[BATCH];

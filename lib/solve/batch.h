@@ -46,6 +46,11 @@ static inline void lsq_expect(const void *memory, int64_t bytes) {
   for (int64_t at = 0; at < bytes && bytes <= MOST; at += LINE) __builtin_prefetch((const char *)memory + at, 0, 3);
 }
 
+/* Whether a right-hand side has come to an x that the caller gets. */
+static inline int lsq_has_answer(const lsqnet_report *report) {
+  return report->status == LSQNET_OK || report->status == LSQNET_E_NOT_CONVERGED;
+}
+
 /* Hands the answer of side l out, whose components are `stride` numbers apart. */
 void lsq_write_x(const lsq_problems *problems, int64_t p, int64_t l, const double *values, int64_t stride);
 

@@ -218,6 +218,10 @@ static lsqnet_status solve_rows(lsqnet_solver *solver, const lsq_problems *probl
   return st;
 }
 
+static void clear(int64_t k, lsqnet_report *reports) {
+  for (int64_t l = 0; l < k; l++) reports[l] = (lsqnet_report){.size = sizeof *reports, .rank = -1};
+}
+
 lsqnet_status lsq_solve_single(lsqnet_solver *solver, const lsq_problems *problems, int64_t p, int outcome, int32_t why,
                                lsqnet_report *reports) {
   lsqnet_status st = LSQNET_OK;
@@ -225,17 +229,16 @@ lsqnet_status lsq_solve_single(lsqnet_solver *solver, const lsq_problems *proble
   rows r = {.m = problems->m};
   int done = 0;
   int32_t early = LSQNET_STOP_NONE; /* why reports that nobody fills have stopped */
-  for (int64_t l = 0; l < k; l++) reports[l] = (lsqnet_report){.size = sizeof *reports, .rank = -1};
+  clear(k, reports);
   if (!too_few_rows(solver, problems)) st = take(solver, problems, p, &r);
   if (st == LSQNET_E_NOT_FINITE || st == LSQNET_E_ARGUMENT) early = LSQNET_STOP_DATA;
   LSQ_TRY(st);
   if (outcome == LSQ_LANE_WILD && k <= LSQ_LANE_SIDES && solver->options.ridge == 0.0 && problems->weights == NULL) {
     LSQ_TRY(solve_scaled(solver, problems, &r, reports, &done));
+    if (!done) clear(k, reports);
     if (!done) LSQ_TRY(take(solver, problems, p, &r));
   }
   if (!done) st = solve_rows(solver, problems, &r, outcome >= LSQ_LANE_REFUSED ? LSQNET_WHY_CONDITION : why, reports);
-  if (st == LSQNET_OK || st == LSQNET_E_NOT_CONVERGED)
-    for (int64_t l = 0; l < k; l++) lsq_write_x(problems, p, l, r.X + l, k);
 done:
   if (st == LSQNET_E_STOPPED) st = lsq_limits_check(solver); /* from the lanes there is no message yet */
   if (st == LSQNET_E_STOPPED) early = solver->halted;
@@ -244,5 +247,7 @@ done:
       reports[l].status = st;
       reports[l].stopped = early;
     }
+  for (int64_t l = 0; l < k; l++)
+    if (lsq_has_answer(&reports[l])) lsq_write_x(problems, p, l, r.X + l, k);
   return st;
 }

@@ -291,8 +291,9 @@ lsqnet_status lsq_state_solve(lsqnet_solver *solver, lsqnet_state *s, double *x,
     st = solve_rows(solver, s, X, reports);
   else if (!done)
     st = solve_factor(solver, s, X, reports);
-  for (int64_t j = 0; j < n && (st == LSQNET_OK || st == LSQNET_E_NOT_CONVERGED); j++)
-    memcpy(x + j * ldx, X + j * k, (size_t)k * sizeof *x);
+  const int answered = st == LSQNET_OK || st == LSQNET_E_NOT_CONVERGED || st == LSQNET_E_NOT_FINITE;
+  for (int64_t l = 0; l < k; l++)
+    for (int64_t j = 0; j < n && answered && lsq_has_answer(&reports[l]); j++) x[j * ldx + l] = X[j * k + l];
 done:
   return st;
 }

@@ -135,12 +135,13 @@ LSQNET_API void lsqnet_solver_destroy(lsqnet_solver *solver);
 LSQNET_API const char *lsqnet_solver_model_name(const lsqnet_solver *solver, int64_t n);
 
 /** Solves min ||A X - B||, one column of X and B after the other.
- *  Shapes   a (m,n) row-major, lda >= n; b (m,k), ldb >= k; x (n,k), ldx >= k, written whole on OK, E_NOT_CONVERGED and
- *           (unrefined best effort) whenever a report's stopped is UNREFINED, untouched otherwise; reports (k) with
- *           reports[0].size set by the caller, or NULL.
+ *  Shapes   a (m,n) row-major, lda >= n; b (m,k), ldb >= k; x (n,k), ldx >= k, each column of it written whole where its
+ *           report has the status OK or E_NOT_CONVERGED, and untouched otherwise; reports (k) with reports[0].size set
+ *           by the caller, or NULL.
  *  Returns  OK if all k answers met the tolerance, else the first other status of them: E_NOT_CONVERGED (best x is
  *           returned; also where a component of it is denormal and has lost digits to that, or underflows to 0), E_RANK
- *           (the message names the rank), E_NOT_FINITE (row and column of the first NaN or infinity),
+ *           (the message names the rank), E_NOT_FINITE (row and column of the first NaN or infinity,
+ *           which wherever it is refuses all columns; or a column's x is beyond the largest number),
  *           E_STOPPED (options.seconds or options.stop).
  *  Errors   E_ARGUMENT (NULL; x overlaps a or b), E_SHAPE (m, n, k below 1, leading dimensions, overflow), E_VERSION,
  *           E_MEMORY, E_UNSUPPORTED
@@ -184,7 +185,7 @@ LSQNET_API lsqnet_status lsqnet_problems_init(lsqnet_problems *problems, uint32_
 /** Solves many problems of one shape, each on its own: what one holds or ends with does not touch the others. The answer
  *  and the report of a problem have the same bits alone, at any place of any batch, in any layout and on any number of
  *  threads (on one kernel level).
- *  Shapes   a, b, x as `problems` says; x_p is written whole where lsqnet_solver_solve_f64 would, else untouched. No number
+ *  Shapes   a, b, x as `problems` says; each column of x_p is written, or untouched, as by lsqnet_solver_solve_f64. No number
  *           of x may be one of a, b or weights, whichever problem's (E_ARGUMENT, the message names the place); x may lie
  *           in gaps that strides leave there, and a, b and weights of problems may overlap each other. weights NULL, or m numbers w_i >= 0 for each problem: minimise
  *           sum_i w_i (a_i x - b_i)^2. reports (count,k) with reports[0].size set by the caller, or NULL.
@@ -284,7 +285,8 @@ LSQNET_API lsqnet_status lsqnet_solver_remove_rows(lsqnet_solver *solver, lsqnet
  *           many are left. That is said of the components that are large, with columns of A at norm 1: one that is f
  *           times smaller than the largest loses the digits of f besides, and is certain only as far as that leaves any.
  *           `digits` is of the worst component all the same, relative to itself; E_NOT_CONVERGED comes of those down to
- *           2^-20 of the largest, so that OK may go with few digits, or none, where a component is smaller than that.
+ *           2^-20 of the largest, so that OK may go with few digits, or none, where a component is smaller than that: as
+ *           that of a column which has faded, too.
  *           Where rows are kept and are solved, all is as in lsqnet_solver_solve_f64.
  *           A residual below some 2^-50 (||A|| ||x|| + ||b||), or the root of the drift times that, cannot be seen, and
  *           is reported as that. Squares below 2^-1022 lose digits, which the drift tells, and
