@@ -158,6 +158,17 @@ static const claim claims[] = {
      {LEAST, "linear,softmax*", "relative"},
      {LEAST, NULL, NULL}},
     {"linear, BaseConv", AT_MOST, 1e-3, {LEAST, "linear,base_conv*", "relative"}, {LEAST, NULL, NULL}},
+    {"what softmax attention can and cannot, whatever made it: its best of multiply and square over its best of read, "
+     "relative MSE",
+     AT_LEAST,
+     10,
+     {LEAST, "multiply,softmax*|square,softmax*", "relative"},
+     {LEAST, "read,softmax*", "relative"}},
+    {"the same over its best of linear",
+     AT_LEAST,
+     10,
+     {LEAST, "multiply,softmax*|square,softmax*", "relative"},
+     {LEAST, "linear,softmax*", "relative"}},
     {.text = NULL}};
 
 static const picture pictures[] = {

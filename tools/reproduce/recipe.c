@@ -1,6 +1,6 @@
 /* The paper's recipe for the explicit gradient: constant, step and adaptive learning rates, with and without the EMA of
- * gradients, an MLP, LayerNorms; each with the same rates tried for as many steps. Then Gauss-Newton, and what the
- * recipe had reached in its time. */
+ * gradients, an MLP, LayerNorms; each from the same seeds and with the same rates, of which the better one counts, for
+ * as many steps. Then Gauss-Newton, and what the recipe had reached in its time. */
 #include <math.h>
 #include <stdio.h>
 
@@ -26,10 +26,9 @@ enum { VARIANTS = sizeof variants / sizeof *variants };
 /* quick: two unknowns, one layer of linear attention, and a schedule that is as much shorter as the run is. */
 static const char *model_words(const reproduction *r) {
   return r->budget == BUDGET_FULL
-             ? "explicit_gradient --rows 20 --dim 5 --mixer base_conv --layers 3 --width 64 --seed 1"
+             ? "explicit_gradient --rows 20 --dim 5 --mixer base_conv --layers 3 --width 64"
              : "explicit_gradient --prompt split --rows 6 --dim 2 --mixer attention --no-softmax --no-causal --layers "
-               "1 --width 6 "
-               "--seed 1";
+               "1 --width 6";
 }
 
 static const char *training_words(const reproduction *r) {
@@ -59,20 +58,23 @@ static int compare_at_equal_time(reproduction *r) {
 
 static int run(reproduction *r) {
   int code = CODE_DONE;
-  char words[512];
-  const int steps = (int)by_budget(r, 100, 12000, 2500000);
-  for (int i = 0; i < VARIANTS; i++) {
-    snprintf(words, sizeof words, "%s %s --steps %d --optimizer adam --schedule %s %s", model_words(r),
-             training_words(r), steps, variants[i].schedule, variants[i].more);
-    TRY(train_run(r, &(training_request){variants[i].key, words, INFINITY, "1e-2,3e-3", 0}));
+  char key[64], words[512];
+  const int steps = (int)by_budget(r, 100, 12000, 2500000), seeds = (int)by_budget(r, 1, 3, 1);
+  for (int seed = 1; seed <= seeds; seed++) {
+    for (int i = 0; i < VARIANTS; i++) {
+      snprintf(key, sizeof key, "%s,seed=%d", variants[i].key, seed);
+      snprintf(words, sizeof words, "%s %s --steps %d --optimizer adam --schedule %s %s --seed %d", model_words(r),
+               training_words(r), steps, variants[i].schedule, variants[i].more, seed);
+      TRY(train_run(r, &(training_request){key, words, INFINITY, "1e-2,3e-3", 0}));
+    }
   }
-  snprintf(words, sizeof words, "%s --init-scale %g --optimizer levenberg_marquardt --steps 200 --target 1e-29%s",
-           model_words(r), r->budget == BUDGET_FULL ? 1 : 0.25,
-           r->budget == BUDGET_FULL ? " --memory 12000000000" : "");
+  snprintf(words, sizeof words,
+           "%s --seed 1 --init-scale %g --optimizer levenberg_marquardt --steps 200 --target 1e-29%s", model_words(r),
+           r->budget == BUDGET_FULL ? 1 : 0.25, r->budget == BUDGET_FULL ? " --memory 12000000000" : "");
   TRY(train_run(r, &(training_request){"Gauss-Newton", words, INFINITY, NULL, 0}));
   TRY(compare_at_equal_time(r));
   /* batch 64; thresholds of 0.1, 0.3 and 0.5 */
-  TRY(runs_tried_before(r, "adaptive|adaptive,EMA", 4));
+  TRY(runs_tried_before(r, "adaptive,seed=?|adaptive,EMA,seed=?", 4));
 done:
   return code;
 }
@@ -80,35 +82,45 @@ done:
 static const column columns[] = {
     "optimizer", "parameters", "steps", "seconds", "tries", "best:best try", "mse:MSE", "relative:relative MSE", NULL};
 
-/* The paper's order: an adaptive rate and the EMA each bring something, an MLP and LayerNorms cost something. */
+/* Medians over the seeds. The paper's order: an adaptive rate and the EMA each bring something, an MLP and LayerNorms
+ * cost something. */
 static const claim claims[] = {
     {"a falling rate is better than a constant one: MSE over MSE",
      AT_LEAST,
      2,
-     {LEAST, "constant", "mse"},
-     {LARGEST, "step", "mse"}},
+     {MEDIAN, "constant,seed=?", "mse"},
+     {MEDIAN, "step,seed=?", "mse"}},
     {"with the EMA an adaptive rate is better than a constant one",
      AT_LEAST,
      2,
-     {LEAST, "constant,EMA", "mse"},
-     {LARGEST, "adaptive,EMA", "mse"}},
+     {MEDIAN, "constant,EMA,seed=?", "mse"},
+     {MEDIAN, "adaptive,EMA,seed=?", "mse"}},
     {"the EMA of gradients helps an adaptive rate",
      AT_LEAST,
      2,
-     {LEAST, "adaptive", "mse"},
-     {LARGEST, "adaptive,EMA", "mse"}},
-    {"the adaptive rate with EMA is the best of all schedules: the best of the others at any rate over it",
+     {MEDIAN, "adaptive,seed=?", "mse"},
+     {MEDIAN, "adaptive,EMA,seed=?", "mse"}},
+    {"the adaptive rate with EMA is better than a falling rate",
      AT_LEAST,
      1,
-     {LEAST, "constant*|step*|adaptive|adaptive@*", "mse"},
-     {LARGEST, "adaptive,EMA", "mse"}},
-    {"an MLP costs precision", AT_LEAST, 2, {LEAST, "adaptive,EMA,MLP", "mse"}, {LARGEST, "adaptive,EMA", "mse"}},
+     {MEDIAN, "step,seed=?", "mse"},
+     {MEDIAN, "adaptive,EMA,seed=?", "mse"}},
+    {"and than a falling rate with EMA",
+     AT_LEAST,
+     1,
+     {MEDIAN, "step,EMA,seed=?", "mse"},
+     {MEDIAN, "adaptive,EMA,seed=?", "mse"}},
+    {"an MLP costs precision",
+     AT_LEAST,
+     2,
+     {MEDIAN, "adaptive,EMA,MLP,seed=?", "mse"},
+     {MEDIAN, "adaptive,EMA,seed=?", "mse"}},
     {"LayerNorms cost precision",
      AT_LEAST,
      2,
-     {LEAST, "adaptive,EMA,LayerNorm", "mse"},
-     {LARGEST, "adaptive,EMA", "mse"}},
-    {"Gauss-Newton: the recipe's least loss of all rates when Gauss-Newton was done, over its MSE",
+     {MEDIAN, "adaptive,EMA,LayerNorm,seed=?", "mse"},
+     {MEDIAN, "adaptive,EMA,seed=?", "mse"}},
+    {"Gauss-Newton: the recipe's least loss of all rates and seeds when Gauss-Newton was done, over its MSE",
      AT_LEAST,
      1e8,
      {LEAST, "equal_time", "mse"},
@@ -116,27 +128,28 @@ static const claim claims[] = {
     {"the recipe's own error, of the adaptive rate with EMA: MSE",
      AT_MOST,
      1e-13,
-     {LARGEST, "adaptive,EMA", "mse"},
+     {MEDIAN, "adaptive,EMA,seed=?", "mse"},
      {LEAST, NULL, NULL}},
     {.text = NULL}};
 
 #define SECONDS "curve_seconds"
-static const picture pictures[] = {{"training",
-                                    "training time (s)",
-                                    "mean squared error of the gradient",
-                                    1,
-                                    1,
-                                    {{"constant rate", "constant", SECONDS, "curve_loss"},
-                                     {"falling", "step", SECONDS, "curve_loss"},
-                                     {"falling, EMA", "step,EMA", SECONDS, "curve_loss"},
-                                     {"adaptive", "adaptive", SECONDS, "curve_loss"},
-                                     {"constant rate, EMA", "constant,EMA", SECONDS, "curve_loss"},
-                                     {"adaptive, EMA", "adaptive,EMA", SECONDS, "curve_loss"},
-                                     {"adaptive, EMA, MLP", "adaptive,EMA,MLP", SECONDS, "curve_loss"},
-                                     {"adaptive, EMA, LayerNorm", "adaptive,EMA,LayerNorm", SECONDS, "curve_loss"},
-                                     {"Gauss-Newton", "Gauss-Newton", SECONDS, "curve_loss"}}},
-                                   {.name = NULL}};
+static const picture pictures[] = {
+    {"training",
+     "training time (s)",
+     "mean squared error of the gradient",
+     1,
+     1,
+     {{"constant rate", "constant,seed=1", SECONDS, "curve_loss"},
+      {"falling", "step,seed=1", SECONDS, "curve_loss"},
+      {"falling, EMA", "step,EMA,seed=1", SECONDS, "curve_loss"},
+      {"adaptive", "adaptive,seed=1", SECONDS, "curve_loss"},
+      {"constant rate, EMA", "constant,EMA,seed=1", SECONDS, "curve_loss"},
+      {"adaptive, EMA", "adaptive,EMA,seed=1", SECONDS, "curve_loss"},
+      {"adaptive, EMA, MLP", "adaptive,EMA,MLP,seed=1", SECONDS, "curve_loss"},
+      {"adaptive, EMA, LayerNorm", "adaptive,EMA,LayerNorm,seed=1", SECONDS, "curve_loss"},
+      {"Gauss-Newton", "Gauss-Newton", SECONDS, "curve_loss"}}},
+    {.name = NULL}};
 
 const experiment experiment_recipe = {
     "recipe", "the paper's training recipe, and Gauss-Newton in the same time", run, columns, claims,
-    pictures, "about 1e-13 in float32 after 2.5 million steps of BaseConv",     7};
+    pictures, "about 1e-13 in float32 after 2.5 million steps of BaseConv",     8};

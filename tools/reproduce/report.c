@@ -30,20 +30,29 @@ static double fall(const json_t *run) {
   return mean_loss(steps, loss, 0.375 * end, 0.5 * end) / mean_loss(steps, loss, 0.75 * end, end);
 }
 
+static int compare(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
 /* Of the runs that have the field; NaN if none has, or if one of them could not be told. */
 static double find_quantity(const reproduction *r, const quantity *q) {
+  enum { MOST = 512 };
   json_t *run;
   size_t i;
-  double found = NAN;
+  int count = 0;
+  double found[MOST];
   json_array_foreach(r->runs, i, run) {
     if (!runs_match(run, q->runs)) continue;
     const int falls = strcmp(q->field, FALL) == 0;
     if (json_object_get(run, falls ? "curve_loss" : q->field) == NULL) continue;
     const double value = falls ? fall(run) : run_number(run, q->field);
-    if (isnan(value)) return NAN;
-    if (isnan(found) || (q->which == LEAST ? value < found : value > found)) found = value;
+    if (isnan(value) || count == MOST) return NAN;
+    found[count++] = value;
   }
-  return found;
+  if (count == 0) return NAN;
+  qsort(found, (size_t)count, sizeof *found, compare);
+  return found[q->which == LEAST ? 0 : q->which == LARGEST ? count - 1 : count / 2];
 }
 
 static json_t *judge(const reproduction *r, const claim *c, int *all) {

@@ -20,10 +20,10 @@ const char *budget_name(int32_t budget);
 /* A column of the table: "FIELD" or "FIELD:heading". */
 typedef const char *column;
 
-/* "FIELD of the runs KEYS", of which the least or the largest counts. KEYS are patterns as of file names, with |
- * between them. */
+/* "FIELD of the runs KEYS", of which the least, the largest or the median (of an even number the larger of the two in
+ * the middle) counts. KEYS are patterns as of file names, with | between them. */
 typedef struct {
-  enum { LEAST, LARGEST } which;
+  enum { LEAST, LARGEST, MEDIAN } which;
   const char *runs, *field;
 } quantity;
 
