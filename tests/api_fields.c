@@ -103,7 +103,7 @@ const api_field shape_fields[] = {W(COUNT, rows),
 #define R(kind, field) FIELD(kind, lsqnet_train_options, field)
 const api_field train_fields[] = {R(FIELD_THREE, fresh_batch),
                                   R(FIELD_AT_LEAST_0, steps),
-                                  R(COUNT_0, batch),
+                                  R(FIELD_NOT_0, batch),
                                   R(NUMBER, target),
                                   R(NUMBER, rate),
                                   R(NUMBER, beta1),

@@ -36,7 +36,8 @@ enum {
   FIELD_SWITCH = 100, /* int32_t, 0 or 1: -1, 2 */
   FIELD_THREE,        /* int32_t, -1 to 1: -2, 2 */
   FIELD_AT_LEAST_0,   /* int64_t: -1 */
-  FIELD_AT_LEAST_1    /* int64_t: 0, -1 */
+  FIELD_AT_LEAST_1,   /* int64_t: 0, -1 */
+  FIELD_NOT_0         /* int64_t: 0 */
 };
 
 typedef void (*any_function)(void);

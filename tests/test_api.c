@@ -58,6 +58,7 @@ static int bad_values(int kind, bad_value *bad) {
     case FIELD_THREE: TRIES(minus_two, two); break;
     case FIELD_AT_LEAST_0: TRIES(minus); break;
     case FIELD_AT_LEAST_1: TRIES(zero, minus); break;
+    case FIELD_NOT_0: TRIES(zero); break;
     default: break;
   }
 #undef TRIES

@@ -132,11 +132,11 @@ static void multiply_rows(const state *s, int64_t taken) {
   }
 }
 
-enum { PANEL = 16, ROWS = 64 };
+enum { NARROW = 64, PANEL = 16, ROWS = 64 };
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* S (taken places, in G) as divide_rows wants it: off the diagonal -S, and blocks on the diagonal inverted. */
+/* S (taken places, in G) as divide_rows, below, wants it: off the diagonal -S, and blocks on the diagonal inverted. */
 static void prepare_division(const state *s, int64_t taken) {
   const lsq_factor *f = s->f;
   const int64_t n = f->n;
@@ -156,7 +156,20 @@ static void prepare_division(const state *s, int64_t taken) {
   }
 }
 
-/* Q <- Q S^-1 for `rows` rows of Q from q on, at most ROWS, panel by panel. */
+/* Q <- Q S^-1 for `rows` rows of Q from q on, column after column: what columns have in common cancels to the last bit.
+ */
+static void divide_narrow_rows(const state *s, int64_t taken, int64_t rows, double *q) {
+  const lsq_factor *f = s->f;
+  const int64_t n = f->n;
+  for (double *end = q + rows * n; q < end; q += n)
+    for (int64_t i = 0; i < taken; i++) {
+      const double *row = f->G + i * n;
+      q[i] /= row[i];
+      f->kernels->axpy(s->live - i - 1, -q[i], row + i + 1, q + i + 1);
+    }
+}
+
+/* The same for many columns, panel by panel; at most ROWS rows. */
 static void divide_rows(const state *s, int64_t taken, int64_t rows, double *q) {
   const lsq_factor *f = s->f;
   const int64_t n = f->n;
@@ -176,11 +189,11 @@ static void divide_rows(const state *s, int64_t taken, int64_t rows, double *q) 
 static void apply(state *s, int64_t taken) {
   lsq_factor *f = s->f;
   multiply_rows(s, taken);
-  prepare_division(s, taken);
+  if (s->live > NARROW) prepare_division(s, taken);
   for (int64_t row = 0; row < s->m; row += ROWS) {
     const int64_t rows = smaller(ROWS, s->m - row);
     if (lsq_pass(s->solver, rows * f->n * (1 + f->n / 64))) return;
-    divide_rows(s, taken, rows, f->Q + row * f->n);
+    (s->live > NARROW ? divide_rows : divide_narrow_rows)(s, taken, rows, f->Q + row * f->n);
   }
 }
 
@@ -202,7 +215,18 @@ static void renew_rest(state *s) {
   }
 }
 
+/* One term after the other: where columns nearly depend, neighbouring ones are large and cancel. */
 static void solve_upper(const lsq_factor *f, int64_t rank, double *y) {
+  for (int64_t i = rank - 1; i >= 0; i--) {
+    const double *row = f->R + i * f->n;
+    double rest = y[i];
+    for (int64_t j = i + 1; j < rank; j++) rest -= row[j] * y[j];
+    y[i] = rest / row[i];
+  }
+}
+
+/* The same by sums in lanes: faster, and not as exact. */
+static void solve_upper_roughly(const lsq_factor *f, int64_t rank, double *y) {
   for (int64_t i = rank - 1; i >= 0; i--) {
     const double *row = f->R + i * f->n;
     y[i] = (y[i] - f->kernels->dot(rank - i - 1, row + i + 1, y + i + 1)) / row[i];
@@ -249,7 +273,7 @@ static void power_step(const lsq_factor *f, const double *original, int inverse,
   if (inverse) {
     for (int64_t i = 0; i < r; i++) v[i] *= original[i];
     solve_upper_transposed(f, 0, r, v);
-    solve_upper(f, r, v);
+    solve_upper_roughly(f, r, v);
     for (int64_t i = 0; i < r; i++) v[i] *= original[i];
     return;
   }
