@@ -79,17 +79,18 @@ START_TEST(eval_leaves_out_rows_that_a_task_has_no_use_for) {
 }
 END_TEST
 
-#define LINEAR_ATTENTION "--mixer attention --no-softmax --no-causal"
+#define MOMENTUM                                                           \
+  ("momentum --task-momentum 0.3 --step 0.25 --dim 2 --rows 4 --layers 1 " \
+   "--width 10 --mixer attention --no-softmax --no-causal")
 
 /* Another c, rows i and j, beta, width or setting than the default is another task: its errors are orders larger. */
 START_TEST(eval_measures_the_task_that_was_trained) {
-  static const char *const tasks[] = {
-      "linear --seed 3 --dim 3 --rows 3 --layers 1 --width 8",
-      "read --seed 7 --dim 2 --rows 6 --layers 1 --width 8",
-      "momentum --task-momentum 0.3 --step 0.25 --dim 2 --rows 4 --layers 1 --width 10 " LINEAR_ATTENTION,
-      "ode_icl --points 6 --rows 6 --ode-class no-a2 --layers 1 --width 8",
-      "explicit_gradient --setting all --dim 2 --rows 4 --layers 1 --width 8",
-      "least_squares_icl --setting all --dim 2 --rows 4 --layers 1 --width 8"};
+  static const char *const tasks[] = {"linear --seed 3 --dim 3 --rows 3 --layers 1 --width 8",
+                                      "read --seed 7 --dim 2 --rows 6 --layers 1 --width 8",
+                                      MOMENTUM,
+                                      "ode_icl --points 6 --rows 6 --ode-class no-a2 --layers 1 --width 8",
+                                      "explicit_gradient --setting all --dim 2 --rows 4 --layers 1 --width 8",
+                                      "least_squares_icl --setting all --dim 2 --rows 4 --layers 1 --width 8"};
   for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++) {
     json_t *report = run_json("train %s --optimizer levenberg_marquardt --steps %d --quiet --out m.safetensors --json",
                               0, tasks[i], i < 3 ? 25 : 3);
