@@ -40,8 +40,8 @@ done:
 
 /* What the corrections have shown so far. */
 typedef struct {
-  double ratio;        /* of this correction to the last, where both are above rounding level */
-  double rate;         /* the larger one of the last two ratios; 1: not known */
+  double ratios[2];    /* of this correction to the last, where both are above rounding level, and of that to its own */
+  double rate;         /* the largest of the last three ratios; 1: not known */
   double size, before; /* largest component of this correction and of the last */
   double scale;        /* largest component of x */
   int64_t slow;        /* corrections in a row that did not halve the last */
@@ -49,7 +49,9 @@ typedef struct {
 } progress;
 
 /* What all later corrections together would still change where this one has changed `change` and the last `before`. A
- * small change after a slow one may be luck: it is not taken for less than `rate` times the last. */
+ * small change after a slow one may be luck: it is not taken for less than `rate` times the last. Luck it can be where
+ * the condition is large: what is wrong along large singular values comes back along small ones, cond^2 DBL_EPSILON
+ * times, and may cancel the correction that is due there. */
 static double remaining(const progress *now, double change, double before) {
   const double last = fmax(change, now->rate * before);
   if (last == 0.0) return 0.0;
@@ -84,8 +86,9 @@ static void observe(const lsq_problem *p, progress *now, const double *x, const 
   if (now->before <= 0.0) return;
   const double ratio = now->size / now->before;
   if (now->before > 0x1p-10 * DBL_EPSILON * now->scale) {
-    now->rate = fmax(now->ratio, ratio);
-    now->ratio = ratio;
+    now->rate = fmax(ratio, fmax(now->ratios[0], now->ratios[1]));
+    now->ratios[1] = now->ratios[0];
+    now->ratios[0] = ratio;
   }
   now->slow = ratio <= 0.5 ? 0 : now->slow + 1;
 }
