@@ -107,14 +107,18 @@ static double relative_change(int64_t n, const double *x, const double *last, co
   return worst;
 }
 
-/* What the corrections have shown: the last one, and by how much it was smaller than the one before. */
+/* What the corrections have shown. */
 typedef struct {
-  double change, rate;
+  double change, before; /* by the last correction, and by the one before */
+  double ratios[2];      /* of these two, and of the two before */
+  double rate;           /* the largest of the last three ratios */
 } progress;
 
-/* What all later corrections together would still change, relative to each component. */
+/* What all later corrections together would still change, relative to each component. A small change may be luck, as in
+ * refine.c. */
 static double remaining(const progress *now) {
-  return now->rate < 1.0 ? now->rate / (1.0 - now->rate) * now->change : now->change > 0.0 ? DBL_MAX : 0.0;
+  const double last = fmax(now->change, now->rate * now->before);
+  return now->rate < 1.0 ? now->rate / (1.0 - now->rate) * last : last > 0.0 ? DBL_MAX : 0.0;
 }
 
 static int32_t correct_repeatedly(const lsq_problem *p, lsq_wide *w, double *x, double *x_low, double *last,
@@ -123,7 +127,7 @@ static int32_t correct_repeatedly(const lsq_problem *p, lsq_wide *w, double *x, 
   const double tolerance = fmax(p->solver->options.tolerance, p->solver->precision);
   int slow = 0;
   while (*corrections < p->solver->options.corrections) {
-    const double before = now->change;
+    now->before = now->change;
     memcpy(last, x, (size_t)w->n * sizeof(double));
     if (lsq_limits_look(solver, 0)) return LSQNET_STOP_NONE;
     residual(solver, w, x, x_low);
@@ -132,9 +136,12 @@ static int32_t correct_repeatedly(const lsq_problem *p, lsq_wide *w, double *x, 
     now->change = relative_change(w->n, x, last, uncertain);
     if (!(now->change <= DBL_MAX)) return LSQNET_STOP_MODEL;
     if (++*corrections == 1) continue;
-    now->rate = before > 0.0 ? now->change / before : 0.0;
+    const double ratio = now->before > 0.0 ? now->change / now->before : 0.0;
+    now->rate = fmax(ratio, fmax(now->ratios[0], now->ratios[1]));
+    now->ratios[1] = now->ratios[0];
+    now->ratios[0] = ratio;
     if (now->change <= tolerance && remaining(now) <= 0.25 * tolerance) return LSQNET_STOP_CONVERGED;
-    slow = now->rate <= 0.5 ? 0 : slow + 1;
+    slow = ratio <= 0.5 ? 0 : slow + 1;
     if (slow >= 4) return LSQNET_STOP_STAGNATED;
   }
   return LSQNET_STOP_ITERATIONS;
