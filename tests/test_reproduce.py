@@ -331,7 +331,8 @@ def check_mixed_precision(program, folder):
             single = run["key"].startswith(("f32 model", "f64 model rounded to f32"))
             must(run["precision"] == ("f32" if single else "f64"), run["key"], run["precision"])
             if run["key"].endswith("used on f64") and single:
-                must(1e-20 < run["mse_step"] and 1e-20 < run["mse_alone"], run["key"], "is no float32")
+                for field in ("mse_step", "mse_alone"):  # none: a training that a slow machine cut short may diverge
+                    must(run[field] is None or 1e-20 < run[field], run["key"], "is no float32")
 
 
 def check_real_data(_, folder):
