@@ -14,20 +14,23 @@ static const struct {
   enum { WHOLE, WHOLE64, REAL } kind;
   size_t at;
 } asked[] = {
-    {"read", "seed", WHOLE64, offsetof(lsqnet_task_options, seed)},
-    {"linear", "seed", WHOLE64, offsetof(lsqnet_task_options, seed)},
-    {"explicit_gradient", "setting", WHOLE, offsetof(lsqnet_task_options, setting)},
-    {"least_squares_icl", "setting", WHOLE, offsetof(lsqnet_task_options, setting)},
-    {"momentum", "momentum", REAL, offsetof(lsqnet_task_options, momentum)},
-    {"ode_", "points", WHOLE64, offsetof(lsqnet_task_options, points)},
-    {"ode_", "ode_class", WHOLE, offsetof(lsqnet_task_options, ode_class)},
-    {"ode_", "ode_points", WHOLE, offsetof(lsqnet_task_options, ode_points)},
-    {"ode_", "ode_spread", REAL, offsetof(lsqnet_task_options, ode_spread)},
-    {"ode_", "ode_variance", REAL, offsetof(lsqnet_task_options, ode_variance)},
-    {"ode_", "ode_initial", REAL, offsetof(lsqnet_task_options, ode_initial)},
-    {"ode_", "ode_noise", REAL, offsetof(lsqnet_task_options, ode_noise)},
+#define ASKED(task, name, kind) \
+  { task, #name, kind, offsetof(lsqnet_task_options, name) }
+    ASKED("read", seed, WHOLE64),
+    ASKED("linear", seed, WHOLE64),
+    ASKED("explicit_gradient", setting, WHOLE),
+    ASKED("least_squares_icl", setting, WHOLE),
+    ASKED("momentum", momentum, REAL),
+    ASKED("ode_", points, WHOLE64),
+    ASKED("ode_", ode_class, WHOLE),
+    ASKED("ode_", ode_points, WHOLE),
+    ASKED("ode_", ode_spread, REAL),
+    ASKED("ode_", ode_variance, REAL),
+    ASKED("ode_", ode_initial, REAL),
+    ASKED("ode_", ode_noise, REAL),
+#undef ASKED
 };
-enum { ASKED = sizeof asked / sizeof *asked };
+enum { OPTIONS = sizeof asked / sizeof *asked };
 
 static int is_asked(int i, const char *task) { return strncmp(asked[i].task, task, strlen(asked[i].task)) == 0; }
 
@@ -48,7 +51,7 @@ int task_text_write(const lsqnet_task_options *o, char *out, size_t room) {
   const lsqnet_status st = lsqnet_task_options_init(&defaults, sizeof defaults);
   if (st != LSQNET_OK) return fail_status(st, NULL);
   snprintf(out, room, "%s", o->name);
-  for (int i = 0; i < ASKED; i++) {
+  for (int i = 0; i < OPTIONS; i++) {
     if (!is_asked(i, o->name)) continue;
     write_asked(i, o, word, sizeof word);
     write_asked(i, &defaults, usual, sizeof usual);
@@ -60,7 +63,7 @@ int task_text_write(const lsqnet_task_options *o, char *out, size_t room) {
 static int read_asked(const char *word, lsqnet_task_options *o) {
   const char *equals = strchr(word, '=');
   char *end = NULL;
-  for (int i = 0; equals != NULL && i < ASKED; i++) {
+  for (int i = 0; equals != NULL && i < OPTIONS; i++) {
     void *value = (char *)o + asked[i].at;
     if (!is_asked(i, o->name) || strlen(asked[i].key) != (size_t)(equals - word) ||
         strncmp(asked[i].key, word, (size_t)(equals - word)) != 0)

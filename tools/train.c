@@ -155,6 +155,7 @@ static int fail_step(training *t, lsqnet_status st) {
   if (code != CODE_DONE) return code;
   const lsqnet_status saved = lsqnet_model_save(t->model, t->settings.out);
   if (saved != LSQNET_OK) return fail_status(saved, t->settings.out);
+  if (t->own_checkpoint != NULL) (void)unlink(t->own_checkpoint);
   if (t->settings.json) TRY(print_json(t, "diverged", NAN, NAN));
   code = fail(CODE_NOT_CONVERGED, "%s (written to %s)", message, t->settings.out);
 done:

@@ -47,10 +47,8 @@ static int shorten(train_log *log, int64_t done) {
 
 /* The first line says which model's weights a run began with. */
 static int write_init(train_log *log) {
-  json_t *line = log->init == NULL
-                     ? NULL
-                     : json_pack("{s:i, s:o, s:n, s:n}", "step", 0, "init", json_text(log->init), "loss", "fresh_loss");
   if (log->init == NULL) return CODE_DONE;
+  json_t *line = json_pack("{s:i, s:o, s:n, s:n}", "step", 0, "init", json_text(log->init), "loss", "fresh_loss");
   if (line == NULL) return fail_memory("a line of the log");
   const int failed = json_dumpf(line, log->file, JSON_COMPACT) != 0 || fputc('\n', log->file) == EOF;
   json_decref(line);

@@ -321,7 +321,8 @@ int train_model_set_step(lsqnet_model *model, const lsqnet_task *task) {
     step.step = o.step;
   } else {
     if (strcmp(o.name, "momentum") == 0) step.step = o.step;
-    step.prompt = NULL; /* its rows and channels are not those that a solver would lay out */
+    /* else its rows and channels are not those that a solver would lay out */
+    if (strcmp(o.name, "explicit_gradient") != 0) step.prompt = NULL;
   }
   st = lsqnet_model_set_step(model, &step);
   if (st != LSQNET_OK) code = fail_status(st, NULL);

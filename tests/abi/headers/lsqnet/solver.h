@@ -97,8 +97,7 @@ typedef struct lsqnet_report {
                                Frobenius norms, columns scaled to unit size, r and A'r compensated; with a ridge, of A and
                                b with its rows below them. May be infinite where the answer is beyond the largest
                                number (E_NOT_FINITE) */
-  double condition;       /**< 2-norm condition number of the column-scaled A, within a factor of about 2, or 10
-                               from 10^15 on; 0: not known */
+  double condition;       /**< 2-norm condition number of the column-scaled A, within a factor of about 2; 0: not known */
   double digits;          /**< estimate of the right decimal digits in the worst component of x, 0 .. 15.95 (7.2 in
                                float32): never meant to flatter. Each component counts, relative to itself, however small
                                beside the others: what sums in twice the precision may have lost in it is bounded row by
