@@ -126,6 +126,24 @@ def check_table(table, name, runs):
                  heading, cell, "not", value)
 
 
+def check_picture(picture, table):
+    """Both axes have a title, which the table knows it by, and texts are words and not keys of runs; the key stands below
+    all of it."""
+    root = ElementTree.parse(picture).getroot()
+    must(root.tag.endswith("svg") and len(list(root.iter())) > 20, picture, "is no picture")
+    heights = {}  # of a text on the page, in pixels from above
+    for group in root.findall(".//{*}g"):
+        for text in group.findall("{*}text"):
+            heights["".join(text.itertext()).strip()] = float(re.match(r"translate\(.+?,(.+?)\)", group.get("transform"))[1])
+    titles = re.search(rf"!\[(.+) over (.+)\]\({picture.name}\)", table).groups()
+    must(all(title in heights for title in titles), picture, "axes", titles, "not in", heights)
+    must(not any(re.search("_|-no-|layers=", text) for text in heights), picture, "shows a key", heights)
+    lowest = max(heights[title] for title in titles)
+    must(any(height > lowest for height in heights.values()), picture, "has no key", heights)
+    must(not any(0 < height - lowest < 25 for text, height in heights.items() if text), picture, "key and axis touch",
+         heights)
+
+
 def check_shape(folder, name):
     result = read(folder, name)
     must(result["experiment"] == name and result["budget"] == "smoke", "head", result["experiment"], result["budget"])
@@ -159,8 +177,7 @@ def check_shape(folder, name):
     pictures = sorted(folder.glob(f"{name}-*.svg"))
     must(pictures and all(f"({picture.name})" in table for picture in pictures), "pictures", pictures)
     for picture in pictures:
-        root = ElementTree.parse(picture).getroot()
-        must(root.tag.endswith("svg") and len(list(root.iter())) > 20, picture, "is no picture")
+        check_picture(picture, table)
     return result, trainings
 
 

@@ -150,17 +150,17 @@ static const claim claims[] = {
      {LEAST, "gradient_descent", "median_mse"}},
     {.text = NULL}};
 
-static const picture pictures[] = {{"convergence",
-                                    "iterate",
-                                    "squared error of x (mean over unknowns)",
-                                    0,
-                                    1,
-                                    {{"gradient descent, median", "gradient_descent", "iterate", "median"},
-                                     {"25%", "gradient_descent", "iterate", "quartile_low"},
-                                     {"75%", "gradient_descent", "iterate", "quartile_high"},
-                                     {"linear attention", "linear_attention_split", "iterate", "median"},
-                                     {"BaseConv", "base_conv_repeat", "iterate", "median"}}},
-                                   {.name = NULL}};
+static const picture pictures[] = {
+    {.name = "convergence",
+     .x_label = "number of gradient steps",
+     .y_label = "squared error of x (no unit)",
+     .log_y = 1,
+     .series = {{"gradient descent, median of problems", "gradient_descent", "iterate", "median"},
+                {"gradient descent, 25%", "gradient_descent", "iterate", "quartile_low"},
+                {"gradient descent, 75%", "gradient_descent", "iterate", "quartile_high"},
+                {"linear attention, median", "linear_attention_split", "iterate", "median"},
+                {"BaseConv, median", "base_conv_repeat", "iterate", "median"}}},
+    {.name = NULL}};
 
 const experiment experiment_construction = {"construction",
                                             "hand-set BaseConv and linear attention beside exact gradient descent",

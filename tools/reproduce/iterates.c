@@ -138,18 +138,19 @@ static const claim claims[] = {
      {LARGEST, "k=4", "mse"}},
     {.text = NULL}};
 
-static const picture pictures[] = {{"training",
-                                    "training time (s)",
-                                    "mean squared error of k steps",
-                                    1,
-                                    1,
-                                    {{"k = 1, Levenberg-Marquardt", "k=1", "curve_seconds", "curve_loss"},
-                                     {"k = 2", "k=2", "curve_seconds", "curve_loss"},
-                                     {"k = 3", "k=3", "curve_seconds", "curve_loss"},
-                                     {"k = 4", "k=4", "curve_seconds", "curve_loss"},
-                                     {"k = 8, from the layers of k = 4", "k=8,one_pass", "curve_seconds", "curve_loss"},
-                                     {"k = 4, Adam", "k=4,Adam", "curve_seconds", "curve_loss"}}},
-                                   {.name = NULL}};
+static const picture pictures[] = {
+    {.name = "training",
+     .x_label = "training time (s)",
+     .y_label = "MSE of k steps (no unit)",
+     .log_x = 1,
+     .log_y = 1,
+     .series = {{"k = 1, Gauss-Newton", "k=1", "curve_seconds", "curve_loss"},
+                {"k = 2, Gauss-Newton", "k=2", "curve_seconds", "curve_loss"},
+                {"k = 3, Gauss-Newton", "k=3", "curve_seconds", "curve_loss"},
+                {"k = 4, Gauss-Newton", "k=4", "curve_seconds", "curve_loss"},
+                {"k = 8, from those of k = 4", "k=8,one_pass", "curve_seconds", "curve_loss"},
+                {"k = 4, Adam", "k=4,Adam", "curve_seconds", "curve_loss"}}},
+    {.name = NULL}};
 
 const experiment experiment_iterates = {
     "iterates", "several steps of gradient descent in one pass", run, columns, claims, pictures, "1e-10", 0};

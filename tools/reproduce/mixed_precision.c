@@ -210,19 +210,23 @@ static const claim claims[] = {{"exact data lose nothing: MSE of x, model alone"
                                 {LEAST, NULL, NULL}},
                                {.text = NULL}};
 
-static const picture pictures[] = {{"rounding",
-                                    "format that the data are rounded to in use",
-                                    "mean squared error of x",
-                                    0,
-                                    1,
-                                    {{"trained on f64, alone", "f64 model of f64, used*", "used", "mse_alone"},
-                                     {"trained on f32, alone", "f64 model of f32, used*", "used", "mse_alone"},
-                                     {"trained on fp16, alone", "f64 model of fp16, used*", "used", "mse_alone"},
-                                     {"trained on bf16, alone", "f64 model of bf16, used*", "used", "mse_alone"},
-                                     {"float32 model, alone", "f64 model rounded*", "used", "mse_alone"},
-                                     {"trained on bf16, refined", "f64 model of bf16, used*", "used", "mse_refined"},
-                                     {"float32 model, refined", "f64 model rounded*", "used", "mse_refined"}}},
-                                   {.name = NULL}};
+static const char *const formats_in_words[] = {"f64",     "float64", "f32",      "float32", "fp16",
+                                               "float16", "bf16",    "bfloat16", NULL};
+
+static const picture pictures[] = {
+    {.name = "rounding",
+     .x_label = "data in use rounded to",
+     .y_label = "mean squared error of x (no unit)",
+     .log_y = 1,
+     .words = formats_in_words,
+     .series = {{"trained on float64, alone", "f64 model of f64, used*", "used", "mse_alone"},
+                {"trained on float32, alone", "f64 model of f32, used*", "used", "mse_alone"},
+                {"trained on float16, alone", "f64 model of fp16, used*", "used", "mse_alone"},
+                {"trained on bfloat16, alone", "f64 model of bf16, used*", "used", "mse_alone"},
+                {"float32 model, alone", "f64 model rounded*", "used", "mse_alone"},
+                {"trained on bfloat16, refined", "f64 model of bf16, used*", "used", "mse_refined"},
+                {"float32 model, refined", "f64 model rounded*", "used", "mse_refined"}}},
+    {.name = NULL}};
 
 const experiment experiment_mixed_precision = {"mixed-precision",
                                                "data rounded to bf16, fp16 and float32 for training and use",

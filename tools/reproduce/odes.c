@@ -335,17 +335,16 @@ static const claim claims[] = {
      {LEAST, NULL, NULL}},
     {.text = NULL}};
 
-static const picture pictures[] = {{"settings",
-                                    "prompts",
-                                    "mean squared error of u(t*)",
-                                    0,
-                                    1,
-                                    {{"Transformer", "*", "setting", "mse_transformer"},
-                                     {"200 iterates of the model", "*", "setting", "mse_model"},
-                                     {"200 of the paper's own model", "*", "setting", "mse_paper"},
-                                     {"200 of gradient descent", "*", "setting", "mse_descent"},
-                                     {"the model refined", "*", "setting", "mse_refined"},
-                                     {"LAPACK's dgels", "*", "setting", "mse_lapack"}}},
+static const picture pictures[] = {{.name = "settings",
+                                    .x_label = "prompts",
+                                    .y_label = "mean squared error of u (no unit)",
+                                    .log_y = 1,
+                                    .series = {{"Transformer", "*", "setting", "mse_transformer"},
+                                               {"200 iterates of the model", "*", "setting", "mse_model"},
+                                               {"200 of the paper's own model", "*", "setting", "mse_paper"},
+                                               {"200 of gradient descent", "*", "setting", "mse_descent"},
+                                               {"the model refined", "*", "setting", "mse_refined"},
+                                               {"LAPACK's dgels", "*", "setting", "mse_lapack"}}},
                                    {.name = NULL}};
 
 const experiment experiment_odes = {"odes",

@@ -9,23 +9,28 @@
 #include "../gnuplot.h"
 #include "reproduce.h"
 
-static const double SHOWN_MOST = 1e20; /* more has diverged */
+/* More than SHOWN_MOST has diverged: curves break off there, among categories it stands beside the axis, as MARK. */
+static const double SHOWN_MOST = 1e20, MARK = 1e21;
 
 enum { CATEGORIES_MOST = 64 };
-
-/* Heights: the least of a category, what each symbol in it wants, the most of all categories together. */
-enum { LINE = 34, SYMBOL = 12, HIGHEST = 600 };
-
-static int category_height(int symbols, int categories) {
-  const int wanted = symbols * SYMBOL, most = HIGHEST / categories;
-  const int height = wanted < most ? wanted : most;
-  return height > LINE ? height : LINE;
-}
 
 typedef struct {
   char names[CATEGORIES_MOST][80];
   int count;
 } categories;
+
+typedef struct {
+  const reproduction *r;
+  const picture *p;
+  FILE *script;
+  categories named;
+  int points[SERIES_MOST]; /* 0: nothing to be drawn */
+  double level[SERIES_MOST];
+  double low, high; /* of all heights */
+  int diverged;
+} drawing;
+
+/* ---- points ---- */
 
 static int category_of(categories *c, const char *name) {
   for (int i = 0; i < c->count; i++) {
@@ -36,18 +41,31 @@ static int category_of(categories *c, const char *name) {
   return c->count++;
 }
 
-static void write_point(FILE *script, const picture *p, const json_t *x, const json_t *y, categories *named,
-                        int *points) {
-  const double height = json_number_value(y);
-  if (!json_is_number(y) || (p->log_y && !(height > 0)) || height > SHOWN_MOST) return;
-  if (json_is_string(x)) {
-    fprintf(script, "%.6g %d\n", height, category_of(named, json_string_value(x)));
-  } else {
-    const double place = json_number_value(x);
-    if (!json_is_number(x) || (p->log_x && !(place > 0))) return;
-    fprintf(script, "%.8g %.6g\n", place, height);
+static const char *in_words(const picture *p, const char *text) {
+  for (const char *const *word = p->words; word != NULL && *word != NULL; word += 2) {
+    if (strcmp(word[0], text) == 0) return word[1];
   }
-  ++*points;
+  return text;
+}
+
+static void note_height(drawing *d, double height) {
+  d->low = fmin(d->low, height);
+  d->high = fmax(d->high, height);
+}
+
+static void write_point(drawing *d, int index, double x, double y) {
+  if ((d->p->log_y && !(y > 0)) || (d->p->log_x && !(x > 0)) || !isfinite(x) || !(y <= SHOWN_MOST)) return;
+  fprintf(d->script, "%.8g %.6g\n", x, y);
+  note_height(d, y);
+  d->points[index]++;
+}
+
+static void write_category(drawing *d, int index, const char *name, double y) {
+  if (isnan(y) || (d->p->log_y && !(y > 0))) return;
+  if (y > SHOWN_MOST) d->diverged = 1;
+  if (y <= SHOWN_MOST) note_height(d, y);
+  fprintf(d->script, "%.6g %d\n", y > SHOWN_MOST ? MARK : y, category_of(&d->named, in_words(d->p, name)));
+  d->points[index]++;
 }
 
 /* What the run has as x: DEPTH stands in its command, VARIANT in its key. The caller drops it. */
@@ -63,158 +81,264 @@ static json_t *place_of(const json_t *run, const char *field) {
   return at == NULL ? NULL : json_integer(strtol(at + strlen(option), NULL, 10));
 }
 
-static int write_points(FILE *script, const reproduction *r, const picture *p, const series *s, categories *named) {
+static double number_at(const json_t *array, size_t k) {
+  const json_t *value = json_array_get(array, k);
+  return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+static int compare(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* The median of what the runs have there, the larger of the two in the middle; NaN if one has no number. */
+static double median_at(const drawing *d, const series *s, const char *field, size_t k) {
+  enum { MOST = 64 };
+  double found[MOST];
   json_t *run;
-  size_t i;
-  int points = 0;
-  json_array_foreach(r->runs, i, run) {
+  size_t i, count = 0;
+  json_array_foreach(d->r->runs, i, run) {
+    if (!runs_match(run, s->runs) || !json_is_array(json_object_get(run, s->y)) || count == MOST) continue;
+    found[count] = number_at(json_object_get(run, field), k);
+    if (isnan(found[count++])) return NAN;
+  }
+  qsort(found, count, sizeof *found, compare);
+  return found[count / 2];
+}
+
+static void write_points(drawing *d, int index) {
+  const series *s = &d->p->series[index];
+  json_t *run;
+  size_t i, length = 0;
+  json_array_foreach(d->r->runs, i, run) {
     if (!runs_match(run, s->runs)) continue;
     const json_t *y = json_object_get(run, s->y);
     json_t *x = place_of(run, s->x);
-    if (!json_is_array(y)) write_point(script, p, x, y, named, &points);
-    for (size_t k = 0; k < json_array_size(y); k++) {
-      write_point(script, p, json_array_get(x, k), json_array_get(y, k), named, &points);
-    }
+    if (json_is_array(y)) length = length > json_array_size(y) ? length : json_array_size(y);
+    if (json_is_number(y) && json_is_string(x)) write_category(d, index, json_string_value(x), json_number_value(y));
+    if (json_is_number(y) && json_is_number(x)) write_point(d, index, json_number_value(x), json_number_value(y));
     json_decref(x);
   }
-  return points;
+  for (size_t k = 0; k < length; k++) write_point(d, index, median_at(d, s, s->x, k), median_at(d, s, s->y, k));
 }
 
 /* The number of the first run that matches; NaN if there is none that the picture can show. */
-static double level_of(const reproduction *r, const picture *p, const series *s) {
+static double level_of(const drawing *d, const series *s) {
   json_t *run;
   size_t i;
-  json_array_foreach(r->runs, i, run) {
+  json_array_foreach(d->r->runs, i, run) {
     const double level = run_number(run, s->y);
-    if (runs_match(run, s->runs) && (!p->log_y || level > 0)) return level;
+    if (runs_match(run, s->runs) && (!d->p->log_y || level > 0)) return level;
   }
   return NAN;
 }
 
-/* Colours that stay apart in grey; dashes and symbols tell series apart without any. Long curves have a symbol here and
- * there, at other places than their neighbours; categories have symbols alone. */
-static void write_style(FILE *script, int index, int points, int alone, int level) {
-  static const char *const colours[] = {"#000000", "#0060a0", "#c04000", "#40a080", "#b070c0", "#909090"};
-  static const int symbols[] = {7, 4, 9, 2, 10, 6, 5, 8, 3, 11};
-  const int every = points > 16 ? points / 8 + index : 1;
-  if (level) {
-    fprintf(script, " with lines lw 3 dt %d lc rgb \"%s\"", index % 5 + 1, colours[index % 6]);
-    return;
+/* Whether there is anything to draw. */
+static int collect(drawing *d) {
+  int shown = 0;
+  d->low = INFINITY;
+  d->high = -INFINITY;
+  for (int i = 0; i < SERIES_MOST && d->p->series[i].title != NULL; i++) {
+    if (d->p->series[i].x == NULL) {
+      d->level[i] = level_of(d, &d->p->series[i]);
+      d->points[i] = !isnan(d->level[i]);
+      if (d->points[i]) note_height(d, d->level[i]);
+      continue;
+    }
+    fprintf(d->script, "$s%d << EOD\n", i);
+    write_points(d, i);
+    fprintf(d->script, "EOD\n");
+    shown += d->points[i] > 0;
   }
-  if (alone) {
-    fprintf(script, " with points pt %d ps 1.2 lw 2 lc rgb \"%s\"", symbols[index % SERIES_MOST], colours[index % 6]);
-    return;
-  }
-  fprintf(script, " with linespoints lw 2 dt %d lc rgb \"%s\" pt %d ps 0.9 pi %d", index % 5 + 1, colours[index % 6],
-          symbols[index % SERIES_MOST], every);
+  if (d->low > d->high) d->low = d->high = 1; /* everything has diverged */
+  return shown;
 }
 
-/* The key takes a column more where titles are short; the picture grows by its lines, so that the axes do not shrink,
- * and by its categories, which are lines themselves. */
-static void write_size(FILE *script, const picture *p, const int *drawn, int named) {
+/* ---- the frame ---- */
+
+/* In pixels: what a picture, its lines and its symbols take, so that it can be read at half its width. */
+enum { WIDTH = 760, PLOT = 380, TOP = 14, BELOW = 86, LINE = 38, SYMBOL = 13, HIGHEST = 620 };
+/* The key's lines, its samples, and letters of a title of which two stand beside each other. */
+enum { KEY = 27, LEFT = 30, SAMPLE = 50, TITLE = 29 };
+
+static int category_height(int symbols, int count) {
+  const int wanted = symbols * SYMBOL, most = HIGHEST / count;
+  const int height = wanted < most ? wanted : most;
+  return height > LINE ? height : LINE;
+}
+
+typedef struct {
+  const char *colour;
+  int dashes, symbol;
+} style;
+
+/* Colours that stay apart in grey; dashes and symbols tell series apart without any. */
+static style style_of(const picture *p, int index) {
+  static const char *const colours[] = {"#000000", "#0060a0", "#c04000", "#208060", "#8840a0", "#707070"};
+  static const int symbols[] = {7, 4, 9, 2, 10, 6, 5, 8, 3, 11}, full[] = {7, 5, 9, 13, 11};
+  if (!p->pairs) return (style){colours[index % 6], index % 5 + 1, symbols[index]};
+  return (style){colours[index / 2], index % 2 + 1, full[index / 2] - index % 2};
+}
+
+static int has_lines(const drawing *d) { return d->named.count == 0; }
+static int has_symbols(const drawing *d, int index) { return d->p->series[index].x != NULL; }
+
+/* Below the axis and its title, in lines of its own, of two titles each where these are short. */
+static void write_key(const drawing *d, int columns, int height, int lines) {
+  for (int i = 0, place = 0; i < SERIES_MOST && d->p->series[i].title != NULL; i++) {
+    if (d->points[i] == 0) continue;
+    const style s = style_of(d->p, i);
+    const double x = LEFT + place % columns * (WIDTH - LEFT) / 2., y = (lines - place / columns - 0.4) * KEY / height;
+    if (has_lines(d))
+      fprintf(d->script, "set arrow from screen %.5f,%.5f to screen %.5f,%.5f nohead lw 2.5 dt %d lc rgb \"%s\"\n",
+              x / WIDTH, y, (x + SAMPLE) / WIDTH, y, s.dashes, s.colour);
+    if (has_symbols(d, i))
+      fprintf(d->script, "set label \"\" at screen %.5f,%.5f point pt %d ps 1.1 lw 2 lc rgb \"%s\"\n",
+              (x + SAMPLE / 2.) / WIDTH, y, s.symbol, s.colour);
+    fprintf(d->script, "set label ");
+    gnuplot_quote(d->script, d->p->series[i].title);
+    fprintf(d->script, " at screen %.5f,%.5f left font \",18\"\n", (x + SAMPLE + 10) / WIDTH, y);
+    place++;
+  }
+}
+
+static void write_size(const drawing *d) {
   size_t longest = 0;
   int titles = 0;
-  for (int i = 0; i < SERIES_MOST && p->series[i].title != NULL; i++) {
-    if (!drawn[i]) continue;
-    longest = longest > strlen(p->series[i].title) ? longest : strlen(p->series[i].title);
+  for (int i = 0; i < SERIES_MOST && d->p->series[i].title != NULL; i++) {
+    if (d->points[i] == 0) continue;
+    longest = longest > strlen(d->p->series[i].title) ? longest : strlen(d->p->series[i].title);
     titles++;
   }
-  const int columns = longest <= 26 ? 2 : 1, lines = (titles + columns - 1) / columns;
-  fprintf(script,
-          "set terminal svg size 760,%d dynamic noenhanced font \"DejaVu Sans,17\" background \"white\"\n"
-          "set key below Left reverse maxcols %d samplen 4 spacing 1.1 font \",15\"\n",
-          26 * lines + (named > 0 ? 90 + named * category_height(titles, named) : 410), columns);
+  const int columns = longest <= TITLE ? 2 : 1, lines = (titles + columns - 1) / columns;
+  const int plot = d->named.count > 0 ? d->named.count * category_height(titles, d->named.count) : PLOT;
+  const int height = TOP + plot + BELOW + lines * KEY + 6;
+  fprintf(d->script,
+          "set terminal svg size %d,%d dynamic noenhanced font \"DejaVu Sans,19\" background \"white\"\nunset key\n"
+          "set tmargin at screen %.5f\nset bmargin at screen %.5f\nset rmargin 3\n",
+          WIDTH, height, 1 - TOP / (double)height, 1 - (TOP + plot) / (double)height);
+  write_key(d, columns, height, lines);
 }
 
-static void write_scale(FILE *script, char axis, int kind) {
-  if (kind == 1) fprintf(script, "set logscale %c\nset format %c \"1e%%T\"\nset m%ctics 1\n", axis, axis, axis);
+/* Decades from one number of an axis to the next, so that there are at most `most`. */
+static int decades_between(double decades, int most) {
+  const int needed = (int)ceil(decades / most);
+  return needed <= 2 ? needed : needed <= 5 ? 5 : 10;
+}
+
+/* Where the axis of heights has its numbers: at 1, 2 and 5 in each decade of few, at powers of ten of many. */
+static void write_decades(const drawing *d, char axis) {
+  static const int parts[] = {1, 2, 5};
+  const double low = log10(d->low), high = log10(d->high), room = fmax(0.04 * (high - low), 0.02);
+  const double edge = high + 0.15 * (high - low), last = d->diverged ? high - 0.1 * (high - low) : high + room;
+  const int many = high - low > 2, step = many ? decades_between(high - low, axis == 'x' ? 5 : 8) : 1;
+  const char *format = many ? "1e%T" : d->high >= 1e4 ? "%.0s%c" : "%g";
+  fprintf(d->script, "set logscale %c\nset m%ctics 1\nset format %c \"%s\"\nedge = %.6g\n", axis, axis, axis, format,
+          pow(10, edge));
+  fprintf(d->script, "set %crange [%.6g:%.6g]\nset %ctics font \",18\"\nset %ctics (", axis, pow(10, low - room),
+          pow(10, d->diverged ? edge + room : high + room), axis, axis);
+  for (int decade = (int)floor(low) / step * step - step, comma = 0; decade <= last; decade += step) {
+    for (int i = 0; i < (many ? 1 : 3); i++) {
+      const double at = decade + log10(parts[i]);
+      if (at >= low - room && at <= last) fprintf(d->script, "%s%de%d", comma++ ? ", " : "", parts[i], decade);
+    }
+  }
+  fprintf(d->script, d->diverged ? ")\nset %ctics add (\"diverged\" edge)\n" : ")\n", axis);
+}
+
+static void write_scale(const drawing *d, char axis, int kind) {
+  if (kind == 1) fprintf(d->script, "set logscale %c\nset format %c \"1e%%T\"\nset m%ctics 1\n", axis, axis, axis);
   if (kind == 2)
-    fprintf(script, "set logscale %c 2\nset format %c \"%%g\"\nset offsets graph 0.03, graph 0.03\n", axis, axis);
+    fprintf(d->script, "set logscale %c 2\nset format %c \"%%g\"\nset offsets graph 0.03, graph 0.03\n", axis, axis);
+  fprintf(d->script, "set %ctics font \",18\"\n", axis);
 }
 
-static void write_label(FILE *script, char axis, const char *text) {
-  fprintf(script, "set %clabel ", axis);
-  gnuplot_quote(script, text);
-  fprintf(script, axis == 'x' ? " offset 0,0.4\n" : "\n"); /* off the key */
+static void write_label(const drawing *d, char axis, const char *text) {
+  fprintf(d->script, "set %clabel ", axis);
+  gnuplot_quote(d->script, text);
+  fprintf(d->script, "\n");
 }
 
 /* Categories are lines from above, where their names can be read without turning the head; numbers lie across. */
-static void write_categories(FILE *script, const picture *p, const categories *named) {
-  write_scale(script, 'x', p->log_y);
-  write_label(script, 'x', p->y_label);
-  write_label(script, 'y', p->x_label);
-  fprintf(script,
-          "set xtics font \",15\"\nset offsets graph 0.03, graph 0.03\nset yrange [%d.5:-0.5]\nset ytics scale 0 font "
-          "\",15\" (",
-          named->count - 1);
-  for (int i = 0; i < named->count; i++) {
-    if (i > 0) fprintf(script, ", ");
-    gnuplot_quote(script, named->names[i]);
-    fprintf(script, " %d", i);
+static void write_categories(const drawing *d) {
+  fprintf(d->script, "set yrange [%d.5:-0.5]\nset ytics scale 0 font \",18\" (", d->named.count - 1);
+  for (int i = 0; i < d->named.count; i++) {
+    if (i > 0) fprintf(d->script, ", ");
+    gnuplot_quote(d->script, d->named.names[i]);
+    fprintf(d->script, " %d, \"\" %d.5 1", i, i);
   }
-  fprintf(script, ")\n");
+  fprintf(d->script, ")\nset grid noytics mytics\n");
 }
 
-static void write_axes(FILE *script, const picture *p, const categories *named) {
-  fprintf(script, "set grid lc rgb \"#d0d0d0\"\nset border lw 1\n");
-  if (named->count > 0) {
-    write_categories(script, p, named);
-    return;
+static void write_axes(const drawing *d) {
+  const int across = d->named.count > 0;
+  const char heights = across ? 'x' : 'y';
+  fprintf(d->script, "set grid xtics ytics lc rgb \"#c0c0c0\" lw 1, lc rgb \"#c0c0c0\" lw 1\nset border lw 1\n");
+  if (!across) write_scale(d, 'x', d->p->log_x);
+  if (d->p->log_y) write_decades(d, heights);
+  if (!d->p->log_y) {
+    const double room = 0.04 * (d->high - d->low);
+    write_scale(d, heights, 0);
+    if (room > 0) fprintf(d->script, "set %crange [%.6g:%.6g]\n", heights, d->low - room, d->high + room);
   }
-  write_scale(script, 'x', p->log_x);
-  write_scale(script, 'y', p->log_y);
-  write_label(script, 'x', p->x_label);
-  write_label(script, 'y', p->y_label);
+  if (across) write_categories(d);
+  write_label(d, across ? 'y' : 'x', d->p->x_label);
+  write_label(d, heights, d->p->y_label);
+}
+
+/* ---- series ---- */
+
+/* Long curves have a symbol here and there, at other places than their neighbours; categories have symbols alone. */
+static void write_style(const drawing *d, int index) {
+  const style s = style_of(d->p, index);
+  const int every = d->points[index] > 16 ? d->points[index] / 8 + index : 1;
+  const char *with = !has_symbols(d, index) ? "lines" : has_lines(d) ? "linespoints" : "points";
+  fprintf(d->script, " with %s lw %s dt %d lc rgb \"%s\"", with, has_lines(d) ? "2.5" : "2", s.dashes, s.colour);
+  if (has_symbols(d, index)) fprintf(d->script, " pt %d ps %s", s.symbol, has_lines(d) ? "1.1" : "1.2");
+  if (has_symbols(d, index) && has_lines(d)) fprintf(d->script, " pi %d", every);
+}
+
+static void write_plot(const drawing *d, int shown) {
+  int comma = 0, place = 0;
+  fprintf(d->script, "plot");
+  for (int i = 0; i < SERIES_MOST && d->p->series[i].title != NULL; i++) {
+    if (d->points[i] == 0) continue;
+    fprintf(d->script, comma++ ? ", " : " ");
+    if (d->p->series[i].x == NULL) {
+      fprintf(d->script, "%.6g", d->level[i]);
+    } else if (d->named.count == 0) {
+      fprintf(d->script, "$s%d using 1:2", i);
+    } else { /* side by side in the line, so that none hides another */
+      fprintf(d->script, "$s%d using (%s):($2%+.3f)", i, d->diverged ? "$1 > 1e20 ? edge : $1" : "$1",
+              0.64 * ((place++ + 0.5) / shown - 0.5));
+    }
+    write_style(d, i);
+  }
+  fprintf(d->script, "\n");
 }
 
 static int draw(const reproduction *r, const picture *p) {
-  int code = CODE_DONE, shown = 0, place = 0, drawn[SERIES_MOST] = {0};
-  double level[SERIES_MOST];
-  categories named = {.count = 0};
+  int code = CODE_DONE;
   char rest[128], *path = NULL;
-  FILE *script = tmpfile();
-  if (script == NULL) return fail(CODE_OTHER, "a temporary file: %s", strerror(errno));
-  for (int i = 0; i < SERIES_MOST && p->series[i].title != NULL; i++) {
-    if (p->series[i].x == NULL) {
-      level[i] = level_of(r, p, &p->series[i]);
-      drawn[i] = !isnan(level[i]);
-      continue;
-    }
-    fprintf(script, "$s%d << EOD\n", i);
-    drawn[i] = write_points(script, r, p, &p->series[i], &named);
-    fprintf(script, "EOD\n");
-    shown += drawn[i] > 0;
-  }
+  drawing d = {.r = r, .p = p, .script = tmpfile()};
+  if (d.script == NULL) return fail(CODE_OTHER, "a temporary file: %s", strerror(errno));
+  const int shown = collect(&d);
   if (shown == 0) {
     code = fail(CODE_OTHER, "picture %s: no run has anything to draw", p->name);
     goto done;
   }
-  write_size(script, p, drawn, named.count);
-  write_axes(script, p, &named);
-  fprintf(script, "plot");
-  for (int i = 0, comma = 0; i < SERIES_MOST && p->series[i].title != NULL; i++) {
-    if (!drawn[i]) continue;
-    const int is_level = p->series[i].x == NULL;
-    fprintf(script, comma++ ? ", " : " ");
-    if (is_level) fprintf(script, "%.6g", level[i]);
-    if (!is_level && named.count == 0) fprintf(script, "$s%d using 1:2", i);
-    /* side by side in the line, so that none hides another */
-    if (!is_level && named.count > 0)
-      fprintf(script, "$s%d using 1:($2%+.3f)", i, 0.7 * ((place++ + 0.5) / shown - 0.5));
-    write_style(script, i, drawn[i], named.count > 0, is_level);
-    fprintf(script, " title ");
-    gnuplot_quote(script, p->series[i].title);
-  }
-  fprintf(script, "\n");
+  write_size(&d);
+  write_axes(&d);
+  write_plot(&d, shown);
   snprintf(rest, sizeof rest, "-%s.svg", p->name);
   path = runs_path(r, rest);
   if (path == NULL) {
     code = fail_memory("a file name");
     goto done;
   }
-  TRY(gnuplot_draw(script, path));
+  TRY(gnuplot_draw(d.script, path));
 done:
-  fclose(script);
+  fclose(d.script);
   free(path);
   return code;
 }

@@ -134,20 +134,20 @@ static const claim claims[] = {
 
 #define SECONDS "curve_seconds"
 static const picture pictures[] = {
-    {"training",
-     "training time (s)",
-     "mean squared error of the gradient",
-     1,
-     1,
-     {{"constant rate", "constant,seed=1", SECONDS, "curve_loss"},
-      {"falling", "step,seed=1", SECONDS, "curve_loss"},
-      {"falling, EMA", "step,EMA,seed=1", SECONDS, "curve_loss"},
-      {"adaptive", "adaptive,seed=1", SECONDS, "curve_loss"},
-      {"constant rate, EMA", "constant,EMA,seed=1", SECONDS, "curve_loss"},
-      {"adaptive, EMA", "adaptive,EMA,seed=1", SECONDS, "curve_loss"},
-      {"adaptive, EMA, MLP", "adaptive,EMA,MLP,seed=1", SECONDS, "curve_loss"},
-      {"adaptive, EMA, LayerNorm", "adaptive,EMA,LayerNorm,seed=1", SECONDS, "curve_loss"},
-      {"Gauss-Newton", "Gauss-Newton", SECONDS, "curve_loss"}}},
+    {.name = "training",
+     .x_label = "training time (s)",
+     .y_label = "MSE of the gradient (no unit)",
+     .log_x = 1,
+     .log_y = 1,
+     .series = {{"constant rate", "constant,seed=1", SECONDS, "curve_loss"},
+                {"falling", "step,seed=1", SECONDS, "curve_loss"},
+                {"falling, EMA", "step,EMA,seed=1", SECONDS, "curve_loss"},
+                {"adaptive", "adaptive,seed=1", SECONDS, "curve_loss"},
+                {"constant rate, EMA", "constant,EMA,seed=1", SECONDS, "curve_loss"},
+                {"adaptive, EMA", "adaptive,EMA,seed=1", SECONDS, "curve_loss"},
+                {"adaptive, EMA, MLP", "adaptive,EMA,MLP,seed=1", SECONDS, "curve_loss"},
+                {"adaptive, EMA, LayerNorm", "adaptive,EMA,LayerNorm,seed=1", SECONDS, "curve_loss"},
+                {"Gauss-Newton", "Gauss-Newton", SECONDS, "curve_loss"}}},
     {.name = NULL}};
 
 const experiment experiment_recipe = {

@@ -43,8 +43,8 @@ typedef struct {
   quantity over, under;
 } claim;
 
-/* Points of the runs that match: (x, y) of each, or of their arrays. A text as x makes a category; x NULL says that y
- * is a level, drawn across the picture. */
+/* Points of the runs that match: (x, y) of each, or of their arrays, of several runs the median, point by point. A text
+ * as x makes a category; x NULL says that y is a level, drawn across the picture. */
 typedef struct {
   const char *title, *runs, *x, *y;
 } series;
@@ -56,6 +56,8 @@ typedef struct {
   const char *x_label, *y_label;
   int log_x, log_y;           /* 2: powers of two */
   series series[SERIES_MOST]; /* up to one without a title */
+  int pairs; /* series belong together by two: one colour and symbol, whole and full, dashed and hollow */
+  const char *const *words; /* what a category is called: pairs of its name in the runs and that, up to NULL */
 } picture;
 
 typedef struct reproduction reproduction;
