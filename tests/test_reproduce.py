@@ -300,7 +300,15 @@ def falling(rate):
 
 
 def check_end_to_end(program, folder):
-    """Losses that still fall have not levelled off, and one depth that falls is enough."""
+    """Exact gradient descent is at each point of the iterated model's curve. Losses that still fall have not levelled off,
+    and one depth that falls is enough."""
+    runs = {run["key"]: run for run in read(folder, "end-to-end")["runs"]}
+    for law in ("normal", "values1to5"):
+        exact, model = runs[f"{law},exact"], runs[f"{law},iterated"]
+        must(exact["k"] == model["k"] and exact["curve"][0] == model["curve"][0], law, "begins elsewhere")
+        must(exact["mse"] == exact["curve"][-1] and exact["applied"] == exact["k"][-1], law, "ends elsewhere")
+        for before, after in zip(exact["curve"], exact["curve"][1:]):
+            must(after < before or after < 1e-20, law, "exact gradient descent rises from", before, "to", after)
     words = "Transformers level off"
     for rate, wanted in ((0, True), (0.1, True), (1, False)):
         must(holds(judged(program, folder, "end-to-end", falling(rate)), words) == wanted, words, rate)

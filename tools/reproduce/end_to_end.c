@@ -32,7 +32,10 @@ static int train_whole(reproduction *r, const law *l, const char *mixer, const c
   return train_run(r, &(training_request){key, words, INFINITY, full ? "1e-4" : "3e-3,1e-3", 0});
 }
 
-/* Mean squared error over problems after each of `steps` applications, from x = 0. */
+static const double STEP_SIZE = 0.5; /* the task's */
+
+/* Mean squared error over problems after each of `steps` applications, from x = 0; of exact gradient descent where
+ * `model` is NULL. */
 static int iterate(reproduction *r, const char *key, const law *l, const lsqnet_model *model, int64_t steps) {
   enum { POINTS = 201 };
   int code = CODE_DONE, points = 0;
@@ -40,10 +43,11 @@ static int iterate(reproduction *r, const char *key, const law *l, const lsqnet_
   asker a = {0};
   double k_of[POINTS], mse[POINTS], *x = NULL, last = 0;
   const json_t *training = runs_find(r, "one_step");
+  json_t *run = NULL;
   lsqnet_task_options o = task_named("least_squares", 20, 5);
   o.condition = l->condition;
   TRY(problems_draw(&p, r, &o, 6, (int64_t)by_budget(r, 8, 256, 1024)));
-  TRY(asker_open(&a, model, &p));
+  if (model != NULL) TRY(asker_open(&a, model, &p));
   x = numbers(p.count * p.D);
   if (x == NULL) {
     code = CODE_OTHER;
@@ -56,14 +60,19 @@ static int iterate(reproduction *r, const char *key, const law *l, const lsqnet_
       mse[points++] = last;
     }
     TRY(go_on(r, key, k, steps));
-    TRY(ask(&a, &p, x, x));
+    if (model != NULL) TRY(ask(&a, &p, x, x));
+    if (model == NULL) exact_iterate(&p, STEP_SIZE, x);
   }
-  TRY(runs_add(
-      r, key,
-      json_pack("{s:s, s:I, s:f, s:f, s:i, s:I, s:o, s:o, s:o}", "optimizer", "levenberg_marquardt", "parameters",
-                (json_int_t)run_number(training, "parameters"), "steps", run_number(training, "steps"), "seconds",
-                run_number(training, "seconds"), "tries", 1, "applied", (json_int_t)steps, "mse", json_number(last),
-                "k", numbers_json(k_of, points), "curve", numbers_json(mse, points))));
+  run = json_pack("{s:I, s:o, s:o, s:o}", "applied", (json_int_t)steps, "mse", json_number(last), "k",
+                  numbers_json(k_of, points), "curve", numbers_json(mse, points));
+  if (model != NULL) {
+    json_put(&run, "optimizer", json_string("levenberg_marquardt"));
+    json_put(&run, "parameters", json_integer((json_int_t)run_number(training, "parameters")));
+    json_put(&run, "steps", json_integer((json_int_t)run_number(training, "steps")));
+    json_put(&run, "seconds", json_number(run_number(training, "seconds")));
+    json_put(&run, "tries", json_integer(1));
+  }
+  TRY(runs_add(r, key, run));
 done:
   asker_close(&a);
   problems_free(&p);
@@ -87,6 +96,8 @@ static int run(reproduction *r) {
       if (model == NULL) TRY(trained_model(r, step.key, &model));
       TRY(iterate(r, key, &laws[i], model, (int64_t)by_budget(r, 200, 2000, 4000)));
     }
+    snprintf(key, sizeof key, "%s,exact", laws[i].name);
+    if (runs_find(r, key) == NULL) TRY(iterate(r, key, &laws[i], NULL, (int64_t)by_budget(r, 200, 2000, 4000)));
     for (int layers = 1; layers <= (i == 0 ? depth : 4); layers *= 2) {
       if (i == 0 || layers == 4)
         TRY(train_whole(r, &laws[i], "softmax",
@@ -140,22 +151,35 @@ static const picture pictures[] = {
                 {"BaseConv with MLP and LayerNorms", "normal,base_conv,layers=??", DEPTH, "mse"},
                 {"one step, iterated", "normal,iterated", NULL, "mse"}}},
     {.name = "training",
+     .x_label = "number of training steps",
+     .y_label = "batch's MSE of x (no unit)",
+     .log_x = 1,
+     .log_y = 1,
+     .series = {{"Transformer, 1 layer", "normal,softmax,layers=01", "curve_steps", "curve_loss"},
+                {"Transformer, 2 layers", "normal,softmax,layers=02", "curve_steps", "curve_loss"},
+                {"Transformer, 4 layers", "normal,softmax,layers=04", "curve_steps", "curve_loss"},
+                {"Transformer, 8 layers", "normal,softmax,layers=08", "curve_steps", "curve_loss"},
+                {"BaseConv, 4 layers", "normal,base_conv,layers=04", "curve_steps", "curve_loss"}}},
+    {.name = "time",
      .x_label = "training time (s)",
      .y_label = "MSE of what is learned (no unit)",
      .log_x = 1,
      .log_y = 1,
      .series = {{"Transformer, 1 layer", "normal,softmax,layers=01", "curve_seconds", "curve_loss"},
-                {"2 layers", "normal,softmax,layers=02", "curve_seconds", "curve_loss"},
-                {"4 layers", "normal,softmax,layers=04", "curve_seconds", "curve_loss"},
-                {"8 layers", "normal,softmax,layers=08", "curve_seconds", "curve_loss"},
+                {"Transformer, 2 layers", "normal,softmax,layers=02", "curve_seconds", "curve_loss"},
+                {"Transformer, 4 layers", "normal,softmax,layers=04", "curve_seconds", "curve_loss"},
+                {"Transformer, 8 layers", "normal,softmax,layers=08", "curve_seconds", "curve_loss"},
                 {"BaseConv, 4 layers", "normal,base_conv,layers=04", "curve_seconds", "curve_loss"},
                 {"linear attention, one step", "one_step", "curve_seconds", "curve_loss"}}},
     {.name = "iterated",
      .x_label = "number of gradient steps",
      .y_label = "mean squared error of x (no unit)",
      .log_y = 1,
-     .series = {{"normal A", "normal,iterated", "k", "curve"},
-                {"singular values in [1,5]", "values1to5,iterated", "k", "curve"}}},
+     .pairs = 1,
+     .series = {{"trained step, A ~ N(0,1)", "normal,iterated", "k", "curve"},
+                {"exact step, A ~ N(0,1)", "normal,exact", "k", "curve"},
+                {"trained step, cond(A) = 5", "values1to5,iterated", "k", "curve"},
+                {"exact step, cond(A) = 5", "values1to5,exact", "k", "curve"}}},
     {.name = NULL}};
 
 const experiment experiment_end_to_end = {
