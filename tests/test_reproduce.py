@@ -262,8 +262,29 @@ def setting(field, values):
     return change
 
 
+def pictures_of(program, folder, name, result):
+    """What is drawn of these runs."""
+    (folder / f"{name}.json").write_text(json.dumps(result), encoding="utf-8")
+    smoke(program, folder, name)
+    return {path.name: path.read_text(encoding="utf-8") for path in folder.glob(f"{name}-*.svg")}
+
+
+def check_medians(program, folder, name):
+    """Three seeds are drawn as one whose losses are their medians."""
+    def scaled(run, seed, factor):
+        return {**run, "key": run["key"].replace("seed=1", f"seed={seed}"),
+                "curve_loss": [factor * loss for loss in run["curve_loss"]]}
+    result = read(folder, name)
+    whole, seeds = result["runs"], [run for run in result["runs"] if run["key"].endswith("seed=1")]
+    one = {**result, "runs": [scaled(run, 1, 10) if run in seeds else run for run in whole]}
+    three = {**result, "runs": whole + [scaled(run, seed, 10 ** (4 - seed)) for run in seeds for seed in (2, 3)]}
+    drawn = [pictures_of(program, folder, name, runs) for runs in (one, three, result)]
+    must(drawn[0] == drawn[1] != drawn[2], name, "pictures do not show medians")
+
+
 def check_recipe(program, folder):
     """A schedule is judged by its own seeds alone, the better of its rates for each."""
+    check_medians(program, folder, "recipe")
     tries = {run["key"]: run.get("tries") for run in read(folder, "recipe")["runs"]}
     must(tries["adaptive,seed=1"] == tries["adaptive,EMA,seed=1"] == 2 + 4 and tries["step,seed=1"] == 2, "tries", tries)
     words = "the EMA of gradients helps an adaptive rate"

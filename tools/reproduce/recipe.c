@@ -132,22 +132,35 @@ static const claim claims[] = {
      {LEAST, NULL, NULL}},
     {.text = NULL}};
 
-#define SECONDS "curve_seconds"
+/* Medians over the seeds. */
+#define OVER_TIME(title, runs) \
+  { title, runs, "curve_seconds", "curve_loss" }
+#define OVER_STEPS(title, runs) \
+  { title, runs, "curve_steps", "curve_loss" }
 static const picture pictures[] = {
     {.name = "training",
      .x_label = "training time (s)",
      .y_label = "MSE of the gradient (no unit)",
      .log_x = 1,
      .log_y = 1,
-     .series = {{"constant rate", "constant,seed=1", SECONDS, "curve_loss"},
-                {"falling", "step,seed=1", SECONDS, "curve_loss"},
-                {"falling, EMA", "step,EMA,seed=1", SECONDS, "curve_loss"},
-                {"adaptive", "adaptive,seed=1", SECONDS, "curve_loss"},
-                {"constant rate, EMA", "constant,EMA,seed=1", SECONDS, "curve_loss"},
-                {"adaptive, EMA", "adaptive,EMA,seed=1", SECONDS, "curve_loss"},
-                {"adaptive, EMA, MLP", "adaptive,EMA,MLP,seed=1", SECONDS, "curve_loss"},
-                {"adaptive, EMA, LayerNorm", "adaptive,EMA,LayerNorm,seed=1", SECONDS, "curve_loss"},
-                {"Gauss-Newton", "Gauss-Newton", SECONDS, "curve_loss"}}},
+     .series = {OVER_TIME("Gauss-Newton", "Gauss-Newton"), OVER_TIME("adaptive rate, EMA", "adaptive,EMA,seed=?"),
+                OVER_TIME("falling rate", "step,seed=?"), OVER_TIME("constant rate", "constant,seed=?")}},
+    {.name = "schedules",
+     .x_label = "number of training steps",
+     .y_label = "MSE of the gradient (no unit)",
+     .log_y = 1,
+     .pairs = 1,
+     .series = {OVER_STEPS("constant rate", "constant,seed=?"), OVER_STEPS("constant rate, EMA", "constant,EMA,seed=?"),
+                OVER_STEPS("falling rate", "step,seed=?"), OVER_STEPS("falling rate, EMA", "step,EMA,seed=?"),
+                OVER_STEPS("adaptive rate", "adaptive,seed=?"),
+                OVER_STEPS("adaptive rate, EMA", "adaptive,EMA,seed=?")}},
+    {.name = "parts",
+     .x_label = "number of training steps",
+     .y_label = "MSE of the gradient (no unit)",
+     .log_y = 1,
+     .series = {OVER_STEPS("adaptive rate, EMA", "adaptive,EMA,seed=?"),
+                OVER_STEPS("with an MLP", "adaptive,EMA,MLP,seed=?"),
+                OVER_STEPS("with LayerNorms", "adaptive,EMA,LayerNorm,seed=?")}},
     {.name = NULL}};
 
 const experiment experiment_recipe = {
