@@ -108,6 +108,13 @@ def cells(line):
     return [cell.strip() for cell in line.split("|")[1:-1]]
 
 
+def same_number(cell, value):
+    """1e300 stands for what has diverged; a ratio to it is none."""
+    if cell in ("diverged", "none"):
+        return value >= 1e300 if cell == "diverged" else 0 < abs(value) < 1e-280
+    return math.isclose(float(cell), value, rel_tol=0.06)
+
+
 def check_table(table, name, runs):
     """Each column has its heading, and below it the runs' own numbers."""
     lines = table[table.index("| run |"):].split("\n\n")[0].splitlines()
@@ -122,8 +129,7 @@ def check_table(table, name, runs):
         for heading, field, cell in zip(header[1:], fields, row[1:]):
             value = run.get(field, run["conditions"].get(field))
             same = cell == ("" if value is None else str(value))
-            must(math.isclose(float(cell), value, rel_tol=0.06) if isinstance(value, float) else same, run["key"],
-                 heading, cell, "not", value)
+            must(same_number(cell, value) if isinstance(value, float) else same, run["key"], heading, cell, "not", value)
 
 
 def check_picture(picture, table):
@@ -168,12 +174,14 @@ def check_shape(folder, name):
     check_table(table, name, result["runs"])
     for one in result["verdict"]:
         must(one["claim"] in table, one["claim"], "is not in the table")
-    beside = re.findall(r"^Paper: .+, here: (not measured|\S+) \((.+)\)\.$", table, re.MULTILINE)
-    must(len(beside) == 1 and beside[0][1] in [one["claim"] for one in result["verdict"]], "beside the paper:", beside)
-    ratio = next(one["ratio"] for one in result["verdict"] if one["claim"] == beside[0][1])
-    here = beside[0][0]
-    must(here == "not measured" if ratio is None else math.isclose(float(here), ratio, rel_tol=0.06), "beside the paper:",
-         here, "not", ratio)
+    beside = re.findall(r"^(?:Paper: .+, here: |- )(not measured|\S+), which (holds|does \*\*not\*\* hold) \((.+)\)\.$", table,
+                        re.MULTILINE)
+    must(len(beside) == (len(result["verdict"]) if name == "generalization" else 1), "beside the paper:", beside)
+    for here, held, claim in beside:
+        one = next(one for one in result["verdict"] if one["claim"] == claim)
+        must((held == "holds") == one["holds"], "beside the paper:", held, claim)
+        must(here == "not measured" if one["ratio"] is None else same_number(here, one["ratio"]), "beside the paper:", here,
+             "not", one["ratio"])
     pictures = sorted(folder.glob(f"{name}-*.svg"))
     must(pictures and all(f"({picture.name})" in table for picture in pictures), "pictures", pictures)
     for picture in pictures:
@@ -368,6 +376,13 @@ def check_generalization(program, folder):
     verdict = judge({**{name: 1e-20 for name in words}, "mse_transformer": 1}, {**inside, "mse_transformer": 9e-3})
     must(not any(holds(verdict, claim) for claim in words.values()), "a law without a gap supports the claim")
     must(all(holds(verdict, claim) for claim in lost.values()), "a law without a gap counts where there is one")
+    judge({**{name: 1e-20 for name in words}, "mse_transformer": 1, "mse_iterate": 1e300})
+    table, runs = (folder / "generalization.md").read_text(encoding="utf-8"), read(folder, "generalization")["runs"]
+    check_table(table, "generalization", runs)
+    outside = sum("law" in run for run in runs) - 1
+    must(table.count("| diverged |") == outside and table.count("| none |") == outside + 2, "what diverged", table)
+    must("\n- none, which does **not** hold (on each law" in table, "the paper's own iterates stand not beside its number")
+    must("diverged" in (folder / "generalization-laws.svg").read_text(encoding="utf-8"), "the picture lacks what diverged")
 
 
 def check_mixed_precision(program, folder):

@@ -16,6 +16,8 @@ PAPER = HERE.parent / "paper.md"
 def number(value):
     if value is None:
         return ""
+    if 0 < abs(value) < 1e-280:  # over what has diverged
+        return "none"
     return f"{value:.3g}" if 0.01 <= abs(value) < 1e4 or value == 0 else f"{value:.1e}"
 
 

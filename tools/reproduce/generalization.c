@@ -194,9 +194,6 @@ static int draw(problems *p, reproduction *r, const law *l, uint64_t seed, int64
   return CODE_DONE;
 }
 
-/* What diverged counts as this. */
-static const double DIVERGED = 1e300;
-
 static double mse_of(const problems *p, const double *x) {
   const double mse = mean_error(p, x, p->x);
   return mse < DIVERGED ? mse : DIVERGED;
@@ -360,4 +357,4 @@ const experiment experiment_generalization = {"generalization",
                                               claims,
                                               pictures,
                                               "1e4",
-                                              7};
+                                              EVERY_CLAIM};

@@ -73,14 +73,26 @@ json_t *verdict_make(const reproduction *r, int *all) {
   return verdict;
 }
 
+static void write_number(FILE *out, double number) {
+  const double size = fabs(number), none = 1e20 / DIVERGED;
+  if (number != 0 && size < none) {
+    fprintf(out, "none");
+  } else {
+    fprintf(out, number == 0 ? "0" : size >= 0.01 && size < 1e4 ? "%.3g" : "%.1e", number);
+  }
+}
+
 static void write_cell(FILE *out, const json_t *value) {
   if (json_is_string(value)) {
     fprintf(out, " %s |", json_string_value(value));
   } else if (json_is_integer(value)) {
     fprintf(out, " %lld |", (long long)json_integer_value(value));
+  } else if (json_is_real(value) && json_real_value(value) >= DIVERGED) {
+    fprintf(out, " diverged |");
   } else if (json_is_real(value)) {
-    const double number = json_real_value(value), size = fabs(number);
-    fprintf(out, number == 0 ? " 0 |" : size >= 0.01 && size < 1e4 ? " %.3g |" : " %.1e |", number);
+    fputc(' ', out);
+    write_number(out, json_real_value(value));
+    fprintf(out, " |");
   } else {
     fprintf(out, " |");
   }
@@ -150,25 +162,37 @@ static void write_commands(const reproduction *r, FILE *out) {
   }
 }
 
+static void write_measured(FILE *out, const json_t *one, const char *without) {
+  const double ratio = run_number(one, "ratio");
+  if (isnan(ratio)) fprintf(out, "%s", without);
+  if (!isnan(ratio)) write_number(out, ratio);
+}
+
 static void write_verdict(FILE *out, const json_t *verdict) {
   json_t *one;
   size_t i;
   fprintf(out, "\n| claim | holds | measured | wanted |\n| --- | --- | ---: | ---: |\n");
   json_array_foreach(verdict, i, one) {
-    fprintf(out, "| %s | %s |", json_string_value(json_object_get(one, "claim")),
+    fprintf(out, "| %s | %s | ", json_string_value(json_object_get(one, "claim")),
             json_is_true(json_object_get(one, "holds")) ? "yes" : "**no**");
-    write_cell(out, json_object_get(one, "ratio"));
-    fprintf(out, " %s %.3g |\n", json_string_value(json_object_get(one, "wanted")), run_number(one, "bound"));
+    write_measured(out, one, "");
+    fprintf(out, " | %s %.3g |\n", json_string_value(json_object_get(one, "wanted")), run_number(one, "bound"));
   }
 }
 
 static void write_comparison(const reproduction *r, FILE *out, const json_t *verdict) {
-  const json_t *one = json_array_get(verdict, (size_t)r->experiment->beside);
-  const double here = run_number(one, "ratio");
-  fprintf(out, "\nPaper: %s, here: ", r->experiment->paper);
-  if (isnan(here)) fprintf(out, "not measured");
-  if (!isnan(here)) fprintf(out, "%.2g", here);
-  fprintf(out, " (%s).\n", json_string_value(json_object_get(one, "claim")));
+  const int beside = r->experiment->beside;
+  json_t *one;
+  size_t i;
+  fprintf(out, "\nPaper: %s, here:%s", r->experiment->paper, beside == EVERY_CLAIM ? "\n" : " ");
+  json_array_foreach(verdict, i, one) {
+    if (beside != EVERY_CLAIM && (int)i != beside) continue;
+    if (beside == EVERY_CLAIM) fprintf(out, "\n- ");
+    write_measured(out, one, "not measured");
+    fprintf(out, ", %s (%s).", json_is_true(json_object_get(one, "holds")) ? "which holds" : "which does **not** hold",
+            json_string_value(json_object_get(one, "claim")));
+  }
+  fprintf(out, "\n");
 }
 
 int report_write(const reproduction *r, const json_t *verdict) {

@@ -31,6 +31,9 @@ typedef struct {
  * geometric mean of the quarter before it (of the eighth before the half); near 1 when the loss has levelled off. */
 #define FALL "fall"
 
+/* An error that diverged. Tables say so, and that a ratio to it is none. */
+#define DIVERGED 1e300
+
 /* Fields for pictures: the blocks of a training, from its command, and the second part of a key with commas. */
 #define DEPTH   "layers"
 #define VARIANT "variant"
@@ -62,13 +65,15 @@ typedef struct {
 
 typedef struct reproduction reproduction;
 
+enum { EVERY_CLAIM = -1 };
+
 typedef struct {
   const char *name, *about;
   int (*run)(reproduction *r);
   const column *columns; /* up to NULL; so the next two, to one without text or name */
   const claim *claims;
   const picture *pictures;
-  const char *paper; /* what the paper reports, and the claim (from 0) whose number stands beside it */
+  const char *paper; /* what the paper reports, and the claim (from 0) that stands beside it, or EVERY_CLAIM */
   int beside;
 } experiment;
 
