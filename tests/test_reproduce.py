@@ -19,8 +19,9 @@ from xml.etree import ElementTree
 NAMES = ["construction", "primitives", "end-to-end", "recipe", "iterates", "generalization", "odes", "algorithms",
          "mixed-precision", "real-data", "solution"]
 # heading of each column of NAME.md, and the field of a run that stands below it
-OPTIMISED = {"optimizer": "optimizer", "parameters": "parameters", "steps": "steps", "seconds": "seconds",
-             "tries": "tries"}
+SIZES = {"rows": "--rows", "D": "--dim", "width": "--width", "layers": "--layers", "batch": "--batch"}
+AFTER = {"steps": "steps", "seconds": "seconds", "tries": "tries"}
+OPTIMISED = {"optimizer": "optimizer", "parameters": "parameters", **SIZES, **AFTER}
 PRECISION = {"optimizer": "optimizer", "precision": "precision", **OPTIMISED}
 ERRORS = {"MSE": "mse", "relative MSE": "relative"}
 COLUMNS = {
@@ -39,7 +40,7 @@ COLUMNS = {
         "Transformer's gap over that of the iterates": "ratio_iterate",
         "of the solver's gradient descent": "ratio_descent", "of conjugate gradients": "ratio_conjugate",
         "of its normal equations": "ratio_model"},
-    "odes": {**OPTIMISED, "MSE in training's terms": "mse", "Transformer, MSE of u": "mse_transformer",
+    "odes": {"optimizer": "optimizer", "parameters": "parameters", **SIZES, "points": "--points", **AFTER, "MSE in training's terms": "mse", "Transformer, MSE of u": "mse_transformer",
              "200 iterates of the model": "mse_model", "200 of the paper's own model": "mse_paper",
              "200 of gradient descent": "mse_descent",
              "the model refined": "mse_refined", "LAPACK's dgels": "mse_lapack"},
@@ -48,7 +49,7 @@ COLUMNS = {
         "times applied": "applied", "error² at the end, median": "error", "worst": "error_worst",
         "of the exact step, median": "error_exact", "of the exact step, worst": "error_exact_worst"},
     "mixed-precision": {
-        "precision": "precision", "optimizer": "optimizer", "steps": "steps", "seconds": "seconds", "tries": "tries",
+        "precision": "precision", "optimizer": "optimizer", **SIZES, **AFTER,
         "MSE of the step on exact data": "mse", "MSE of a step": "mse_step", "MSE of x, model alone": "mse_alone",
         "MSE of x, refined in float64": "mse_refined"},
     "real-data": {
@@ -60,8 +61,8 @@ COLUMNS = {
         "problems a second, dgels, one thread": "per_second_lapack", "threads": "threads_all",
         "problems a second, lsqnet, so many threads": "per_second_all", "dgels and its BLAS": "lapack",
         "processor": "processor"},
-    "solution": {**OPTIMISED, "times applied": "applied", "least loops": "least_loops", "most loops": "most_loops", "loops measured": "loops", "MSE": "mse",
-                 "MSE after twice the loops": "mse_twice"}}
+    "solution": {**OPTIMISED, "problems": "problems", "times applied": "applied", "least loops": "least_loops",
+                 "most loops": "most_loops", "loops measured": "loops", "MSE": "mse", "MSE after twice the loops": "mse_twice"}}
 TRAINING = {"command": str, "optimizer": str, "precision": str, "parameters": int, "steps": int, "seconds": float,
             "tries": int, "mse": (float, type(None)), "curve_steps": list, "curve_seconds": list,
             "curve_loss": list}
@@ -115,6 +116,17 @@ def same_number(cell, value):
     return math.isclose(float(cell), value, rel_tol=0.06)
 
 
+def told(run, field):
+    """A run's field, or what follows that word in its command, where Gauss-Newton sizes its batch itself."""
+    words = run.get("command", "").split()
+    if field in words:
+        return int(words[words.index(field) + 1])
+    if field == "--batch" and words and run["optimizer"] in ("levenberg_marquardt", "gauss_newton_cg"):
+        return "auto"
+    field = field.removeprefix("--")
+    return run.get(field, run["conditions"].get(field))
+
+
 def check_table(table, name, runs):
     """Each column has its heading, and below it the runs' own numbers."""
     lines = table[table.index("| run |"):].split("\n\n")[0].splitlines()
@@ -127,7 +139,7 @@ def check_table(table, name, runs):
         row = cells(line)
         must(len(row) == len(header) and row[0] == run["key"], "row", line)
         for heading, field, cell in zip(header[1:], fields, row[1:]):
-            value = run.get(field, run["conditions"].get(field))
+            value = told(run, field)
             same = cell == ("" if value is None else str(value))
             must(same_number(cell, value) if isinstance(value, float) else same, run["key"], heading, cell, "not", value)
 
@@ -309,6 +321,7 @@ def check_solution(program, folder):
     must(0.8 < exact["mse"] / expected < 1.25, "exact Newton-Schulz", exact["mse"], "not", expected)
     must(exact["mse_twice"] < 1e-28, "exact Newton-Schulz after ten steps", exact["mse_twice"])
     must("command" in alone, "solution_alone has no command")
+    must([alone[size] for size in ("rows", "dim", "width", "layers", "batch")] == [8, 3, 10, 1, 64], "sizes", alone)
     words = "but is no iteration that converges"
     for twice, wanted in ((2e-3, True), (exact["mse_twice"] * 1e6, False)):
         change = setting("mse_twice", [("solution_alone", twice), ("exact,alone", exact["mse_twice"])])

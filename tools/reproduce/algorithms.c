@@ -442,6 +442,7 @@ done:
 
 static const column columns[] = {"optimizer",
                                  "parameters",
+                                 SIZES,
                                  "steps",
                                  "seconds",
                                  "tries",

@@ -111,8 +111,9 @@ done:
   return code;
 }
 
-static const column columns[] = {
-    "optimizer", "precision", "parameters", "steps", "seconds", "tries", "applied:times applied", "mse:MSE", NULL};
+static const column columns[] = {"optimizer", "precision", "parameters", SIZES,
+                                 "steps",     "seconds",   "tries",      "applied:times applied",
+                                 "mse:MSE",   NULL};
 
 static const claim claims[] = {{"the best Transformer's MSE over that of the iterated model",
                                 AT_LEAST,

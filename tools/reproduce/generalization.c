@@ -299,6 +299,7 @@ done:
 
 static const column columns[] = {"parameters",
                                  "optimizer",
+                                 SIZES,
                                  "steps",
                                  "seconds",
                                  "tries",

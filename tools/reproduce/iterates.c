@@ -123,9 +123,9 @@ done:
   return code;
 }
 
-static const column columns[] = {
-    "how", "optimizer", "precision", "parameters", "steps", "seconds", "tries", "mse:MSE", "relative:relative MSE",
-    NULL};
+static const column columns[] = {"how",   "optimizer", "precision", "parameters", SIZES,
+                                 "steps", "seconds",   "tries",     "mse:MSE",    "relative:relative MSE",
+                                 NULL};
 
 static const claim claims[] = {
     {"the paper's 1e-10 at k = 4 is beaten by 1e8: MSE", AT_MOST, 1e-18, {LARGEST, "k=4", "mse"}, {LEAST, NULL, NULL}},

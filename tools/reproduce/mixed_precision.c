@@ -184,6 +184,7 @@ done:
 
 static const column columns[] = {"precision",
                                  "optimizer",
+                                 SIZES,
                                  "steps",
                                  "seconds",
                                  "tries",

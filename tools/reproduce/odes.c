@@ -295,6 +295,8 @@ done:
 
 static const column columns[] = {"optimizer",
                                  "parameters",
+                                 SIZES,
+                                 "--points:points",
                                  "steps",
                                  "seconds",
                                  "tries",

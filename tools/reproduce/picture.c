@@ -68,17 +68,11 @@ static void write_category(drawing *d, int index, const char *name, double y) {
   d->points[index]++;
 }
 
-/* What the run has as x: DEPTH stands in its command, VARIANT in its key. The caller drops it. */
+/* What the run has as x; VARIANT stands in its key. The caller drops it. */
 static json_t *place_of(const json_t *run, const char *field) {
-  static const char option[] = "--layers ";
-  const char *command = json_string_value(json_object_get(run, "command"));
-  if (strcmp(field, VARIANT) == 0) {
-    const char *begin = strchr(json_string_value(json_object_get(run, "key")), ',');
-    return begin == NULL ? NULL : json_stringn(begin + 1, strcspn(begin + 1, ","));
-  }
-  if (strcmp(field, DEPTH) != 0) return json_incref(json_object_get(run, field));
-  const char *at = command == NULL ? NULL : strstr(command, option);
-  return at == NULL ? NULL : json_integer(strtol(at + strlen(option), NULL, 10));
+  if (strcmp(field, VARIANT) != 0) return run_field(run, field);
+  const char *begin = strchr(json_string_value(json_object_get(run, "key")), ',');
+  return begin == NULL ? NULL : json_stringn(begin + 1, strcspn(begin + 1, ","));
 }
 
 static double number_at(const json_t *array, size_t k) {

@@ -82,7 +82,7 @@ done:
 }
 
 static const column columns[] = {
-    "optimizer", "parameters", "steps", "seconds", "tries", "mse:MSE", "relative:relative MSE", NULL};
+    "optimizer", "parameters", SIZES, "steps", "seconds", "tries", "mse:MSE", "relative:relative MSE", NULL};
 
 /* The best of a side counts, whatever its depth and optimiser. */
 static const claim claims[] = {

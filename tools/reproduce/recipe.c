@@ -80,7 +80,8 @@ done:
 }
 
 static const column columns[] = {
-    "optimizer", "parameters", "steps", "seconds", "tries", "best:best try", "mse:MSE", "relative:relative MSE", NULL};
+    "optimizer", "parameters", SIZES, "steps", "seconds", "tries", "best:best try", "mse:MSE", "relative:relative MSE",
+    NULL};
 
 /* Medians over the seeds. The paper's order: an adaptive rate and the EMA each bring something, an MLP and LayerNorms
  * cost something. */

@@ -98,17 +98,13 @@ static void write_cell(FILE *out, const json_t *value) {
   }
 }
 
-/* What a run was made on and under is a column as well. */
-static const json_t *find_cell(const json_t *run, const char *field) {
-  const json_t *value = json_object_get(run, field);
-  return value != NULL ? value : json_object_get(json_object_get(run, "conditions"), field);
-}
-
 static int column_fits(const reproduction *r, const char *field) {
   json_t *run;
   size_t i;
   json_array_foreach(r->runs, i, run) {
-    if (find_cell(run, field) != NULL) return 1;
+    json_t *cell = run_field(run, field);
+    json_decref(cell);
+    if (cell != NULL) return 1;
   }
   return 0;
 }
@@ -136,7 +132,10 @@ static void write_table(const reproduction *r, FILE *out) {
     fprintf(out, "| %s |", key);
     for (const column *c = r->experiment->columns; *c != NULL; c++) {
       snprintf(field, sizeof field, "%.*s", (int)strcspn(*c, ":"), *c);
-      if (column_fits(r, field)) write_cell(out, find_cell(run, field));
+      if (!column_fits(r, field)) continue;
+      json_t *cell = run_field(run, field);
+      write_cell(out, cell);
+      json_decref(cell);
     }
     fprintf(out, "\n");
   }
@@ -154,7 +153,9 @@ static void write_commands(const reproduction *r, FILE *out) {
       fprintf(
           out,
           "\n## Trainings\n\nWords are those of `lsqnet train`; others begin with `lsqnet`. Numbers of the data are "
-          "rounded where it says so, which `lsqnet train` does not do.\n\n");
+          "rounded where it says so, which `lsqnet train` does not do. Batch auto: as many samples as give 2.5 "
+          "residuals "
+          "a weight.\n\n");
     const json_t *bits = json_object_get(run, "rounded_to_bits");
     fprintf(out, "- %s: `%s`", key, command);
     if (bits != NULL) fprintf(out, ", data rounded to %lld bits", (long long)json_integer_value(bits));

@@ -17,8 +17,12 @@
 enum { BUDGET_SMOKE, BUDGET_QUICK, BUDGET_FULL };
 const char *budget_name(int32_t budget);
 
-/* A column of the table: "FIELD" or "FIELD:heading". */
+/* A column of the table: "FIELD" or "FIELD:heading". A field is one of the run or of its conditions, or "--WORD": what
+ * follows that word in the run's command. */
 typedef const char *column;
+
+/* What a training was made with. */
+#define SIZES "--rows:rows", "--dim:D", "--width:width", "--layers:layers", "--batch:batch"
 
 /* "FIELD of the runs KEYS", of which the least, the largest or the median (of an even number the larger of the two in
  * the middle) counts. KEYS are patterns as of file names, with | between them. */
@@ -34,8 +38,8 @@ typedef struct {
 /* An error that diverged. Tables say so, and that a ratio to it is none. */
 #define DIVERGED 1e300
 
-/* Fields for pictures: the blocks of a training, from its command, and the second part of a key with commas. */
-#define DEPTH   "layers"
+/* Fields for pictures: the blocks of a training, and the second part of a key with commas. */
+#define DEPTH   "--layers"
 #define VARIANT "variant"
 
 /* over / under, or `over` alone, is at least (or at most) `bound`. */
@@ -109,8 +113,12 @@ int runs_add(reproduction *r, const char *key, json_t *fields);
 int runs_write(const reproduction *r, json_t *verdict);
 /* The best of several tries becomes a run, with the seconds of all of them. */
 int runs_keep_best(reproduction *r, const char *key, const char *best, double seconds, int tries);
+/* A field (as of columns) of a run, a new reference; NULL if there is none. */
+json_t *run_field(const json_t *run, const char *field);
 /* Tries that were made before these runs and came to nothing: they count as tries of each run that matches. */
 int runs_tried_before(const reproduction *r, const char *keys, int tries);
+/* Each run that matches has this number, unless it has another. */
+int runs_have(const reproduction *r, const char *keys, const char *field, int64_t number);
 /* Fails once an interrupt has come. */
 int stop_if_interrupted(void);
 /* Writes a file whole, at once; takes the reference, NULL says that memory ran out. */

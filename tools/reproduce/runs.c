@@ -208,6 +208,39 @@ int runs_tried_before(const reproduction *r, const char *keys, int tries) {
   return CODE_DONE;
 }
 
+int runs_have(const reproduction *r, const char *keys, const char *field, int64_t number) {
+  json_t *run;
+  size_t i;
+  json_array_foreach(r->runs, i, run) {
+    if (!runs_match(run, keys) || json_object_get(run, field) != NULL) continue;
+    if (json_object_set_new(run, field, json_integer(number)) != 0) return fail_memory("a number of a run");
+  }
+  return CODE_DONE;
+}
+
+/* What follows a word of `lsqnet train`. Gauss-Newton takes as many samples as its residuals need, unless told. */
+static json_t *word_of(const json_t *run, const char *word) {
+  const char *command = json_string_value(json_object_get(run, "command")), *at = command;
+  const size_t length = strlen(word);
+  while (at != NULL && (at = strstr(at, word)) != NULL && at[length] != ' ') at += length;
+  if (at != NULL) {
+    char *end = NULL;
+    const long long number = strtoll(at + length + 1, &end, 10);
+    return *end == ' ' || *end == '\0' ? json_integer(number)
+                                       : json_stringn(at + length + 1, strcspn(at + length + 1, " "));
+  }
+  const int newton = is_text(run, "optimizer", "levenberg_marquardt") || is_text(run, "optimizer", "gauss_newton_cg");
+  return command != NULL && newton && strcmp(word, "--batch") == 0 ? json_string("auto") : NULL;
+}
+
+json_t *run_field(const json_t *run, const char *field) {
+  const int is_word = strncmp(field, "--", 2) == 0;
+  json_t *word = is_word ? word_of(run, field) : NULL;
+  if (word != NULL) return word;
+  json_t *value = json_object_get(run, is_word ? field + 2 : field);
+  return json_incref(value != NULL ? value : json_object_get(json_object_get(run, "conditions"), field));
+}
+
 json_t *numbers_json(const double *values, int64_t count) {
   json_t *array = json_array();
   for (int64_t i = 0; i < count; i++) json_append(&array, json_number(values[i]));

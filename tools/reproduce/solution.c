@@ -217,6 +217,7 @@ static int run(reproduction *r) {
   TRY(solve_all(r, gradient_training.key, newton_training.key));
   for (int i = 0; i < 2; i++)
     if (runs_find(r, alone[i].key) == NULL) TRY(unrolled_run(r, &alone[i]));
+  TRY(unrolled_sizes(r, "solution_alone*"));
   if (runs_find(r, "exact,alone") == NULL) TRY(unrolled_exact(r, "exact,alone"));
 done:
   return code;
@@ -224,9 +225,11 @@ done:
 
 static const column columns[] = {"optimizer",
                                  "parameters",
+                                 SIZES,
                                  "steps",
                                  "seconds",
                                  "tries",
+                                 "problems",
                                  "applied:times applied",
                                  "least_loops:least loops",
                                  "most_loops:most loops",

@@ -351,6 +351,17 @@ done:
   return code;
 }
 
+int unrolled_sizes(const reproduction *r, const char *keys) {
+  int code = CODE_DONE;
+  TRY(runs_have(r, keys, "rows", ROWS));
+  TRY(runs_have(r, keys, "dim", D));
+  TRY(runs_have(r, keys, "width", WIDTH));
+  TRY(runs_have(r, keys, "layers", 1));
+  TRY(runs_have(r, keys, "batch", BATCH));
+done:
+  return code;
+}
+
 int unrolled_exact(reproduction *r, const char *key) {
   int code = CODE_DONE;
   looped l;

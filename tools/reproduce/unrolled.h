@@ -20,6 +20,9 @@ typedef struct {
  */
 int unrolled_run(reproduction *r, const unrolled_request *request);
 
+/* What such runs were made with, as fields. */
+int unrolled_sizes(const reproduction *r, const char *keys);
+
 /* The same errors of exact Newton-Schulz on the same problems. */
 int unrolled_exact(reproduction *r, const char *key);
 
