@@ -225,19 +225,28 @@ def check_alone(program, folder, name):
 
 
 def check_stale(program, folder, name):
-    """A training of another configuration is not taken for this one's, and not lost either."""
+    """A run of another configuration is not taken for this one's, and not lost either: neither a training nor what was
+    measured, in another way or with another model."""
     result = read(folder, name)
-    runs = [run for run in result["runs"] if "command" in run and "best" not in run and "--out" in run["command"]]
-    for field, value in (("command", "square --width 3"), ("seconds_most", 12345.0)) if runs else ():
+    trainings = [run for run in result["runs"] if "command" in run and "best" not in run and "--out" in run["command"]]
+    changes = [(run, field, value) for run in trainings[:1]
+               for field, value in (("command", "square --width 3"), ("seconds_most", 12345.0))]
+    measured = ("problems", "applied", "iterates", "unknowns", "least_loops", "width")
+    changes += [(run, field, run[field] + 1) for run in result["runs"] for field in measured if field in run]
+    changes += [(run, "models", {**run["models"], key: "square --width 3"}) for run in result["runs"]
+                for key in run.get("models", ())]
+    changes += [(run, "seconds", 2 * run["seconds"]) for run in result["runs"] if run["key"] == "equal_time"]
+    must(changes, name, "has nothing to judge by")
+    for run, field, value in changes[:2] + changes[2::1 + len(changes) // 8]:
         with tempfile.TemporaryDirectory() as path:
             stale = Path(path)
-            kept, runs[0][field] = runs[0].get(field), value
+            kept, run[field] = run.get(field), value
             text = json.dumps(result)
-            runs[0][field] = kept
+            run[field] = kept
             (stale / f"{name}.json").write_text(text, encoding="utf-8")
             code, error, _ = reproduce(program, stale, name, "--budget", "smoke", "--quiet")
-            must(code == 3 and f"{name}.json: run {runs[0]['key']} there is of another configuration" in error, name,
-                 code, error)
+            must(code == 3 and f"{name}.json: run {run['key']} there is of another configuration" in error, name,
+                 run["key"], field, code, error)
             must((stale / f"{name}.json").read_text(encoding="utf-8") == text, "the file changed")
 
 

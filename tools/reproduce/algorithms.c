@@ -290,6 +290,8 @@ done:
   return code;
 }
 
+enum { INVERSION_STEPS = 25, VECTOR_STEPS = 300, SAMPLES = 2048 };
+
 static int64_t problems_of(const reproduction *r) { return (int64_t)by_budget(r, 21, 21, 101); }
 
 /* H = A'A / L, with eigenvalues between 1 / INVERSE_CONDITION^2 and 1; X starts at I. */
@@ -300,7 +302,7 @@ static int invert(reproduction *r, lsqnet_model *model) {
   pass step = {0};
   double X[D * D] = {0};
   stepper s = {.key = "newton_schulz",
-               .steps = 25,
+               .steps = INVERSION_STEPS,
                .size = D * D,
                .pass = &step,
                .learned = newton_learned,
@@ -335,7 +337,7 @@ static int iterate_power(reproduction *r, lsqnet_model *model) {
   pass step = {0};
   const double v[DESCENT_DIM] = {1, 1, 1};
   stepper s = {.key = "power_iteration",
-               .steps = 300,
+               .steps = VECTOR_STEPS,
                .size = DESCENT_DIM,
                .pass = &step,
                .ends = DESCENT_ENDS,
@@ -353,7 +355,7 @@ done:
 
 /* The learned Chebyshev step beside the exact one, each of the first steps in turn, at random x and v. */
 static int judge_chebyshev(reproduction *r, stepper *s) {
-  enum { D = DESCENT_DIM, SAMPLES = 2048, FIRST = 8 };
+  enum { D = DESCENT_DIM, FIRST = 8 };
   int code = CODE_DONE;
   double difference = 0, size = 0;
   problems p = {0}, states = {0}; /* x and v of sample i are two solutions of other problems */
@@ -387,7 +389,7 @@ static int descend(reproduction *r, lsqnet_model *model) {
   pass step = {0};
   const double start[2 * DESCENT_DIM] = {0};
   stepper s = {.key = "momentum",
-               .steps = 300,
+               .steps = VECTOR_STEPS,
                .size = 2 * DESCENT_DIM,
                .pass = &step,
                .ends = DESCENT_ENDS,
@@ -427,6 +429,10 @@ static const struct {
 
 static int run(reproduction *r) {
   int code = CODE_DONE;
+  TRY(runs_agree(r, "newton_schulz", "applied", INVERSION_STEPS));
+  TRY(runs_agree(r, "power_iteration|momentum|chebyshev", "applied", VECTOR_STEPS));
+  TRY(runs_agree(r, "newton_schulz|power_iteration|momentum|chebyshev", "problems", (double)problems_of(r)));
+  TRY(runs_agree(r, "chebyshev_step", "problems", SAMPLES));
   for (size_t i = 0; i < sizeof learned / sizeof *learned; i++) {
     lsqnet_model *model = NULL;
     training_request training = learned[i].training;

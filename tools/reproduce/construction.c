@@ -126,6 +126,8 @@ static int run(reproduction *r) {
   const lsqnet_task_options o = task_named("least_squares", ROWS, DIM);
   problems p = {0};
   TRY(problems_draw(&p, r, &o, 1, (int64_t)by_budget(r, 5, 101, 1001)));
+  TRY(runs_agree(r, "*", "problems", (double)p.count));
+  TRY(runs_agree(r, "*", "iterates", by_budget(r, 20, 300, 300)));
   for (int i = -1; i < MODELS; i++) TRY(measure(r, &p, i, (int64_t)by_budget(r, 20, 300, 300)));
 done:
   problems_free(&p);

@@ -34,6 +34,9 @@ static int train_whole(reproduction *r, const law *l, const char *mixer, const c
 
 static const double STEP_SIZE = 0.5; /* the task's */
 
+static double problems_of(const reproduction *r) { return by_budget(r, 8, 256, 1024); }
+static double iterates_of(const reproduction *r) { return by_budget(r, 200, 2000, 4000); }
+
 /* Mean squared error over problems after each of `steps` applications, from x = 0; of exact gradient descent where
  * `model` is NULL. */
 static int iterate(reproduction *r, const char *key, const law *l, const lsqnet_model *model, int64_t steps) {
@@ -46,7 +49,7 @@ static int iterate(reproduction *r, const char *key, const law *l, const lsqnet_
   json_t *run = NULL;
   lsqnet_task_options o = task_named("least_squares", 20, 5);
   o.condition = l->condition;
-  TRY(problems_draw(&p, r, &o, 6, (int64_t)by_budget(r, 8, 256, 1024)));
+  TRY(problems_draw(&p, r, &o, 6, (int64_t)problems_of(r)));
   if (model != NULL) TRY(asker_open(&a, model, &p));
   x = numbers(p.count * p.D);
   if (x == NULL) {
@@ -63,8 +66,8 @@ static int iterate(reproduction *r, const char *key, const law *l, const lsqnet_
     if (model != NULL) TRY(ask(&a, &p, x, x));
     if (model == NULL) exact_iterate(&p, STEP_SIZE, x);
   }
-  run = json_pack("{s:I, s:o, s:o, s:o}", "applied", (json_int_t)steps, "mse", json_number(last), "k",
-                  numbers_json(k_of, points), "curve", numbers_json(mse, points));
+  run = json_pack("{s:I, s:I, s:o, s:o, s:o}", "problems", (json_int_t)p.count, "applied", (json_int_t)steps, "mse",
+                  json_number(last), "k", numbers_json(k_of, points), "curve", numbers_json(mse, points));
   if (model != NULL) {
     json_put(&run, "optimizer", json_string("levenberg_marquardt"));
     json_put(&run, "parameters", json_integer((json_int_t)run_number(training, "parameters")));
@@ -89,15 +92,17 @@ static int run(reproduction *r) {
       STEP "--rows 20 --dim 5 --width 11 --init-scale 0.25 --optimizer levenberg_marquardt --steps 100 --target 1e-29",
       by_budget(r, 1, INFINITY, INFINITY), NULL, 0};
   TRY(train_run(r, &step));
+  TRY(runs_agree(r, "*", "problems", problems_of(r)));
+  TRY(runs_agree(r, "*", "applied", iterates_of(r)));
   for (int i = 0; i < 2; i++) {
     char key[64];
     snprintf(key, sizeof key, "%s,iterated", laws[i].name);
     if (runs_find(r, key) == NULL) {
       if (model == NULL) TRY(trained_model(r, step.key, &model));
-      TRY(iterate(r, key, &laws[i], model, (int64_t)by_budget(r, 200, 2000, 4000)));
+      TRY(iterate(r, key, &laws[i], model, (int64_t)iterates_of(r)));
     }
     snprintf(key, sizeof key, "%s,exact", laws[i].name);
-    if (runs_find(r, key) == NULL) TRY(iterate(r, key, &laws[i], NULL, (int64_t)by_budget(r, 200, 2000, 4000)));
+    if (runs_find(r, key) == NULL) TRY(iterate(r, key, &laws[i], NULL, (int64_t)iterates_of(r)));
     for (int layers = 1; layers <= (i == 0 ? depth : 4); layers *= 2) {
       if (i == 0 || layers == 4)
         TRY(train_whole(r, &laws[i], "softmax",

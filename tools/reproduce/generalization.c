@@ -223,6 +223,8 @@ done:
   return code;
 }
 
+static double problems_of(const reproduction *r) { return by_budget(r, 4, 256, 2048); }
+
 static int measure(reproduction *r, const peers *s, const law *l) {
   int code = CODE_DONE;
   problems p = {0};
@@ -231,7 +233,7 @@ static int measure(reproduction *r, const peers *s, const law *l) {
   json_t *run = NULL;
   lsqnet_solver *const solvers[PEERS] = {NULL, NULL, s->descent, s->conjugate, s->direct, s->refined};
   TRY(measure_transformer(r, s, l, &mse[TRANSFORMER_ALONE], &error));
-  TRY(draw(&p, r, l, 7, (int64_t)by_budget(r, 4, 256, 2048)));
+  TRY(draw(&p, r, l, 7, (int64_t)problems_of(r)));
   x = numbers(p.count * D);
   if (x == NULL) {
     code = CODE_OTHER;
@@ -286,6 +288,7 @@ static int run(reproduction *r) {
   int code = CODE_DONE;
   peers s = {0};
   TRY(train_peers(r));
+  TRY(runs_agree(r, "*", "problems", problems_of(r)));
   for (int i = 0; i < LAWS; i++) {
     if (runs_find(r, laws[i].name) != NULL) continue;
     if (s.refined == NULL) TRY(open_peers(&s, r));

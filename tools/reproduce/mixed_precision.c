@@ -167,6 +167,7 @@ static int run(reproduction *r) {
   o.condition = CONDITION;
   o.singular_max = sqrt((double)L);
   TRY(problems_draw(&p, r, &o, 8, (int64_t)by_budget(r, 2, 32, 256)));
+  TRY(runs_agree(r, "*", "problems", (double)p.count));
   for (int i = 0; i < FORMATS; i++) {
     char training[64], trained[64];
     snprintf(training, sizeof training, "trained_on_%s", formats[i].name);

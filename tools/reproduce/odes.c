@@ -248,11 +248,13 @@ static void close_peers(peers *s) {
   for (int kind = 0; kind < 2; kind++) lsqnet_model_destroy(s->transformers[kind]);
 }
 
+static double problems_of(const reproduction *r) { return by_budget(r, 4, 256, 2048); }
+
 static int measure(reproduction *r, const peers *s, const setting *how) {
   int code = CODE_DONE;
   odes o = {0};
   double transformer = NAN, model = NAN, paper = NAN, descent = NAN, refined = NAN, lapack = NAN, *x = NULL;
-  TRY(odes_draw(&o, r, how, (int64_t)by_budget(r, 4, 256, 2048)));
+  TRY(odes_draw(&o, r, how, (int64_t)problems_of(r)));
   x = numbers(o.p.count * o.p.D);
   if (x == NULL) {
     code = CODE_OTHER;
@@ -283,6 +285,8 @@ static int run(reproduction *r) {
   int code = CODE_DONE;
   peers s = {0};
   TRY(train_peers(r));
+  TRY(runs_agree(r, "*", "problems", problems_of(r)));
+  TRY(runs_agree(r, "*", "iterates", ITERATES));
   for (int i = 0; i < SETTINGS; i++) {
     if (runs_find(r, settings[i].name) != NULL) continue;
     if (s.solver == NULL) TRY(open_peers(&s, r));

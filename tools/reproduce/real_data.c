@@ -163,6 +163,8 @@ static int run(reproduction *r) {
   for (const char *text = part_real_data; *text != '\0';) {
     set_free(&s);
     TRY(read_set(&s, &text));
+    TRY(runs_agree(r, s.name, "rows", (double)s.m));
+    TRY(runs_agree(r, s.name, "unknowns", (double)s.n));
     if (runs_find(r, s.name) == NULL) TRY(measure(r, &s, &p));
   }
   TRY(throughput_runs(r, p.refined, p.threaded));

@@ -43,7 +43,7 @@ static int compare_at_equal_time(reproduction *r) {
   double least = INFINITY;
   json_t *run;
   size_t i;
-  if (runs_find(r, "equal_time") != NULL) return CODE_DONE;
+  if (runs_find(r, "equal_time") != NULL) return runs_agree(r, "equal_time", "seconds", seconds);
   json_array_foreach(r->runs, i, run) {
     const json_t *at = json_object_get(run, "curve_seconds"), *loss = json_object_get(run, "curve_loss");
     if (!runs_match(run, "*@*")) continue;

@@ -109,10 +109,11 @@ static int make_folder(const char *path) {
 static int reproduce(const reproduce_settings *s, lsqnet_context *context, const experiment *e, int *all) {
   int code = CODE_DONE;
   json_t *verdict = NULL;
-  reproduction r = {e, s->budget, s->folder, s->quiet, context, NULL, 0, 0};
+  reproduction r = {e, s->budget, s->folder, s->quiet, context, NULL, 0, 0, json_object()};
   TRY(stop_if_interrupted());
   TRY(runs_read(&r));
   TRY(e->run(&r));
+  TRY(runs_agree_with_models(&r));
   verdict = verdict_make(&r, all);
   if (verdict == NULL) {
     code = fail_memory("the verdict");
@@ -124,6 +125,7 @@ static int reproduce(const reproduce_settings *s, lsqnet_context *context, const
 done:
   json_decref(verdict);
   json_decref(r.runs);
+  json_decref(r.models);
   return code;
 }
 

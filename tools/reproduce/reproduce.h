@@ -2,9 +2,9 @@
  *
  * An experiment is a function that makes *runs*, one after the other: a training, or a measurement. A run is a JSON
  * object with a key; it goes into FOLDER/NAME.json (whole, at once) as soon as it is finished, and a run that is there
- * is not made again. A training that was stopped goes on from the trainer's checkpoint beside it. Table, pictures and
- * verdict are made from that file alone: which columns, which curves and which thresholds stands in tables beside each
- * experiment. */
+ * is not made again; one of another configuration is refused. A training that was stopped goes on from the trainer's
+ * checkpoint beside it. Table, pictures and verdict are made from that file alone: which columns, which curves and
+ * which thresholds stands in tables beside each experiment. */
 #ifndef TOOLS_REPRODUCE_H
 #define TOOLS_REPRODUCE_H
 
@@ -87,9 +87,10 @@ struct reproduction {
   const char *folder;
   int quiet;
   lsqnet_context *context;
-  json_t *runs; /* finished ones, in their order */
-  double load;  /* load average when the last one was finished */
-  double shown; /* when show() last did, in seconds; 0: its line does not stand there */
+  json_t *runs;   /* finished ones, in their order */
+  double load;    /* load average when the last one was finished */
+  double shown;   /* when show() last did, in seconds; 0: its line does not stand there */
+  json_t *models; /* trained ones in use: the commands that made them, by their keys */
 };
 
 extern const experiment experiment_construction, experiment_iterates, experiment_algorithms, experiment_recipe,
@@ -119,6 +120,12 @@ json_t *run_field(const json_t *run, const char *field);
 int runs_tried_before(const reproduction *r, const char *keys, int tries);
 /* Each run that matches has this number, unless it has another. */
 int runs_have(const reproduction *r, const char *keys, const char *field, int64_t number);
+/* The error of a run that was made under another configuration than this version's. */
+int runs_stale(const reproduction *r, const char *key);
+/* What of the runs that match has the field, has this number: another is an error, runs_stale(). */
+int runs_agree(const reproduction *r, const char *keys, const char *field, double number);
+/* What was measured with trained models was measured with those that are there; if not, runs_stale(). */
+int runs_agree_with_models(const reproduction *r);
 /* Fails once an interrupt has come. */
 int stop_if_interrupted(void);
 /* Writes a file whole, at once; takes the reference, NULL says that memory ran out. */

@@ -166,7 +166,9 @@ int runs_add(reproduction *r, const char *key, json_t *fields) {
   int code = CODE_DONE;
   const double load = load_average();
   json_t *run = json_pack("{s:s}", "key", key);
+  const int measured = json_object_get(fields, "command") == NULL && json_object_size(r->models) > 0;
   if (run == NULL || fields == NULL || json_object_update(run, fields) != 0 ||
+      (measured && json_object_set_new(run, "models", json_deep_copy(r->models)) != 0) ||
       (json_object_get(run, "conditions") == NULL &&
        json_object_set_new(run, "conditions", conditions(r, load)) != 0) ||
       json_array_append(r->runs, run) != 0) {
@@ -214,6 +216,41 @@ int runs_have(const reproduction *r, const char *keys, const char *field, int64_
   json_array_foreach(r->runs, i, run) {
     if (!runs_match(run, keys) || json_object_get(run, field) != NULL) continue;
     if (json_object_set_new(run, field, json_integer(number)) != 0) return fail_memory("a number of a run");
+  }
+  return CODE_DONE;
+}
+
+int runs_stale(const reproduction *r, const char *key) {
+  char *path = runs_path(r, ".json");
+  if (path == NULL) return fail_memory("a file name");
+  const int code = fail_at(CODE_INPUT, path, 0,
+                           "run %s there is of another configuration than this version's: take another folder (or "
+                           "remove that run, and what follows from it)",
+                           key);
+  free(path);
+  return code;
+}
+
+int runs_agree(const reproduction *r, const char *keys, const char *field, double number) {
+  json_t *run;
+  size_t i;
+  json_array_foreach(r->runs, i, run) {
+    const double there = run_number(run, field);
+    if (!runs_match(run, keys) || isnan(there) || there == number) continue;
+    return runs_stale(r, json_string_value(json_object_get(run, "key")));
+  }
+  return CODE_DONE;
+}
+
+int runs_agree_with_models(const reproduction *r) {
+  json_t *run, *command;
+  size_t i;
+  const char *key;
+  json_array_foreach(r->runs, i, run) {
+    json_object_foreach(json_object_get(run, "models"), key, command) {
+      if (!json_equal(command, json_object_get(runs_find(r, key), "command")))
+        return runs_stale(r, json_string_value(json_object_get(run, "key")));
+    }
   }
   return CODE_DONE;
 }

@@ -179,6 +179,9 @@ static int solve_all(reproduction *r, const char *gradient_key, const char *newt
     o.singular_max = sqrt((double)L);
     problems_free(&p);
     TRY(problems_draw(&p, r, &o, 5, (int64_t)by_budget(r, 8, 256, 1024)));
+    snprintf(key, sizeof key, "*,cond=%g", o.condition);
+    TRY(runs_agree(r, key, "problems", (double)p.count));
+    TRY(runs_agree(r, key, "applied", conditions[i].steps));
     snprintf(key, sizeof key, "learned,cond=%g", o.condition);
     if (runs_find(r, key) == NULL) {
       if (gradient == NULL) TRY(trained_model(r, gradient_key, &gradient));
@@ -215,9 +218,7 @@ static int run(reproduction *r) {
   TRY(train_run(r, &gradient_training));
   TRY(train_run(r, &newton_training));
   TRY(solve_all(r, gradient_training.key, newton_training.key));
-  for (int i = 0; i < 2; i++)
-    if (runs_find(r, alone[i].key) == NULL) TRY(unrolled_run(r, &alone[i]));
-  TRY(unrolled_sizes(r, "solution_alone*"));
+  for (int i = 0; i < 2; i++) TRY(unrolled_run(r, &alone[i]));
   if (runs_find(r, "exact,alone") == NULL) TRY(unrolled_exact(r, "exact,alone"));
 done:
   return code;

@@ -76,6 +76,8 @@ done:
 int throughput_runs(reproduction *r, lsqnet_solver *one, lsqnet_solver *all) {
   int code = CODE_DONE;
   const int64_t most = (int64_t)by_budget(r, 100, 100000, 1000000);
+  TRY(runs_agree(r, "batch=*", "rows", L));
+  TRY(runs_agree(r, "batch=*", "unknowns", D));
   for (int64_t batch = 1; batch <= most; batch *= 10) {
     char key[64];
     snprintf(key, sizeof key, "batch=%lld", (long long)batch);

@@ -248,14 +248,7 @@ static int check_found(const trial *t, const json_t *run) {
   const int same_limit = isfinite(t->limit) ? fabs(limit - t->limit) <= 1e-9 * t->limit : isnan(limit);
   const int same_bits = json_integer_value(json_object_get(run, "rounded_to_bits")) == t->bits; /* 0: not there */
   if (command != NULL && strcmp(command, t->line) == 0 && same_limit && same_bits) return CODE_DONE;
-  char *path = runs_path(t->r, ".json");
-  if (path == NULL) return fail_memory("a file name");
-  const int code = fail_at(CODE_INPUT, path, 0,
-                           "run %s there is of another configuration than this version's: take another folder (or "
-                           "remove that run, and what follows from it)",
-                           t->key);
-  free(path);
-  return code;
+  return runs_stale(t->r, t->key);
 }
 
 static int try_rate(reproduction *r, const training_request *request, const char *key, const char *rate) {
@@ -305,7 +298,9 @@ done:
 
 int trained_model(const reproduction *r, const char *key, lsqnet_model **model) {
   char rest[256];
-  const char *best = json_string_value(json_object_get(runs_find(r, key), "best"));
+  const json_t *run = runs_find(r, key);
+  const char *best = json_string_value(json_object_get(run, "best"));
+  if (json_object_set(r->models, key, json_object_get(run, "command")) != 0) return fail_memory("what is in use");
   snprintf(rest, sizeof rest, ".%s.safetensors", best == NULL ? key : best);
   char *path = runs_path(r, rest);
   if (path == NULL) return fail_memory("a file name");

@@ -332,10 +332,33 @@ done:
   return code;
 }
 
+/* The request's runs that are there have what they were made with as fields, and are what it would make now. */
+static int check_found(const reproduction *r, const unrolled_request *request) {
+  static const struct {
+    const char *field;
+    int number;
+  } sizes[] = {{"rows", ROWS}, {"dim", D}, {"width", WIDTH}, {"layers", 1}, {"batch", BATCH}};
+  int code = CODE_DONE;
+  char keys[200];
+  snprintf(keys, sizeof keys, "%s|%s@*", request->key, request->key);
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    TRY(runs_have(r, keys, sizes[i].field, sizes[i].number));
+    TRY(runs_agree(r, keys, sizes[i].field, sizes[i].number));
+  }
+  TRY(runs_agree(r, keys, "steps", (double)request->steps));
+  TRY(runs_agree(r, keys, "least_loops", request->least_loops));
+  TRY(runs_agree(r, keys, "most_loops", request->most_loops));
+  TRY(runs_agree(r, keys, "loops", LOOPS));
+done:
+  return code;
+}
+
 int unrolled_run(reproduction *r, const unrolled_request *request) {
   int code = CODE_DONE;
   char key[96], best[96] = "";
   double seconds = 0, least = INFINITY;
+  TRY(check_found(r, request));
+  if (runs_find(r, request->key) != NULL) return CODE_DONE;
   for (int i = 0; i < request->count; i++) {
     snprintf(key, sizeof key, "%s@%g", request->key, request->rates[i]);
     if (runs_find(r, key) == NULL) TRY(try_rate(r, request, key, request->rates[i]));
@@ -347,17 +370,7 @@ int unrolled_run(reproduction *r, const unrolled_request *request) {
     snprintf(best, sizeof best, "%s", key);
   }
   TRY(runs_keep_best(r, request->key, best, seconds, request->count));
-done:
-  return code;
-}
-
-int unrolled_sizes(const reproduction *r, const char *keys) {
-  int code = CODE_DONE;
-  TRY(runs_have(r, keys, "rows", ROWS));
-  TRY(runs_have(r, keys, "dim", D));
-  TRY(runs_have(r, keys, "width", WIDTH));
-  TRY(runs_have(r, keys, "layers", 1));
-  TRY(runs_have(r, keys, "batch", BATCH));
+  TRY(check_found(r, request));
 done:
   return code;
 }

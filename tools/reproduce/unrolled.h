@@ -16,12 +16,8 @@ typedef struct {
 /* One layer of linear attention on rows [h_i, x_i], applied again and again from X = I, so that X c = H^-1 c; the loss
  * is the mean squared error of X c alone at the end, the optimiser Adam. Adds a run for each rate, KEY@RATE, and KEY
  * with the best rate's mse after five loops (mse), and after ten (mse_twice), which an iteration that converges would
- * better.
- */
+ * better. Runs that are there stay, or are refused, as those of train_run(). */
 int unrolled_run(reproduction *r, const unrolled_request *request);
-
-/* What such runs were made with, as fields. */
-int unrolled_sizes(const reproduction *r, const char *keys);
 
 /* The same errors of exact Newton-Schulz on the same problems. */
 int unrolled_exact(reproduction *r, const char *key);
