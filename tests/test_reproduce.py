@@ -519,7 +519,8 @@ def check_kill(program, name, result, states):
 
 
 def check_stored(program, folder):
-    """Tables in docs/reproduced are what this version makes of the files beside them."""
+    """Tables in docs/reproduced are what this version makes of the files beside them, and pictures where gnuplot is the one
+    that made them."""
     for name in NAMES:
         with tempfile.TemporaryDirectory() as path:
             (Path(path) / f"{name}.json").write_bytes((folder / f"{name}.json").read_bytes())
@@ -529,6 +530,11 @@ def check_stored(program, folder):
                 must((Path(path) / file.name).exists(), file.name, "is not made from the stored file")
             must((Path(path) / f"{name}.md").read_bytes() == (folder / f"{name}.md").read_bytes(), name,
                  "has another table than docs/reproduced")
+            for stored in sorted(folder.glob(f"{name}-*.svg")):
+                old, new = (file.read_text(encoding="utf-8") for file in (stored, Path(path) / stored.name))
+                by = [re.search("GNUPLOT .*", picture)[0] for picture in (old, new)]
+                must(by[0] != by[1] or old == new, stored, "is another picture than docs/reproduced has")
+            must(len(list(Path(path).glob("*.svg"))) == len(list(folder.glob(f"{name}-*.svg"))), name, "more pictures")
 
 
 def check_stop(program, name):
