@@ -350,9 +350,21 @@ def falling(rate):
     return change
 
 
+def check_smooth(program, folder):
+    """A loss of 0.1 with one of 3.2 among it is drawn up to 0.2, the geometric mean of five."""
+    def spiked(run):
+        if "layers" in run["key"]:
+            run["curve_steps"], run["curve_loss"] = list(range(1, 41)), [0.1] * 20 + [3.2] + [0.1] * 19
+    judged(program, folder, "end-to-end", spiked)
+    root = ElementTree.parse(folder / "end-to-end-training.svg").getroot()
+    texts = ["".join(text.itertext()).strip() for text in root.findall(".//{*}text")]
+    must("0.1" in texts and "0.2" in texts and "0.5" not in texts, "losses are drawn between", texts)
+
+
 def check_end_to_end(program, folder):
     """Exact gradient descent is at each point of the iterated model's curve. Losses that still fall have not levelled off,
     and one depth that falls is enough."""
+    check_smooth(program, folder)
     runs = {run["key"]: run for run in read(folder, "end-to-end")["runs"]}
     for law in ("normal", "values1to5"):
         exact, model = runs[f"{law},exact"], runs[f"{law},iterated"]

@@ -100,6 +100,15 @@ static double median_at(const drawing *d, const series *s, const char *field, si
   return found[count / 2];
 }
 
+/* The geometric mean of the points around one, where the picture is smooth. */
+static double height_at(const drawing *d, const series *s, size_t k, size_t length) {
+  const size_t around = d->p->smooth ? 2 : 0, first = k > around ? k - around : 0;
+  double sum = 0, count = 0;
+  if (around == 0) return median_at(d, s, s->y, k);
+  for (size_t i = first; i <= k + around && i < length; i++, count++) sum += log(median_at(d, s, s->y, i));
+  return exp(sum / count);
+}
+
 static void write_points(drawing *d, int index) {
   const series *s = &d->p->series[index];
   json_t *run;
@@ -113,7 +122,7 @@ static void write_points(drawing *d, int index) {
     if (json_is_number(y) && json_is_number(x)) write_point(d, index, json_number_value(x), json_number_value(y));
     json_decref(x);
   }
-  for (size_t k = 0; k < length; k++) write_point(d, index, median_at(d, s, s->x, k), median_at(d, s, s->y, k));
+  for (size_t k = 0; k < length; k++) write_point(d, index, median_at(d, s, s->x, k), height_at(d, s, k, length));
 }
 
 /* The number of the first run that matches; NaN if there is none that the picture can show. */
@@ -182,7 +191,8 @@ static void write_key(const drawing *d, int columns, int height, int lines) {
   for (int i = 0, place = 0; i < SERIES_MOST && d->p->series[i].title != NULL; i++) {
     if (d->points[i] == 0) continue;
     const style s = style_of(d->p, i);
-    const double x = LEFT + place % columns * (WIDTH - LEFT) / 2., y = (lines - place / columns - 0.4) * KEY / height;
+    const double x = LEFT + place % columns * (WIDTH - LEFT) / 2.,
+                 y = ((lines - place / columns - 0.4) * KEY + 6) / height;
     if (has_lines(d))
       fprintf(d->script, "set arrow from screen %.5f,%.5f to screen %.5f,%.5f nohead lw 2.5 dt %d lc rgb \"%s\"\n",
               x / WIDTH, y, (x + SAMPLE) / WIDTH, y, s.dashes, s.colour);
@@ -206,7 +216,7 @@ static void write_size(const drawing *d) {
   }
   const int columns = longest <= TITLE ? 2 : 1, lines = (titles + columns - 1) / columns;
   const int plot = d->named.count > 0 ? d->named.count * category_height(titles, d->named.count) : PLOT;
-  const int height = TOP + plot + BELOW + lines * KEY + 6;
+  const int height = TOP + plot + BELOW + lines * KEY + 12;
   fprintf(d->script,
           "set terminal svg size %d,%d dynamic noenhanced font \"DejaVu Sans,19\" background \"white\"\nunset key\n"
           "set tmargin at screen %.5f\nset bmargin at screen %.5f\nset rmargin 3\n",

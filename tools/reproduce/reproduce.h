@@ -63,7 +63,8 @@ typedef struct {
   const char *x_label, *y_label;
   int log_x, log_y;           /* 2: powers of two */
   series series[SERIES_MOST]; /* up to one without a title */
-  int pairs; /* series belong together by two: one colour and symbol, whole and full, dashed and hollow */
+  int pairs;  /* series belong together by two: one colour and symbol, whole and full, dashed and hollow */
+  int smooth; /* a logarithmic axis: each height is the geometric mean of five points, the one and its neighbours */
   const char *const *words; /* what a category is called: pairs of its name in the runs and that, up to NULL */
 } picture;
 
