@@ -29,7 +29,8 @@ COLUMNS = {
         "Transformer's gap over that of the iterates": "ratio_iterate",
         "of the solver's gradient descent": "ratio_descent", "of conjugate gradients": "ratio_conjugate",
         "of its normal equations": "ratio_model"},
-    "odes": {"optimizer": "optimizer", "parameters": "parameters", **SIZES, "points": "--points", **AFTER, "MSE in training's terms": "mse", "Transformer, MSE of u": "mse_transformer",
+    "odes": {"optimizer": "optimizer", "parameters": "parameters", **SIZES, "points": "--points", **AFTER,
+             "MSE in training's terms": "mse", "Transformer, MSE of u": "mse_transformer",
              "200 iterates of the model": "mse_model", "200 of the paper's own model": "mse_paper",
              "200 of gradient descent": "mse_descent",
              "the model refined": "mse_refined", "LAPACK's dgels": "mse_lapack"},
@@ -51,7 +52,8 @@ COLUMNS = {
         "problems a second, lsqnet, so many threads": "per_second_all", "dgels and its BLAS": "lapack",
         "processor": "processor"},
     "solution": {**OPTIMISED, "problems": "problems", "times applied": "applied", "least loops": "least_loops",
-                 "most loops": "most_loops", "loops measured": "loops", "MSE": "mse", "MSE after twice the loops": "mse_twice"}}
+                 "most loops": "most_loops", "loops measured": "loops", "MSE": "mse",
+                 "MSE after twice the loops": "mse_twice"}}
 TRAINING = {"command": str, "optimizer": str, "precision": str, "parameters": int, "steps": int, "seconds": float,
             "tries": int, "mse": (float, type(None)), "curve_steps": list, "curve_seconds": list,
             "curve_loss": list}
@@ -134,14 +136,15 @@ def check_table(table, name, runs):
 
 
 def check_picture(picture, table):
-    """Both axes have a title, which the table knows it by, and texts are words and not keys of runs; the key stands below
-    all of it."""
+    """Both axes have a title, which the table knows it by, and texts are words and not keys of runs; the key stands
+    below all of it."""
     root = ElementTree.parse(picture).getroot()
     must(root.tag.endswith("svg") and len(list(root.iter())) > 20, picture, "is no picture")
     heights = {}  # of a text on the page, in pixels from above
     for group in root.findall(".//{*}g"):
         for text in group.findall("{*}text"):
-            heights["".join(text.itertext()).strip()] = float(re.match(r"translate\(.+?,(.+?)\)", group.get("transform"))[1])
+            place = re.match(r"translate\(.+?,(.+?)\)", group.get("transform"))
+            heights["".join(text.itertext()).strip()] = float(place[1])
     titles = re.search(rf"!\[(.+) over (.+)\]\({picture.name}\)", table).groups()
     must(all(title in heights for title in titles), picture, "axes", titles, "not in", heights)
     must(not any(re.search("_|-no-|layers=", text) for text in heights), picture, "shows a key", heights)
@@ -175,8 +178,8 @@ def check_shape(folder, name):
     check_table(table, name, result["runs"])
     for one in result["verdict"]:
         must(one["claim"] in table, one["claim"], "is not in the table")
-    beside = re.findall(r"^(?:Paper: .+, here: |- )(not measured|\S+), which (holds|does \*\*not\*\* hold) \((.+)\)\.$", table,
-                        re.MULTILINE)
+    beside = re.findall(r"^(?:Paper: .+, here: |- )(not measured|\S+), which (holds|does \*\*not\*\* hold) \((.+)\)\.$",
+                        table, re.MULTILINE)
     must(len(beside) == (len(result["verdict"]) if name == "generalization" else 1), "beside the paper:", beside)
     for here, held, claim in beside:
         one = next(one for one in result["verdict"] if one["claim"] == claim)

@@ -173,8 +173,8 @@ def check_smooth(program, folder):
 
 
 def check_end_to_end(program, folder):
-    """Exact gradient descent is at each point of the iterated model's curve. Losses that still fall have not levelled off,
-    and one depth that falls is enough."""
+    """Exact gradient descent is at each point of the iterated model's curve. Losses that still fall have not levelled
+    off, and one depth that falls is enough."""
     check_smooth(program, folder)
     runs = {run["key"]: run for run in read(folder, "end-to-end")["runs"]}
     for law in ("normal", "values1to5"):
@@ -226,8 +226,8 @@ def check_generalization(program, folder):
     check_table(table, "generalization", runs)
     outside = sum("law" in run for run in runs) - 1
     must(table.count("| diverged |") == outside and table.count("| none |") == outside + 2, "what diverged", table)
-    must("\n- none, which does **not** hold (on each law" in table, "the paper's own iterates stand not beside its number")
-    must("diverged" in (folder / "generalization-laws.svg").read_text(encoding="utf-8"), "the picture lacks what diverged")
+    must("\n- none, which does **not** hold (on each law" in table, "the paper's iterates stand not beside its number")
+    must("diverged" in (folder / "generalization-laws.svg").read_text(encoding="utf-8"), "the picture lacks them")
 
 
 def check_mixed_precision(program, folder):
@@ -342,8 +342,8 @@ def check_kill(program, name, result, states):
 
 
 def check_stored(program, folder):
-    """Tables in docs/reproduced are what this version makes of the files beside them, and pictures where gnuplot is the one
-    that made them."""
+    """Tables in docs/reproduced are what this version makes of the files beside them, and pictures where gnuplot is the
+    one that made them."""
     for name in NAMES:
         with tempfile.TemporaryDirectory() as path:
             (Path(path) / f"{name}.json").write_bytes((folder / f"{name}.json").read_bytes())
