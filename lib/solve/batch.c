@@ -8,7 +8,7 @@
 #include "base/sized.h"
 #include "solve/fold.h"
 
-enum { TASK = 1 << 16 }; /* numbers of the problems that a thread takes at a time */
+enum { TASK = 1 << 17 }; /* numbers of the problems that a thread takes at a time */
 enum { NOT_BEGUN = -1 }; /* beside the LSQ_LANE_ numbers of `outcomes` */
 
 /* ---- the caller's arrays ---- */
@@ -107,8 +107,10 @@ static lsqnet_status solve_groups(void *argument, int64_t index, int64_t thread)
   if (lsq_limits_look(solver, thread)) return LSQNET_OK;
   lsq_lane_group_begin(solver, j->problems, solver->lanes + thread * j->memory_of_group, &group);
   group.thread = thread;
-  const int64_t lanes = group.kernels->lanes, end = (index + 1) * j->groups_of_task;
-  for (int64_t g = index * j->groups_of_task; g < end && g < j->groups; g++) {
+  const int64_t lanes = group.kernels->lanes, most = (index + 1) * j->groups_of_task;
+  const int64_t end = most < j->groups ? most : j->groups;
+  if (end * lanes < group.end) group.end = end * lanes;
+  for (int64_t g = index * j->groups_of_task; g < end; g++) {
     const int64_t first = g * lanes, left = j->problems->count - first, used = left < lanes ? left : lanes;
     int8_t *outcomes = solver->outcomes + first;
     expect_answers(j, first, used);
