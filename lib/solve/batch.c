@@ -10,7 +10,7 @@
 
 enum { TASK = 1 << 17 };   /* numbers of the problems that a thread takes at a time */
 enum { NOT_BEGUN = -1 };   /* beside the LSQ_LANE_ numbers of `outcomes` */
-enum { SHARED = 1 << 13 }; /* numbers of left-over problems from which on threads share them */
+enum { SHARED = 1 << 15 }; /* numbers of left-over problems from which on threads share them */
 
 /* ---- the caller's arrays ---- */
 
