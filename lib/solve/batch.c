@@ -8,7 +8,8 @@
 #include "base/sized.h"
 #include "solve/fold.h"
 
-enum { TASK = 1 << 17 };   /* numbers of the problems that a thread takes at a time */
+enum { TASK = 1 << 17 };   /* numbers of the problems that a thread takes at a time, at most */
+enum { TASKS_EACH = 2 };   /* of a batch that is too small for as large tasks */
 enum { NOT_BEGUN = -1 };   /* beside the LSQ_LANE_ numbers of `outcomes` */
 enum { SHARED = 1 << 15 }; /* numbers of left-over problems from which on threads share them */
 
@@ -136,7 +137,8 @@ static lsqnet_status solve_in_lanes(job *j) {
   const int64_t numbers = lanes * problems->m * (problems->n + problems->k);
   j->memory_of_group = lsq_lane_group_size(solver, problems);
   j->groups = (problems->count + lanes - 1) / lanes;
-  j->groups_of_task = numbers < TASK ? TASK / numbers : 1;
+  const int64_t most = numbers < TASK ? TASK / numbers : 1, share = j->groups / (TASKS_EACH * threads);
+  j->groups_of_task = share < 1 ? 1 : share < most ? share : most;
   const int64_t tasks = (j->groups + j->groups_of_task - 1) / j->groups_of_task;
   LSQ_TRY(lsq_reserve(solver->context, &solver->lanes, &solver->lanes_capacity, threads * j->memory_of_group,
                       sizeof(double)));
