@@ -128,6 +128,8 @@ static const setting settings[] = {{{NULL, NULL, 0, 0, 0}, 20, 5, 1},
                                    {{NULL, NULL, 0, 0, 0}, 12, 7, 3},
                                    {{NULL, NULL, 0, 0, 0}, 12, 4, 20},
                                    {{NULL, NULL, 0, 0, 0}, 333, 11, 2},
+                                   {{NULL, NULL, 0, 0, 0}, 90, 66, 1},
+
                                    {{"attention", "split", 64, 16, 0}, 64, 16, 1},
                                    {{"base_conv", "repeat", 6, 4, 0}, 14, 4, 2}};
 enum { SETTINGS = sizeof settings / sizeof settings[0] };
@@ -216,6 +218,36 @@ START_TEST(the_number_of_threads_changes_no_bit) {
   }
   batch_free(&first);
   free_problems(count, problems);
+}
+END_TEST
+
+/* Threads share what lanes leave over; the failure that is told is the first one's all the same. */
+START_TEST(the_first_failure_is_told_whatever_thread_it_is_on) {
+  const int64_t count = 24, m = 120, n = 70;
+  lsqnet_context_options options;
+  lsqnet_context *own = NULL;
+  ck_assert_int_eq(lsqnet_context_options_init(&options, sizeof options), LSQNET_OK);
+  options.threads = 1 + _i;
+  ck_assert_int_eq(lsqnet_context_create(&own, &options), LSQNET_OK);
+  lsqnet_solver *solver = solver_on(own, shipped, NULL);
+  batch s = batch_create(count, m, n, 1, 0);
+  for (int64_t p = 0; p < count; p++) {
+    problem q = problem_normal(m, n, 1, 0, (uint64_t)p);
+    if (p % 3 == 1) q.a[p] = (double)NAN;
+    batch_put(&s, p, &q);
+    problem_free(&q);
+  }
+  for (int again = 0; again < 3; again++) {
+    ck_assert_int_eq(batch_solve(solver, &s, 0), LSQNET_E_NOT_FINITE);
+    ck_assert_msg(
+        strstr(lsqnet_last_message(), "problem 1 of 24 (counted from 0): a is nan in row 0, column 1") != NULL, "%s",
+        lsqnet_last_message());
+    for (int64_t p = 0; p < count; p++)
+      ck_assert_int_eq(s.reports[p].status, p % 3 == 1 ? LSQNET_E_NOT_FINITE : LSQNET_OK);
+  }
+  batch_free(&s);
+  lsqnet_solver_destroy(solver);
+  lsqnet_context_destroy(own);
 }
 END_TEST
 
@@ -363,12 +395,13 @@ END_TEST
 
 /* ---- memory ---- */
 
+/* Where threads share what lanes leave over, each allocates when it has its first such problem: here one does. */
 START_TEST(after_the_first_call_nothing_is_allocated) {
-  static const int64_t sizes[][3] = {{20, 5, 1}, {500, 8, 2}, {30, 70, 1}, {90, 70, 1}};
+  static const int64_t sizes[][4] = {{20, 5, 1, 2}, {500, 8, 2, 2}, {30, 70, 1, 1}, {90, 70, 1, 1}};
   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
     counting_allocator allocator = {.refuse = 0};
     lsqnet_context *counted = NULL;
-    ck_assert_int_eq(counting_context(&counted, &allocator, 2), LSQNET_OK);
+    ck_assert_int_eq(counting_context(&counted, &allocator, (int32_t)sizes[i][3]), LSQNET_OK);
     lsqnet_solver *solver = solver_on(counted, _i == 0 ? exact : gates, NULL);
     const int64_t count = 21;
     batch s = batch_create(count, sizes[i][0], sizes[i][1], sizes[i][2], 0);
@@ -416,11 +449,11 @@ START_TEST(memory_does_not_grow_with_the_batch) {
 }
 END_TEST
 
-/* What a thread takes at a time: problems of 2^16 numbers. */
+/* What a thread takes at a time: problems of 2^17 numbers. */
 START_TEST(memory_is_at_most_twice_what_is_in_flight) {
   static const int64_t sizes[][3] = {{20, 5, 1}, {64, 16, 1}, {256, 32, 1}, {6, 5, 4}, {700, 64, 8}, {20000, 50, 1}};
   const int32_t threads = 1 + _i % 2;
-  const int64_t *size = sizes[_i / 2], problem_size = size[0] * (size[1] + size[2]), numbers = 1 << 16;
+  const int64_t *size = sizes[_i / 2], problem_size = size[0] * (size[1] + size[2]), numbers = 1 << 17;
   const int64_t in_flight = problem_size > numbers ? problem_size : numbers, count = threads * in_flight / problem_size;
   counting_allocator allocator = {.refuse = 0};
   lsqnet_context *counted = NULL;
@@ -496,6 +529,7 @@ int main(void) {
                       LSQNET_KERNEL_X86_64_V4 - LSQNET_KERNEL_GENERIC + 1);
   tcase_add_loop_test(bits, a_problem_has_the_same_bits_alone_and_at_any_place_of_any_batch, 0, SETTINGS);
   tcase_add_loop_test(bits, the_number_of_threads_changes_no_bit, 0, SETTINGS);
+  tcase_add_loop_test(bits, the_first_failure_is_told_whatever_thread_it_is_on, 0, 3);
   tcase_add_loop_test(bad, a_bad_problem_at_any_place_touches_no_other, 0, 2 * EVILS);
   tcase_add_test(bad, a_batch_of_nothing_but_bad_problems_says_so_of_each);
   tcase_add_loop_test(honesty, reports_of_a_batch_never_flatter, 0, 6);

@@ -190,14 +190,14 @@ LSQNET_API lsqnet_status lsqnet_problems_init(lsqnet_problems *problems, uint32_
  *           sum_i w_i (a_i x - b_i)^2. reports (count,k) with reports[0].size set by the caller, or NULL.
  *  Returns  OK if all answers met the tolerance, else the status of the first problem that has another; the message
  *           names it. Problems that options.seconds or options.stop left over have E_STOPPED.
- *  Threads  Those of the context share the problems that go through vector lanes (roads PROBLEMS and ROWS). On the other
- *           roads (more than 64 unknowns, least norm, conditions above about 10^6, iterations)
- *           the calling thread solves one after the other, alone; only sequences of a model without a map of moments
- *           are shared.
- *  Memory   In lanes at most twice what the threads have in flight (problems of 2^16 numbers each), and a byte a problem.
- *           One at a time some 4 times the problem's own numbers, 5 with weights, and up to 10 n^2 more, so that a square
- *           one takes 15 times its own; and a few MB that depend on the model and n. The solver keeps it, so that a
- *           call that is no larger than one before it allocates nothing.
+ *  Threads  Those of the context share the problems: those that go through vector lanes (roads PROBLEMS and ROWS) some
+ *           at a time, and those on the other roads (more than 64 unknowns, least norm, conditions above about 10^6,
+ *           iterations) one by one, if they have 2^15 numbers or more in all.
+ *  Memory   In lanes at most twice what the threads have in flight (problems of 2^17 numbers each), and a byte a problem.
+ *           One at a time, on each thread, some 4 times the problem's own numbers, 5 with weights, and up to 10 n^2
+ *           more, so that a square one takes 15 times its own; and a few MB that depend on the model and n. The solver
+ *           keeps it, so that a call that is no larger than one before it allocates nothing, but for threads that come
+ *           to their first problem off the lanes.
  *  Errors   as lsqnet_solver_solve_f64. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_batch_f64(lsqnet_solver *solver, const lsqnet_problems *problems,
                                                        const double *a, const double *b, const double *weights,

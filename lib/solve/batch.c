@@ -8,8 +8,10 @@
 #include "base/sized.h"
 #include "solve/fold.h"
 
-enum { TASK = 1 << 16 }; /* numbers of the problems that a thread takes at a time */
-enum { NOT_BEGUN = -1 }; /* beside the LSQ_LANE_ numbers of `outcomes` */
+enum { TASK = 1 << 17 };   /* numbers of the problems that a thread takes at a time, at most */
+enum { TASKS_EACH = 2 };   /* of a batch that is too small for as large tasks */
+enum { NOT_BEGUN = -1 };   /* beside the LSQ_LANE_ numbers of `outcomes` */
+enum { SHARED = 1 << 15 }; /* numbers of left-over problems from which on threads share them */
 
 /* ---- the caller's arrays ---- */
 
@@ -107,8 +109,10 @@ static lsqnet_status solve_groups(void *argument, int64_t index, int64_t thread)
   if (lsq_limits_look(solver, thread)) return LSQNET_OK;
   lsq_lane_group_begin(solver, j->problems, solver->lanes + thread * j->memory_of_group, &group);
   group.thread = thread;
-  const int64_t lanes = group.kernels->lanes, end = (index + 1) * j->groups_of_task;
-  for (int64_t g = index * j->groups_of_task; g < end && g < j->groups; g++) {
+  const int64_t lanes = group.kernels->lanes, most = (index + 1) * j->groups_of_task;
+  const int64_t end = most < j->groups ? most : j->groups;
+  if (end * lanes < group.end) group.end = end * lanes;
+  for (int64_t g = index * j->groups_of_task; g < end; g++) {
     const int64_t first = g * lanes, left = j->problems->count - first, used = left < lanes ? left : lanes;
     int8_t *outcomes = solver->outcomes + first;
     expect_answers(j, first, used);
@@ -133,7 +137,8 @@ static lsqnet_status solve_in_lanes(job *j) {
   const int64_t numbers = lanes * problems->m * (problems->n + problems->k);
   j->memory_of_group = lsq_lane_group_size(solver, problems);
   j->groups = (problems->count + lanes - 1) / lanes;
-  j->groups_of_task = numbers < TASK ? TASK / numbers : 1;
+  const int64_t most = numbers < TASK ? TASK / numbers : 1, share = j->groups / (TASKS_EACH * threads);
+  j->groups_of_task = share < 1 ? 1 : share < most ? share : most;
   const int64_t tasks = (j->groups + j->groups_of_task - 1) / j->groups_of_task;
   LSQ_TRY(lsq_reserve(solver->context, &solver->lanes, &solver->lanes_capacity, threads * j->memory_of_group,
                       sizeof(double)));
@@ -150,15 +155,8 @@ done:
 
 /* ---- one at a time ---- */
 
-/* The first problem that failed, and its message, which those of later ones must not replace. */
-typedef struct {
-  lsqnet_status status;
-  int64_t problem;
-  char text[400];
-} failure;
-
-static void keep_first(failure *first, lsqnet_status st, int64_t p) {
-  if (st == LSQNET_OK || first->status != LSQNET_OK) return;
+static void keep_first(lsq_failure *first, lsqnet_status st, int64_t p) {
+  if (st == LSQNET_OK || (first->status != LSQNET_OK && first->problem < p)) return;
   const char *message = lsqnet_last_message();
   const size_t length = strlen(message) < sizeof first->text ? strlen(message) : sizeof first->text - 1;
   memcpy(first->text, message, length);
@@ -167,50 +165,114 @@ static void keep_first(failure *first, lsqnet_status st, int64_t p) {
   first->problem = p;
 }
 
-static lsqnet_status fail_first(const job *j, const failure *first) {
-  if (first->status == LSQNET_OK || j->problems->count == 1) return first->status;
+/* The first of all threads. */
+static lsqnet_status fail_first(const job *j) {
+  const lsqnet_solver *solver = j->solver;
+  const lsq_failure *first = &solver->failure;
+  for (int64_t i = 0; i < solver->other_count; i++) {
+    const lsq_failure *next = &solver->others[i]->failure;
+    if (next->status != LSQNET_OK && (first->status == LSQNET_OK || next->problem < first->problem)) first = next;
+  }
+  if (first->status == LSQNET_OK) return LSQNET_OK;
+  if (j->problems->count == 1) return lsq_fail(first->status, "%s", first->text);
   return lsq_fail(first->status, "problem %lld of %lld (counted from 0): %s", (long long)first->problem,
                   (long long)j->problems->count, first->text);
 }
 
-/* What lanes have left over of problem p. Its own failure is no failure of the call: *own says. */
-static lsqnet_status solve_left_over(const job *j, int64_t p, lsqnet_status *own) {
+/* Solvers on the same model for the pool's other threads; what they use of the lanes' memory has its size. */
+static lsqnet_status make_others(const job *j, int64_t count) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_solver *solver = j->solver;
+  if (solver->others == NULL) LSQ_TRY(lsq_alloc(solver->context, &solver->others, count, sizeof *solver->others));
+  for (int64_t i = 0; i < count; i++) {
+    lsqnet_solver **other = &solver->others[i];
+    if (i == solver->other_count) {
+      LSQ_TRY(lsq_solver_create(other, solver->context, solver->model, &solver->options));
+      (*other)->leader = solver;
+      solver->other_count++;
+    }
+    (*other)->options = solver->options;
+    (*other)->precision = solver->precision;
+    (*other)->halted = LSQNET_STOP_NONE;
+    if (j->memory_of_group == 0) continue;
+    if ((*other)->fold != NULL) LSQ_TRY(lsq_fold_plan(*other, j->problems->n));
+    LSQ_TRY(lsq_reserve((*other)->context, &(*other)->lanes, &(*other)->lanes_capacity, j->memory_of_group,
+                        sizeof(double)));
+  }
+done:
+  return st;
+}
+
+/* What lanes have left over of problem p. Its own failure is no failure of the call: *own says. */
+static lsqnet_status solve_left_over(const job *j, lsqnet_solver *solver, int64_t p, lsqnet_status *own) {
+  lsqnet_status st = LSQNET_OK;
   const int64_t k = j->problems->k;
   LSQ_TRY(lsq_reserve(solver->context, &solver->reports, &solver->reports_capacity, k, sizeof *solver->reports));
-  *own = lsq_solve_single(solver, j->problems, p, solver->outcomes[p], j->why, solver->reports);
+  *own = lsq_solve_single(solver, j->problems, p, j->solver->outcomes[p], j->why, solver->reports);
   if (*own == LSQNET_E_MEMORY) st = *own;
   for (int64_t side = 0; side < k; side++) write_report(j, p, side, &solver->reports[side]);
 done:
   return st;
 }
 
+/* Number `index` of the left-over problems, unless the call has to end: a thread makes one message of that for all,
+ * since one for each of a million takes its time. */
+static lsqnet_status solve_one(void *argument, int64_t index, int64_t thread) {
+  lsqnet_status st = LSQNET_OK, own = LSQNET_OK;
+  const job *j = argument;
+  lsqnet_solver *solver = thread == 0 ? j->solver : j->solver->others[thread - 1];
+  const int64_t p = j->solver->left[index];
+  if (!lsq_limits_look(solver, thread)) {
+    LSQ_TRY(solve_left_over(j, solver, p, &own));
+  } else {
+    report_failure(j, p, LSQNET_E_STOPPED, solver->halted);
+    if (solver->failure.status == LSQNET_OK || solver->failure.problem > p) own = lsq_limits_check(solver);
+  }
+  j->solver->outcomes[p] = LSQ_LANE_DONE;
+  keep_first(&solver->failure, own, p);
+done:
+  return st;
+}
+
+static lsqnet_status solve_left_overs(job *j, int64_t count) {
+  lsqnet_status st = LSQNET_OK;
+  lsqnet_solver *solver = j->solver;
+  struct lsq_pool *pool = solver->context->pool;
+  const lsq_problems *problems = j->problems;
+  const int64_t numbers = problems->m * (problems->n + problems->k);
+  const int shared = lsq_pool_lanes(pool) > 1 && count > 1 && numbers > SHARED / count;
+  int64_t at = 0;
+  LSQ_TRY(lsq_reserve(solver->context, &solver->left, &solver->left_capacity, count, sizeof *solver->left));
+  for (int64_t p = 0; p < problems->count; p++)
+    if (solver->outcomes[p] != LSQ_LANE_DONE) solver->left[at++] = p;
+  if (shared) LSQ_TRY(make_others(j, lsq_pool_lanes(pool) - 1));
+  solver->failure.status = LSQNET_OK;
+  for (int64_t i = 0; i < solver->other_count; i++) solver->others[i]->failure.status = LSQNET_OK;
+  if (shared) {
+    LSQ_TRY(lsq_pool_run_watched(pool, count, solve_one, j, solver->options.stop != NULL ? watch_limits : NULL));
+  } else {
+    for (int64_t i = 0; i < count; i++) LSQ_TRY(solve_one(j, i, 0));
+  }
+  st = fail_first(j);
+done:
+  return st;
+}
+
 static lsqnet_status solve_all(job *j) {
   lsqnet_status st = LSQNET_OK;
-  failure first = {.status = LSQNET_OK};
-  lsqnet_status stopped = LSQNET_OK; /* asked for once it is not OK: a message for each of a million takes its time */
   lsqnet_solver *solver = j->solver;
   const int64_t count = j->problems->count;
+  int64_t left = 0;
   const int in_lanes = lsq_lanes_take(solver, j->problems, &j->why);
   LSQ_TRY(lsq_reserve(solver->context, &solver->outcomes, &solver->outcomes_capacity, count, 1));
   memset(solver->outcomes, NOT_BEGUN, (size_t)count);
   if (in_lanes) st = solve_in_lanes(j);
   if (st != LSQNET_E_STOPPED) LSQ_TRY(st); /* of the other ones the reports say so */
   st = LSQNET_OK;
-  for (int64_t p = 0; p < count; p++) {
-    lsqnet_status own = stopped;
-    if (solver->outcomes[p] == LSQ_LANE_DONE) continue;
-    if (stopped == LSQNET_OK) own = stopped = lsq_limits_check(solver);
-    if (stopped == LSQNET_OK)
-      LSQ_TRY(solve_left_over(j, p, &own));
-    else
-      report_failure(j, p, stopped, solver->halted);
-    solver->outcomes[p] = LSQ_LANE_DONE;
-    keep_first(&first, own, p);
-  }
+  for (int64_t p = 0; p < count; p++) left += solver->outcomes[p] != LSQ_LANE_DONE;
+  if (left > 0) LSQ_TRY(solve_left_overs(j, left));
 done:
-  return st != LSQNET_OK ? st : fail_first(j, &first);
+  return st;
 }
 
 lsqnet_status lsq_solve_batch(lsqnet_solver *solver, const lsq_problems *problems, lsqnet_report *reports) {

@@ -79,6 +79,7 @@ typedef struct {
   double *zeros;   /* rows that are not there */
   double *answer;  /* (k,n) in the caller's units, of all right-hand sides; the system has LSQ_LANE_SIDES at a time */
   int64_t first_side; /* of those that the system has */
+  int64_t end;        /* of the problems that this thread goes on with: what comes behind is not fetched ahead */
   int64_t thread;     /* at work on it; 0: the caller's */
   int64_t passed;     /* numbers of A and B since it last looked at the limits */
   double *number;     /* (k,LSQ_ANSWER_NUMBERS) */

@@ -102,8 +102,11 @@ void lsq_solver_destroy(lsqnet_solver *solver) {
   lsqnet_context *context = solver->context;
   for (int64_t i = 0; solver->shipped != NULL && i < lsq_shipped_count; i++) lsq_solver_destroy(solver->shipped[i]);
   lsq_free(context, solver->shipped);
+  for (int64_t i = 0; i < solver->other_count; i++) lsq_solver_destroy(solver->others[i]);
+  lsq_free(context, solver->others);
   lsq_fold_destroy(solver);
   lsq_free(context, solver->reports);
+  lsq_free(context, solver->left);
   lsq_free(context, solver->outcomes);
   lsq_free(context, solver->single);
   lsq_free(context, solver->rows);

@@ -103,6 +103,7 @@ void lsq_lane_group_begin(const lsqnet_solver *solver, const lsq_problems *probl
                           lsq_lane_group *group) {
   cutter pieces = {.memory = memory};
   lay_out(solver, problems, &pieces, group);
+  group->end = problems->count;
   memset(group->zeros, 0, (size_t)((group->packed.n + group->packed.k) * group->kernels->lanes) * sizeof(double));
 }
 
@@ -156,14 +157,14 @@ static void pack_all(const lsq_lane_group *g, const lsq_problems *problems, int6
 static void expect_rows(lsq_lane_group *g, const lsq_problems *problems, int64_t p, int64_t row, int64_t rows) {
   const int64_t size = lsq_number_size(problems);
   g->packed.ahead = NULL;
-  if (p >= problems->count || problems->a_column != 1) return;
+  if (p >= g->end || problems->a_column != 1) return;
   g->packed.ahead = (const char *)lsq_problem_a(problems, p) + size * row * problems->a_row;
   g->packed.ahead_bytes = size * rows * problems->a_row;
 }
 
 /* The group that comes next, where its problems follow each other: A share by share, B, which is less, at once. */
 static void expect_problems(lsq_lane_group *g, const lsq_problems *problems, int64_t next) {
-  const int64_t left = problems->count - next, lanes = g->kernels->lanes;
+  const int64_t left = g->end - next, lanes = g->kernels->lanes;
   const int64_t bytes = lsq_number_size(problems) * (left < lanes ? left : lanes);
   g->packed.ahead = NULL;
   if (problems->pointers || left <= 0 || problems->a_stride > SMALL) return;

@@ -17,6 +17,10 @@ void lsq_limits_begin(lsqnet_solver *solver) {
 
 int lsq_limits_look(lsqnet_solver *solver, int64_t thread) {
   const lsqnet_solver_options *options = &solver->options;
+  if (solver->leader != NULL) {
+    if (lsq_limits_look(solver->leader, 1)) solver->halted = solver->leader->halted;
+    return solver->halted != LSQNET_STOP_NONE;
+  }
   if (solver->deadline == 0.0) return 0; /* a solver in the making */
   if (solver->halted != LSQNET_STOP_NONE) return 1;
   if (options->seconds > 0.0 && now() >= solver->deadline) solver->halted = LSQNET_STOP_TIME;

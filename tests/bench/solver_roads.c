@@ -65,7 +65,8 @@ static void destroy(data *d) {
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
 }
 
-static double time_ours(lsqnet_solver *solver, const shape *s, data *d) {
+/* By `clock`: processor time of the calling thread, or time on the wall. */
+static double time_ours(lsqnet_solver *solver, double (*clock)(void), const shape *s, data *d) {
   lsqnet_problems problems;
   must(lsqnet_problems_init(&problems, sizeof problems));
   problems.column_major = 1;
@@ -75,9 +76,9 @@ static double time_ours(lsqnet_solver *solver, const shape *s, data *d) {
   problems.k = s->k;
   problems.ldb = s->m > s->n ? s->m : s->n;
   d->reports[0].size = sizeof *d->reports;
-  const double begin = seconds();
+  const double begin = clock();
   must(lsqnet_solver_solve_batch_f64(solver, &problems, d->a, d->b, NULL, d->x, d->reports));
-  return seconds() - begin;
+  return clock() - begin;
 }
 
 static double time_dgels(const shape *s, data *d) {
@@ -92,19 +93,36 @@ static double time_dgels(const shape *s, data *d) {
   return seconds() - begin;
 }
 
-static int bench(lsqnet_context *context, const lsqnet_model *model, const shape *s) {
-  lsqnet_solver_options options;
+static lsqnet_solver *open_solver(const char *path, int threads, const shape *s) {
+  lsqnet_context_options c;
+  lsqnet_solver_options o;
+  lsqnet_context *context = NULL;
+  lsqnet_model *model = NULL;
   lsqnet_solver *solver = NULL;
+  must(lsqnet_context_options_init(&c, sizeof c));
+  c.threads = threads;
+  must(lsqnet_context_create(&context, &c));
+  must(lsqnet_model_load(&model, context, path, NULL));
+  must(lsqnet_solver_options_init(&o, sizeof o));
+  o.min_norm = s->least_norm;
+  must(lsqnet_solver_create(&solver, context, model, &o));
+  lsqnet_model_destroy(model);
+  lsqnet_context_destroy(context);
+  return solver;
+}
+
+static double least(double a, double b) { return a < b ? a : b; }
+
+static int bench(const char *path, const shape *s) {
+  lsqnet_solver *solver = open_solver(path, 1, s), *two = open_solver(path, 2, s);
   data d = draw(s);
-  double ours = 1e9, dgels = 1e9;
+  double ours = 1e9, dgels = 1e9, one_wall = 1e9, two_wall = 1e9;
   int wrong = 0;
-  must(lsqnet_solver_options_init(&options, sizeof options));
-  options.min_norm = s->least_norm;
-  must(lsqnet_solver_create(&solver, context, model, &options));
   for (int turn = 0; turn < TURNS; turn++) {
-    const double time = time_ours(solver, s, &d), other = peers_dgels != NULL ? time_dgels(s, &d) : 0;
-    ours = time < ours ? time : ours;
-    dgels = other < dgels ? other : dgels;
+    ours = least(ours, time_ours(solver, seconds, s, &d));
+    if (peers_dgels != NULL) dgels = least(dgels, time_dgels(s, &d));
+    one_wall = least(one_wall, time_ours(solver, wall_seconds, s, &d));
+    two_wall = least(two_wall, time_ours(two, wall_seconds, s, &d));
   }
   for (int64_t i = 0; i < s->count * s->k; i++) wrong += d.reports[i].status != LSQNET_OK;
   printf("\n%s, batch %lld: road %s\n", s->name, (long long)s->count, lsqnet_road_name(d.reports[0].road));
@@ -113,24 +131,16 @@ static int bench(lsqnet_context *context, const lsqnet_model *model, const shape
     table_row("dgels", 1e6 / (double)s->count * dgels, "us");
     table_row("times as long", ours / dgels, "");
   }
+  if (s->count > 1) table_row("two threads", one_wall / two_wall, "times one");
+  lsqnet_solver_destroy(two);
   lsqnet_solver_destroy(solver);
   destroy(&d);
   return wrong;
 }
 
 int bench_roads(const char *path) {
-  lsqnet_context_options options;
-  lsqnet_context *context = NULL;
-  lsqnet_model *model = NULL;
   int wrong = 0;
-  must(lsqnet_context_options_init(&options, sizeof options));
-  options.threads = 1;
-  must(lsqnet_context_create(&context, &options));
-  must(lsqnet_model_load(&model, context, path, NULL));
-  printf("%s, kernel level %d, by columns, one thread; best of %d turns\n", path,
-         (int)lsqnet_context_kernel_level(context), TURNS);
-  for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) wrong += bench(context, model, &shapes[i]);
-  lsqnet_model_destroy(model);
-  lsqnet_context_destroy(context);
+  printf("%s, by columns, one thread and two; best of %d turns\n", path, TURNS);
+  for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) wrong += bench(path, &shapes[i]);
   return wrong;
 }
