@@ -262,6 +262,71 @@ START_TEST(the_bits_do_not_depend_on_the_number_of_threads) {
 }
 END_TEST
 
+/* What (J'J + (mu + nu) I) d = J'r + nu w leaves of its right-hand side, nu = share |r|^2 / |w|^2, for the step d from
+ * weights w. */
+static double rest_of_equations(const batch *b, const double *w, const double *d, double mu, double share) {
+  const int64_t *places = lsq_jacobian_places(b->jacobian);
+  double *Jd = zeros(RESIDUALS), r2 = 0, w2 = 0, rest = 0, side = 0;
+  for (int64_t i = 0; i < RESIDUALS; i++) {
+    r2 += b->r[i] * b->r[i];
+    for (int64_t j = 0; j < b->P; j++) Jd[i] += b->J[i * b->P + j] * d[places[j]];
+  }
+  for (int64_t j = 0; j < b->P; j++) w2 += w[places[j]] * w[places[j]];
+  double *left = transposed_times(b, Jd), *right = transposed_times(b, b->r);
+  const double nu = share * r2 / w2;
+  for (int64_t j = 0; j < b->P; j++) {
+    const double wanted = right[j] + nu * w[places[j]], error = left[j] + (mu + nu) * d[places[j]] - wanted;
+    rest += error * error;
+    side += wanted * wanted;
+  }
+  free(Jd);
+  free(left);
+  free(right);
+  return sqrt(rest / side);
+}
+
+START_TEST(a_step_solves_its_equations_decay_included) {
+  enum { MU = 500 };
+  static const double bounds[METHOD_COUNT] = {1e-12, 1e-2};
+  batch b = batch_open();
+  lsqnet_progress p = {.size = sizeof p};
+  lsqnet_train_options *o = &b.s.options;
+  lsqnet_trainer *trainer = NULL;
+  ok(lsqnet_train_options_init(o, sizeof *o));
+  o->optimizer = METHODS[_i];
+  o->batch = SAMPLES;
+  o->damping = MU;
+  o->weight_decay = 5;
+  o->start_steps = 0;
+  double *w = read_weights(b.s.model), sum = 0;
+  ok(lsq_jacobian_draw(b.jacobian, lsq_data_step(LSQ_STREAM_STEP, 0), SAMPLES, b.X, b.Y));
+  ok(lsq_jacobian_compute(b.jacobian, SAMPLES, b.X, b.Y, b.r, b.J, &sum));
+  ok(lsqnet_trainer_create(&trainer, b.s.model, b.s.task, o));
+  ok(lsqnet_trainer_step(trainer, &p));
+  ck_assert(p.damping == 0.25 * MU); /* the first try was good */
+  double *d = read_weights(b.s.model);
+  for (int64_t i = 0; i < lsqnet_model_weight_count(b.s.model); i++) d[i] = w[i] - d[i];
+  ck_assert(fabs(p.loss - sum / RESIDUALS) <= 1e-14 * p.loss); /* without decay */
+  ck_assert(rest_of_equations(&b, w, d, MU, 5) <= bounds[_i]);
+  ck_assert(rest_of_equations(&b, w, d, MU, 0) > 2 * bounds[METHOD_COUNT - 1]);
+  lsqnet_trainer_destroy(trainer);
+  free(w);
+  free(d);
+  batch_close(&b);
+}
+END_TEST
+
+START_TEST(weight_decay_vanishes_with_the_loss) {
+  setting s = attention_open(1, 2, METHODS[_i]);
+  s.options.weight_decay = 0.03;
+  lsqnet_trainer *trainer = start(&s);
+  ok(lsqnet_trainer_run(trainer, NULL, NULL));
+  ck_assert_int_eq(trainer->progress.ended, LSQNET_TRAIN_TARGET);
+  lsqnet_trainer_destroy(trainer);
+  setting_close(&s);
+}
+END_TEST
+
 /* Phases. */
 
 static void take_step(lsqnet_trainer *trainer, lsqnet_progress *p) {
@@ -436,6 +501,8 @@ int main(void) {
   tcase_add_test(parts, weights_that_cannot_change_a_residual_are_left_out);
   tcase_add_test(parts, block_jacobi_solves_with_the_diagonal_blocks);
   tcase_add_loop_test(runs, a_linear_attention_layer_learns_a_step_to_the_last_bit, 0, METHOD_COUNT * SEEDS);
+  tcase_add_loop_test(runs, a_step_solves_its_equations_decay_included, 0, METHOD_COUNT);
+  tcase_add_loop_test(runs, weight_decay_vanishes_with_the_loss, 0, METHOD_COUNT);
   tcase_add_loop_test(runs, the_bits_do_not_depend_on_the_number_of_threads, 0, METHOD_COUNT);
   tcase_add_loop_test(phases, a_start_of_given_length_comes_first, 0, METHOD_COUNT);
   tcase_add_loop_test(phases, the_restart_that_is_best_on_fresh_data_goes_on, 0, METHOD_COUNT);

@@ -28,7 +28,8 @@ typedef struct lsqnet_train_options {
   double beta1;              /**< Adam's decay rate of gradients; default 0.9 */
   double beta2;              /**< and of their squares; default 0.999 */
   double epsilon;            /**< Adam's; default 1e-16 */
-  double weight_decay;       /**< default 0 */
+  double weight_decay;       /**< default 0; of Gauss-Newton a share of the loss: it minimises |r|^2 + nu |w|^2, where
+                                  nu |w|^2 is weight_decay |r|^2 at the weights w that a step begins with */
   double momentum;           /**< SGD's; default 0.9 */
   double clip;               /**< largest norm of a gradient; 0: none; default 100 */
   double ema_decay;          /**< of the gradient filter g <- g + lambda EMA(g); default 0.98 */

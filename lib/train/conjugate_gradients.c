@@ -1,8 +1,8 @@
 /* Gauss-Newton without the Jacobian: preconditioned conjugate gradients on products with it.
  *
- * They minimise |r - J d|^2 + mu |d|^2 and know its value after each iteration, which tells what further ones are
- * worth: they end when it is below a share of |r|^2 that falls with the loss (Eisenstat and Walker 1996), so that
- * convergence stays faster than linear, or when ten iterations in a row took less than a tenth off it.
+ * They minimise |r - J d|^2 + mu |d|^2 + nu |w - d|^2 and know its value after each iteration, which tells what further
+ * ones are worth: they end when it is below a share of |r|^2 that falls with the loss (Eisenstat and Walker 1996), so
+ * that convergence stays faster than linear, or when ten iterations in a row took less than a tenth off it.
  *
  * The preconditioner is made anew in each step: that costs no more than ten to thirty iterations. Its own damping has a
  * floor: weights that only change places with others leave its blocks all but singular. */
@@ -22,7 +22,7 @@ typedef struct {
   double share;           /* of |r|^2 */
   double sum;             /* |r|^2 */
   double *rest;           /* (N) r - J d */
-  double *s, *z, *p, *Ap; /* (P) J'(r - J d) - mu d, z = M^-1 s, direction, (J'J + mu I) p */
+  double *s, *z, *p, *Ap; /* (P) J'(r - J d) + nu (w - d) - mu d, z = M^-1 s, direction, (J'J + (mu + nu) I) p */
 } matrix_free;
 
 static void destroy_solver(lsq_gauss_newton *g, void *given) {
@@ -74,19 +74,25 @@ done:
   return st;
 }
 
+/* nu |w|^2 */
+static double decayed(const lsq_gauss_newton *g, const matrix_free *s) {
+  return g->trainer->options.weight_decay * s->sum;
+}
+
 /* Goes along the direction to the least value, *value then; *moved is 0 if roundings are all that is left. */
-static lsqnet_status advance(lsq_gauss_newton *g, matrix_free *s, double mu, double product, double *value,
+static lsqnet_status advance(lsq_gauss_newton *g, matrix_free *s, double damping, double product, double *value,
                              int *moved) {
   lsqnet_status st = LSQNET_OK;
   LSQ_TRY(lsq_products_normal(s->products, s->p, g->q, s->Ap));
-  for (int64_t i = 0; i < g->P; i++) s->Ap[i] += mu * s->p[i];
+  for (int64_t i = 0; i < g->P; i++) s->Ap[i] += damping * s->p[i];
   const double curvature = lsq_dot(g->P, s->p, s->Ap), length = product / curvature;
   *moved = product > 0.0 && curvature > 0.0;
   if (!*moved) goto done;
   for (int64_t i = 0; i < g->P; i++) g->d[i] += length * s->p[i];
   for (int64_t i = 0; i < g->P; i++) s->s[i] -= length * s->Ap[i];
   for (int64_t i = 0; i < g->residuals; i++) s->rest[i] -= length * g->q[i];
-  *value = lsq_dot(g->residuals, s->rest, s->rest) + mu * lsq_dot(g->P, g->d, g->d);
+  *value = lsq_dot(g->residuals, s->rest, s->rest) + damping * lsq_dot(g->P, g->d, g->d) -
+           2.0 * lsq_dot(g->P, g->pull, g->d) + decayed(g, s);
 done:
   return st;
 }
@@ -94,9 +100,10 @@ done:
 static lsqnet_status solve(lsq_gauss_newton *g, void *given, double mu, double largest, int *solved) {
   lsqnet_status st = LSQNET_OK;
   matrix_free *s = given;
-  double product = 0.0, value = s->sum, values[WINDOW];
+  const double damping = mu + g->decay;
+  double product = 0.0, value = s->sum + decayed(g, s), values[WINDOW];
   int moved = 1;
-  LSQ_TRY(lsq_block_jacobi_factor(s->blocks, fmax(mu, LEAST_DAMPING * largest), solved));
+  LSQ_TRY(lsq_block_jacobi_factor(s->blocks, fmax(damping, LEAST_DAMPING * largest), solved));
   if (!*solved) goto done;
   memset(g->d, 0, (size_t)g->P * sizeof(double));
   memcpy(s->s, g->gradient, (size_t)g->P * sizeof(double));
@@ -105,7 +112,7 @@ static lsqnet_status solve(lsq_gauss_newton *g, void *given, double mu, double l
     if (k >= WINDOW && !(value < WORTH * values[k % WINDOW])) break;
     values[k % WINDOW] = value;
     LSQ_TRY(turn(g, s, &product));
-    LSQ_TRY(advance(g, s, mu, product, &value, &moved));
+    LSQ_TRY(advance(g, s, damping, product, &value, &moved));
   }
 done:
   return st;

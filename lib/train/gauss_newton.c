@@ -2,6 +2,10 @@
  * times 0.25 (0.05 if the loss fell tenfold), one after retries times 0.7, a step that does not lower it times 4. It
  * must keep falling: with a rule that left it alone after slow progress the loss froze.
  *
+ * Weight decay: what falls is |r|^2 + nu |w|^2, where nu |w|^2 is weight_decay |r|^2 at the weights of the
+ * linearisation. So it vanishes with the loss and leaves its limit and its rate as they are; on the way it keeps
+ * weights from growing against each other, where products cancel ever better and the loss creeps.
+ *
  * Batches: a fresh one each iteration teaches what holds for all data, a fixed one lets the loss fall where fresh ones
  * only change place. They take over from each other: fresh batches as long as each begins lower than the one before, a
  * fixed one when they have not for some iterations, fresh ones again when the fixed one is fitted better than new data.
@@ -29,7 +33,7 @@ void lsq_gauss_newton_destroy(lsq_gauss_newton *g) {
   if (g == NULL) return;
   const lsqnet_context *context = g->trainer->context;
   if (g->solver != NULL) g->method->destroy(g, g->solver);
-  double *arrays[] = {g->X, g->Y, g->r, g->q, g->gradient, g->d, g->old, g->fresh_X, g->fresh_Y, g->fresh_r};
+  double *arrays[] = {g->X, g->Y, g->r, g->q, g->gradient, g->pull, g->d, g->old, g->fresh_X, g->fresh_Y, g->fresh_r};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) lsq_free(context, arrays[i]);
   lsq_jacobian_destroy(g->jacobian);
   lsq_free(context, g);
@@ -47,6 +51,7 @@ static lsqnet_status reserve(lsq_gauss_newton *g) {
                {&g->r, g->residuals},
                {&g->q, g->residuals},
                {&g->gradient, g->P},
+               {&g->pull, g->P},
                {&g->d, g->P},
                {&g->old, t->model->weight_count},
                {&g->fresh_X, FRESH_SAMPLES * in},
@@ -123,14 +128,35 @@ static void move_weights(lsq_gauss_newton *g) {
   for (int64_t i = 0; i < g->P; i++) weights[places[i]] = g->old[places[i]] - g->d[i];
 }
 
-/* Tries steps until one lowers the loss; *after is the loss then, or `before` if none did. */
-static lsqnet_status descend(lsq_gauss_newton *g, double before, double largest, double *after) {
+/* |w|^2 of the weights that count. */
+static double square_of_weights(const lsq_gauss_newton *g) {
+  const int64_t *places = lsq_jacobian_places(g->jacobian);
+  const double *weights = g->trainer->model->weights_f64;
+  double sum = 0.0;
+  for (int64_t i = 0; i < g->P; i++) sum += weights[places[i]] * weights[places[i]];
+  return sum;
+}
+
+/* nu for the weights at hand and a sum of squares of residuals; adds nu w to the gradient. */
+static void decay_weights(lsq_gauss_newton *g, double sum) {
+  const int64_t *places = lsq_jacobian_places(g->jacobian);
+  const double *weights = g->trainer->model->weights_f64, square = square_of_weights(g);
+  g->decay = square > 0.0 ? g->trainer->options.weight_decay * sum / square : 0.0;
+  for (int64_t i = 0; i < g->P; i++) {
+    g->pull[i] = g->decay * weights[places[i]];
+    g->gradient[i] += g->pull[i];
+  }
+}
+
+/* Tries steps until one lowers the loss, decay included; *after is the loss then, or `before` if none did. */
+static lsqnet_status descend(lsq_gauss_newton *g, double before, double largest, double *after, int *lower) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_model *model = g->trainer->model;
   const size_t bytes = (size_t)model->weight_count * sizeof(double);
-  const double least = LEAST_DAMPING * largest;
+  const double least = LEAST_DAMPING * largest, square = square_of_weights(g);
   double *mu = &g->numbers[LSQ_DAMPING];
   int solved = 0;
+  *lower = 0;
   if (!(*mu > 0.0)) *mu = FIRST_DAMPING * largest;
   memcpy(g->old, model->weights_f64, bytes);
   for (int tries = 1; tries <= MOST_TRIES; tries++) {
@@ -139,7 +165,9 @@ static lsqnet_status descend(lsq_gauss_newton *g, double before, double largest,
     if (solved) {
       move_weights(g);
       LSQ_TRY(batch_loss(g, after));
-      if (*after < before) {
+      const double lost = g->decay * (square_of_weights(g) - square) / (double)g->residuals;
+      *lower = *after + lost < before;
+      if (*lower) {
         *mu *= tries > 1 ? 0.7 : *after < 0.1 * before ? 0.05 : 0.25;
         return LSQNET_OK;
       }
@@ -187,18 +215,20 @@ lsqnet_status lsq_gauss_newton_step(lsq_gauss_newton *g) {
   const lsqnet_trainer *trainer = g->trainer;
   lsqnet_progress *progress = &g->trainer->progress;
   double *n = g->numbers, before = 0.0, after = 0.0, fresh = 0.0, largest = 0.0;
+  int lower = 0;
   LSQ_TRY(load_batch(g));
   LSQ_TRY(g->method->linearise(g, g->solver, &before, &largest));
+  progress->gradient_norm = 2.0 / (double)g->residuals * sqrt(lsq_dot(g->P, g->gradient, g->gradient));
+  decay_weights(g, before);
   before /= (double)g->residuals;
   if (!(before <= DBL_MAX))
     return lsq_fail(LSQNET_E_NOT_FINITE, "step %lld: the loss is %g", (long long)progress->step, before);
-  progress->gradient_norm = 2.0 / (double)g->residuals * sqrt(lsq_dot(g->P, g->gradient, g->gradient));
-  LSQ_TRY(descend(g, before, largest, &after));
+  LSQ_TRY(descend(g, before, largest, &after, &lower));
   LSQ_TRY(fresh_loss(g, &fresh));
   progress->loss = before;
   progress->fresh_loss = fresh;
   progress->damping = n[LSQ_DAMPING];
-  n[LSQ_FAILED] = after < before ? 0.0 : n[LSQ_FAILED] + 1.0;
+  n[LSQ_FAILED] = lower ? 0.0 : n[LSQ_FAILED] + 1.0;
   if (n[LSQ_FAILED] > 0.0) n[LSQ_DAMPING] = 0.0; /* chosen anew */
   if (n[LSQ_FAILED] >= (trainer->options.fresh_batch == 0 ? 1 : PATIENCE)) progress->ended = LSQNET_TRAIN_FLOOR;
   if (trainer->options.target > 0.0 && fresh <= trainer->options.target) progress->ended = LSQNET_TRAIN_TARGET;

@@ -1,5 +1,5 @@
-/* Gauss-Newton methods: d solves (J'J + mu I) d = J'r and the weights move by -d. What they share is here: batches,
- * damping, ends; a method gives the solution of the equations. */
+/* Gauss-Newton methods: d solves (J'J + (mu + nu) I) d = J'r + nu w and the weights w move by -d. What they share is
+ * here: batches, damping, ends; a method gives the solution of the equations. */
 #ifndef LSQ_TRAIN_GAUSS_NEWTON_H
 #define LSQ_TRAIN_GAUSS_NEWTON_H
 
@@ -25,7 +25,8 @@ typedef struct {
   /* Makes room, for the sizes that `g` has; everything it uses besides is there. */
   lsqnet_status (*create)(lsq_gauss_newton *g, void **solver);
   void (*destroy)(lsq_gauss_newton *g, void *solver);
-  /* Fills g->r and g->gradient for the batch at hand, *sum of squares of r, and the largest diagonal entry of J'J. */
+  /* Fills g->r and g->gradient, J'r, for the batch at hand, *sum of squares of r, and the largest diagonal entry of
+   * J'J. */
   lsqnet_status (*linearise)(lsq_gauss_newton *g, void *solver, double *sum, double *largest);
   /* g->d for a damping at the weights of the linearisation; *solved is 0 if there is none. */
   lsqnet_status (*solve)(lsq_gauss_newton *g, void *solver, double damping, double largest, int *solved);
@@ -40,7 +41,9 @@ struct lsq_gauss_newton {
   int64_t samples, residuals, P; /* N = samples x outputs residuals, P weights that count */
   int64_t loaded;                /* number of the batch in X and Y; -1: none */
   double *X, *Y, *r, *q;         /* batch; (N) residuals; (N) for whoever needs it */
-  double *gradient, *d, *old;    /* (P) J'r, (P), (weight_count) */
+  double decay;                  /* nu */
+  double *gradient, *pull;       /* (P) J'r + nu w, nu w */
+  double *d, *old;               /* (P), (weight_count) */
   double *fresh_X, *fresh_Y, *fresh_r;
   double fresh_square; /* mean square of the last fresh targets */
 };

@@ -82,14 +82,14 @@ done:
   return st;
 }
 
-/* s->s = J'(r - J d) - mu d. */
+/* s->s = J'(r - J d) + nu w - mu d. */
 static lsqnet_status normal_residual(lsq_gauss_newton *g, explicit_jacobian *s, double mu) {
   lsqnet_status st = LSQNET_OK;
   const lsqnet_context *context = g->trainer->context;
   LSQ_TRY(lsq_jacobian_times(context->pool, context->kernels_f64, g->residuals, g->P, s->J, g->d, g->q));
   for (int64_t i = 0; i < g->residuals; i++) g->q[i] = g->r[i] - g->q[i];
   LSQ_TRY(lsq_transposed_jacobian_times(context->pool, context->kernels_f64, g->residuals, g->P, s->J, g->q, s->s));
-  for (int64_t i = 0; i < g->P; i++) s->s[i] -= mu * g->d[i];
+  for (int64_t i = 0; i < g->P; i++) s->s[i] += g->pull[i] - mu * g->d[i];
 done:
   return st;
 }
@@ -121,12 +121,12 @@ static lsqnet_status solve(lsq_gauss_newton *g, void *given, double mu, double l
   explicit_jacobian *s = given;
   const lsqnet_context *context = g->trainer->context;
   memcpy(s->C, s->H, (size_t)(g->P * g->P) * sizeof(double));
-  for (int64_t i = 0; i < g->P; i++) s->C[i * g->P + i] += mu;
+  for (int64_t i = 0; i < g->P; i++) s->C[i * g->P + i] += mu + g->decay;
   LSQ_TRY(lsq_cholesky(context->pool, context->kernels_f64, g->P, s->C, solved));
   if (!*solved) goto done;
   memcpy(g->d, g->gradient, (size_t)g->P * sizeof(double));
   lsq_cholesky_solve(g->P, s->C, g->d);
-  if (mu < REFINED_BELOW * largest && s->block == g->samples) LSQ_TRY(refine(g, s, REFINED_DAMPING * mu));
+  if (mu < REFINED_BELOW * largest && s->block == g->samples) LSQ_TRY(refine(g, s, REFINED_DAMPING * mu + g->decay));
 done:
   return st;
 }

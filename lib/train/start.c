@@ -35,6 +35,7 @@ lsqnet_status lsq_start_create(lsq_start **out, lsqnet_trainer *trainer) {
   s->inner = *trainer;
   s->inner.options.schedule = "constant";
   s->inner.options.batch = trainer->options.start_batch;
+  s->inner.options.weight_decay = 0; /* Gauss-Newton's is of another kind */
   LSQ_TRY(lsq_adam.create(&s->inner, &s->adam));
   ((lsq_first_order *)s->adam)->stream = LSQ_STREAM_START;
   lsq_start_reset(s);
