@@ -219,6 +219,8 @@ static void every_mixer(void) {
       {"attention", "{\"softmax\":false,\"causal\":false,\"heads\":2}", "linear_open"},
       {"base_conv", "{\"taps\":[1,4]}", "short"},
       {"base_conv", "{\"causal\":false,\"taps\":[4,5]}", "short_open"},
+      {"base_conv", "{\"taps\":[3,7],\"shift\":[4,1],\"shifted\":2}", "shifted"},
+      {"base_conv", "{\"causal\":false,\"taps\":[4,1],\"shift\":2,\"shifted\":5}", "shifted_open"},
       {"base_conv", "{\"filter\":\"long\"}", "long"},
       {"base_conv", "{\"filter\":\"long\",\"causal\":false}", "long_open"},
       {"base_conv", "{\"filter\":\"implicit\"}", "implicit"},

@@ -322,16 +322,21 @@ START_TEST(frozen_parameters_keep_their_first_weights) {
 }
 END_TEST
 
-START_TEST(blocks_have_taps_of_their_own) {
+START_TEST(blocks_have_taps_and_shifts_of_their_own) {
   expect_done(
-      "train explicit_gradient --prompt split --dim 2 --rows 4 --mixer base_conv --filter short --taps 1,5 "
-      "--layers 2 --width 4 --batch 8 --steps 1 --out m.safetensors");
+      "train explicit_gradient --prompt split --dim 2 --rows 4 --mixer base_conv --filter short --taps 2,5 "
+      "--shift 4,0 --shifted 1 --layers 2 --width 4 --batch 8 --steps 1 --out m.safetensors");
   json_t *info = run_json("info m.safetensors --json", 0);
-  const json_t *taps = json_object_get(json_object_get(json_object_get(info, "layers"), "mixer_config"), "taps");
-  ck_assert(json_array_size(taps) == 2 && json_integer_value(json_array_get(taps, 0)) == 1);
+  const json_t *config = json_object_get(json_object_get(info, "layers"), "mixer_config");
+  const json_t *taps = json_object_get(config, "taps"), *shift = json_object_get(config, "shift");
+  ck_assert(json_array_size(taps) == 2 && json_integer_value(json_array_get(taps, 0)) == 2);
   ck_assert(json_integer_value(json_array_get(taps, 1)) == 5);
+  ck_assert(json_array_size(shift) == 2 && json_integer_value(json_array_get(shift, 0)) == 4);
+  ck_assert(json_integer_value(json_array_get(shift, 1)) == 0);
+  ck_assert(json_integer_value(json_object_get(config, "shifted")) == 1);
   json_decref(info);
   expect_failure(SMALL " --taps 1,x --out m.safetensors", 2, "option --taps: \"1,x\" is no number and no list");
+  expect_failure(SMALL " --shift , --out m.safetensors", 2, "option --shift: \",\" is no number and no list");
 }
 END_TEST
 
@@ -507,7 +512,7 @@ int main(void) {
   tcase_add_test(tests, frozen_parameters_keep_their_first_weights);
   tcase_add_test(tests, parts_of_first_weights_are_scaled_and_set);
   tcase_add_test(tests, first_weights_are_scaled);
-  tcase_add_test(tests, blocks_have_taps_of_their_own);
+  tcase_add_test(tests, blocks_have_taps_and_shifts_of_their_own);
   tcase_add_test(tests, options_override_a_preset);
   tcase_add_test(tests, every_preset_runs);
   tcase_add_test(tests, train_refuses_what_it_cannot_do);

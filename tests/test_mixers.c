@@ -58,7 +58,7 @@ START_TEST(every_mixer_keeps_its_contract) {
 }
 END_TEST
 
-enum { MOST_PARAMETERS = 16, K = 8, T = 6, D = 8, HEADS = 2, S = D / HEADS, FIRST = 2, COUNT = 3 };
+enum { MOST_PARAMETERS = 16, K = 8, T = 6, D = 8, HEADS = 2, S = D / HEADS, FIRST = 2, COUNT = 3, SHIFTED = 3 };
 
 /* One mixer with random weights. */
 typedef struct {
@@ -159,11 +159,11 @@ static sum long_tap(const instance *m, int d, int k) {
 
 /* The convolutions as torch defines them: cross-correlation with padding (short), sums over the past or around the
  * circle (long, implicit). */
-static sum convolution(const instance *m, const sum u[T][D], int taps, int causal, int t, int d) {
+static sum convolution(const instance *m, const sum u[T][D], int taps, int shift, int causal, int t, int d) {
   sum c = exact(taps > 0 ? weight(m, "filter.bias")[d] : 0);
   const int padding = causal ? taps - 1 : taps / 2;
   for (int k = 0; k < taps; k++) {
-    const int s = t + k - padding;
+    const int s = t + k - padding - (d < D - SHIFTED ? 0 : shift);
     if (s >= 0 && s < T) c = plus(c, times(exact(weight(m, "filter.weight")[d * taps + k]), u[s][d]));
   }
   for (int s = 0; taps == 0 && s < (causal ? t + 1 : T); s++)
@@ -186,12 +186,17 @@ static void exact_rows(const double *x, sum rows[T][D]) {
 START_TEST(base_conv_is_its_definition) {
   static const struct {
     const char *config;
-    int taps;
-  } filters[] = {
-      {"short\"", K}, {"long\"", 0}, {"implicit\"", 0}, {"short\",\"taps\":3", 3}, {"short\",\"taps\":[8,1]", 1}};
+    int taps, shift;
+  } filters[] = {{"short\"", K, 0},
+                 {"long\"", 0, 0},
+                 {"implicit\"", 0, 0},
+                 {"short\",\"taps\":3", 3, 0},
+                 {"short\",\"taps\":[8,1]", 1, 0},
+                 {"short\",\"taps\":3,\"shift\":[1,2],\"shifted\":3", 3, 2},
+                 {"short\",\"taps\":1,\"shift\":4,\"shifted\":3", 1, 4}};
   const int residual = _i & 1, causal = _i >> 1 & 1, filter = _i >> 2;
   const lsqnet_mixer_sizes sizes = {sizeof sizes, residual, K, D, 1, 2, 1, 0};
-  char config[64];
+  char config[80];
   double x[T * D], y[COUNT * D];
   sum u[T][D], h[T][D], gate[T][D], product[T][D], out[T][D];
   instance m;
@@ -206,7 +211,7 @@ START_TEST(base_conv_is_its_definition) {
   linear_rows(&m, "gate", u, 0, gate);
   for (int i = 0; i < T * D; i++) {
     const int t = i / D, d = i % D;
-    sum c = convolution(&m, h, filters[filter].taps, causal, t, d);
+    sum c = convolution(&m, h, filters[filter].taps, filters[filter].shift, causal, t, d);
     if (residual) c = plus(c, h[t][d]);
     product[t][d] = times(c, gate[t][d]);
   }
@@ -241,7 +246,7 @@ static void attention_row(const sum q[D], const sum k[T][D], int head, int softm
 START_TEST(attention_is_its_definition) {
   const int softmax = _i & 1, causal = _i >> 1 & 1, bias = _i >> 2;
   const lsqnet_mixer_sizes sizes = {sizeof sizes, 1, K, D, bias, 1, 0, 0};
-  char config[64];
+  char config[80];
   double x[T * D], y[COUNT * D];
   sum u[T][D], q[T][D], k[T][D], v[T][D], heads[T][D], out[T][D], p[T];
   instance m;
@@ -489,7 +494,7 @@ int main(void) {
   tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_set_timeout(tests, 120);
   tcase_add_loop_test(tests, every_mixer_keeps_its_contract, 0, CONFIGS * SIZES);
-  tcase_add_loop_test(tests, base_conv_is_its_definition, 0, 20);
+  tcase_add_loop_test(tests, base_conv_is_its_definition, 0, 28);
   tcase_add_loop_test(tests, attention_is_its_definition, 0, 8);
   tcase_add_test(tests, softmax_does_not_overflow);
   tcase_add_loop_test(tests, a_causal_mixer_does_not_read_later_rows, 0, 5);

@@ -122,7 +122,7 @@ static lsqnet_model_options variant(int mixer, int number) {
 START_TEST(taps_of_each_block_are_loaded_again) {
   lsqnet_model_options options = small_options();
   options.layers = 2;
-  options.mixer_config = "{\"taps\":[1,3]}";
+  options.mixer_config = "{\"taps\":[2,1],\"shift\":[2,1],\"shifted\":1}";
   lsqnet_model *model = create(&options);
   memory_file saved = save(model);
   lsqnet_model *loaded = load(&saved);

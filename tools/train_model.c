@@ -14,18 +14,26 @@
 enum { NAME_MOST = 256 };
 
 /* "21" as a number, "1,21" as an array; NULL if it is neither, or without memory. */
-static json_t *read_taps(const char *text) {
+static json_t *read_numbers(const char *text) {
   json_t *all = json_array();
   char *end = NULL;
   int wrong = all == NULL;
   for (const char *at = text; !wrong; at = end + 1) {
-    const long long taps = strtoll(at, &end, 10);
-    wrong = end == at || (*end != ',' && *end != '\0') || json_array_append_new(all, json_integer(taps)) != 0;
+    const long long number = strtoll(at, &end, 10);
+    wrong = end == at || (*end != ',' && *end != '\0') || json_array_append_new(all, json_integer(number)) != 0;
     if (*end == '\0') break;
   }
   json_t *out = wrong ? NULL : json_incref(json_array_size(all) == 1 ? json_array_get(all, 0) : all);
   json_decref(all);
   return out;
+}
+
+/* One number, or one for each block, into `object`; `text` NULL: nothing was said. */
+static int set_numbers(json_t *object, const char *key, const char *text) {
+  if (text == NULL) return CODE_DONE;
+  json_t *numbers = read_numbers(text);
+  if (numbers == NULL) return fail(CODE_USAGE, "option --%s: \"%.80s\" is no number and no list of numbers", key, text);
+  return json_object_set_new(object, key, numbers) == 0 ? CODE_DONE : fail_memory("the mixer's configuration");
 }
 
 /* The mixer's configuration: what --mixer-config says, changed by the options for single keys. NULL: nothing was said.
@@ -36,24 +44,23 @@ static int mix_config(char **out, const train_settings *s) {
   int failed = 0;
   *out = NULL;
   if (s->mixer_config == NULL && s->heads == 0 && s->softmax < 0 && s->causal < 0 && s->filter == NULL &&
-      s->taps == NULL)
+      s->taps == NULL && s->shift == NULL && s->shifted < 0)
     return CODE_DONE;
   object = s->mixer_config == NULL ? json_object() : json_loads(s->mixer_config, JSON_REJECT_DUPLICATES, &error);
   if (s->mixer_config != NULL && !json_is_object(object)) {
     json_decref(object);
     return fail(CODE_USAGE, "option --mixer-config: \"%.80s\" is not a JSON object", s->mixer_config);
   }
+  if (s->shifted >= 0) failed |= json_object_set_new(object, "shifted", json_integer(s->shifted));
   if (s->heads > 0) failed |= json_object_set_new(object, "heads", json_integer(s->heads));
   if (s->softmax >= 0) failed |= json_object_set_new(object, "softmax", json_boolean(s->softmax));
   if (s->causal >= 0) failed |= json_object_set_new(object, "causal", json_boolean(s->causal));
   if (s->filter != NULL) failed |= json_object_set_new(object, "filter", json_text(s->filter));
-  if (s->taps != NULL) {
-    json_t *taps = read_taps(s->taps);
-    if (taps == NULL) {
-      json_decref(object);
-      return fail(CODE_USAGE, "option --taps: \"%.80s\" is no number and no list of numbers", s->taps);
-    }
-    failed |= json_object_set_new(object, "taps", taps);
+  int code = set_numbers(object, "taps", s->taps);
+  if (code == CODE_DONE) code = set_numbers(object, "shift", s->shift);
+  if (code != CODE_DONE) {
+    json_decref(object);
+    return code;
   }
   *out = failed ? NULL : json_dumps(object, JSON_COMPACT);
   json_decref(object);

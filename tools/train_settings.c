@@ -84,6 +84,9 @@ static const entry entries[] = {
     {OPTION_CLEAR, "--no-causal", NULL, "rows see all rows", AT(causal), 0},
     {OPTION_TEXT, "--filter", "KIND", "filter of base_conv: short, long or implicit", AT(filter), 0},
     {OPTION_TEXT, "--taps", "K,...", "taps of filter short: one number, or one for each block", AT(taps), 0},
+    {OPTION_TEXT, "--shift", "N,...", "rows that shifted channels of filter short look further back, as --taps",
+     AT(shift), 0},
+    {OPTION_INTEGER, "--shifted", "N", "channels that are shifted, the last ones", AT(shifted), 0},
     {OPTION_INTEGER, "--layers", "N", "blocks (default 3)", AT(model.layers), -DBL_MAX},
     {OPTION_INTEGER, "--width", "N", "channels of the blocks (default 64)", AT(model.width), -DBL_MAX},
     {OPTION_CHOICE, "--mlp", "none|relu|gelu|glu", "activation of the MLPs (default none)", AT(model.mlp), 0},
@@ -127,7 +130,8 @@ static const entry entries[] = {
     {OPTION_REAL, "--beta1", "B", "Adam's (default 0.9)", AT(train.beta1), -DBL_MAX},
     {OPTION_REAL, "--beta2", "B", "Adam's (default 0.999)", AT(train.beta2), -DBL_MAX},
     {OPTION_REAL, "--epsilon", "E", "Adam's (default 1e-16)", AT(train.epsilon), -DBL_MAX},
-    {OPTION_REAL, "--weight-decay", "W", "default 0", AT(train.weight_decay), -DBL_MAX},
+    {OPTION_REAL, "--weight-decay", "W", "default 0; of Gauss-Newton a share of the loss", AT(train.weight_decay),
+     -DBL_MAX},
     {OPTION_REAL, "--momentum", "B", "SGD's (default 0.9)", AT(train.momentum), -DBL_MAX},
     {OPTION_REAL, "--clip", "N", "largest norm of a gradient; 0: none (default 100)", AT(train.clip), -DBL_MAX},
     {OPTION_REAL, "--ema-decay", "A", "of the gradient filter (default 0.98)", AT(train.ema_decay), -DBL_MAX},
@@ -173,6 +177,7 @@ static lsqnet_status defaults(train_settings *s) {
   if (st == LSQNET_OK) st = lsqnet_train_options_init(&s->train, sizeof s->train);
   s->task.name = NULL;
   s->softmax = s->causal = s->norms = -1;
+  s->shifted = -1;
   s->init_scale = -1;
   s->checkpoint_seconds = 60;
   s->samples = 4096;

@@ -12,9 +12,11 @@ typedef struct {
   lsqnet_train_options train;
   const char *preset;
   const char *mixer_config; /* JSON as given */
+  const char *shift;        /* as taps */
   const char *taps;         /* a number or several with commas between them; NULL: as the filter's kind has it */
   const char *filter;       /* NULL, as -1 and 0 below: as mixer_config or the mixer says */
   int softmax, causal;      /* -1 */
+  int64_t shifted;          /* -1 */
   int64_t heads;            /* 0 */
   int norms;                /* all three LayerNorms; -1: as each says */
   double init_scale;        /* < 0: the optimiser's usual; 0: the model's usual initial weights */

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/random.h"
@@ -34,7 +35,7 @@ enum {
 typedef struct {
   lsq_built_in built_in;
   lsq_filter filter;
-  char *taps; /* as the configuration gave them; NULL: it did not */
+  char *taps, *shift; /* as the configuration gave them; NULL: it did not */
 } base_conv;
 
 #define OF(array, role) LSQ_OF_ROLE(&m->built_in, array, role)
@@ -256,7 +257,7 @@ lsqnet_status REAL(lsq_base_conv_jvp)(const void *state, const lsqnet_mixer_shap
 
 #ifdef LSQ_ONCE
 
-static const char *const KEYS[] = {"filter", "causal", "taps", NULL};
+static const char *const KEYS[] = {"filter", "causal", "taps", "shift", "shifted", NULL};
 static const char *const FILTERS[] = {"short", "long", "implicit", NULL};
 
 static void add_filter_parameters(base_conv *m) {
@@ -294,33 +295,52 @@ static void add_parameters(base_conv *m) {
 
 static void base_conv_destroy(void *state) {
   base_conv *m = state;
-  if (m != NULL) lsq_free(m->built_in.context, m->taps);
+  if (m != NULL) {
+    lsq_free(m->built_in.context, m->taps);
+    lsq_free(m->built_in.context, m->shift);
+  }
   lsq_built_in_destroy(m);
 }
 
-/* Reads "taps", one number for all blocks or an array of one for each, into filter->taps and, as it is, *text. */
-static lsqnet_status read_taps(const json_t *config, const lsqnet_context *context, const lsqnet_mixer_sizes *sizes,
-                               lsq_filter *filter, char **text) {
+/* Reads `key` of short filters, one number for all blocks or an array of one for each, into *number and, as it is, into
+ * *text. */
+static lsqnet_status read_of_block(const json_t *config, const char *key, const lsq_filter *filter,
+                                   const lsqnet_context *context, const lsqnet_mixer_sizes *sizes, int64_t least,
+                                   int64_t *number, char **text) {
   lsqnet_status st = LSQNET_OK;
-  const json_t *taps = json_object_get(config, "taps");
+  const json_t *all = json_object_get(config, key);
   char *dump = NULL;
-  if (taps == NULL) return LSQNET_OK;
+  if (all == NULL) return LSQNET_OK;
   if (filter->kind != LSQ_FILTER_SHORT)
-    return lsq_fail(LSQNET_E_ARGUMENT, "base_conv: \"taps\" is for filter \"short\" only");
-  if (json_is_array(taps) && json_array_size(taps) != (size_t)sizes->layers)
-    return lsq_fail(LSQNET_E_SHAPE, "base_conv: \"taps\" has %lld numbers: the model has %ld blocks",
-                    (long long)json_array_size(taps), (long)sizes->layers);
-  const json_t *own = json_is_array(taps) ? json_array_get(taps, (size_t)sizes->layer) : taps;
-  filter->taps = json_is_integer(own) ? json_integer_value(own) : 0;
-  if (filter->taps < 1 || filter->taps > sizes->rows)
-    return lsq_fail(LSQNET_E_ARGUMENT, "base_conv: \"taps\" of block %ld must be an integer from 1 to %lld",
-                    (long)sizes->layer, (long long)sizes->rows);
-  dump = json_dumps(taps, JSON_ENCODE_ANY | JSON_COMPACT);
-  if (dump == NULL) return lsq_fail(LSQNET_E_MEMORY, "base_conv: no memory for \"taps\"");
+    return lsq_fail(LSQNET_E_ARGUMENT, "base_conv: \"%s\" is for filter \"short\" only", key);
+  if (json_is_array(all) && json_array_size(all) != (size_t)sizes->layers)
+    return lsq_fail(LSQNET_E_SHAPE, "base_conv: \"%s\" has %lld numbers: the model has %ld blocks", key,
+                    (long long)json_array_size(all), (long)sizes->layers);
+  const json_t *own = json_is_array(all) ? json_array_get(all, (size_t)sizes->layer) : all;
+  const int64_t most = sizes->rows - 1 + least;
+  *number = json_is_integer(own) ? json_integer_value(own) : least - 1;
+  if (*number < least || *number > most)
+    return lsq_fail(LSQNET_E_ARGUMENT, "base_conv: \"%s\" of block %ld must be an integer from %lld to %lld", key,
+                    (long)sizes->layer, (long long)least, (long long)most);
+  dump = json_dumps(all, JSON_ENCODE_ANY | JSON_COMPACT);
+  if (dump == NULL) return lsq_fail(LSQNET_E_MEMORY, "base_conv: no memory for \"%s\"", key);
   LSQ_TRY(lsq_copy_text(context, text, dump));
 done:
   free(dump);
   return st;
+}
+
+/* "shifted", which goes with "shift": how many of the channels, the last ones, are. */
+static lsqnet_status read_shifted(const json_t *config, lsq_filter *filter) {
+  const json_t *shift = json_object_get(config, "shift"), *shifted = json_object_get(config, "shifted");
+  if ((shift == NULL) != (shifted == NULL))
+    return lsq_fail(LSQNET_E_ARGUMENT, "base_conv: \"shift\" and \"shifted\" go together");
+  if (shifted == NULL) return LSQNET_OK;
+  filter->shifted = json_is_integer(shifted) ? json_integer_value(shifted) : -1;
+  if (filter->shifted < 0 || filter->shifted > filter->width)
+    return lsq_fail(LSQNET_E_ARGUMENT, "base_conv: \"shifted\" must be an integer from 0 to %lld",
+                    (long long)filter->width);
+  return LSQNET_OK;
 }
 
 static lsqnet_status base_conv_create(void **state, lsqnet_context *context, void *user,
@@ -337,7 +357,9 @@ static lsqnet_status base_conv_create(void **state, lsqnet_context *context, voi
   LSQ_TRY(lsq_built_in_create(&made, sizeof *m, context, sizes));
   m = made;
   made = NULL;
-  LSQ_TRY(read_taps(object, context, sizes, &filter, &m->taps));
+  LSQ_TRY(read_of_block(object, "taps", &filter, context, sizes, 1, &filter.taps, &m->taps));
+  LSQ_TRY(read_of_block(object, "shift", &filter, context, sizes, 0, &filter.shift, &m->shift));
+  LSQ_TRY(read_shifted(object, &filter));
   m->filter = filter;
   add_parameters(m);
   *state = m;
@@ -396,9 +418,12 @@ static lsqnet_status base_conv_initialize(const void *state, int64_t index, uint
 
 static lsqnet_status base_conv_config(const void *state, char *text, uint64_t capacity, uint64_t *needed) {
   const base_conv *m = state;
-  const int given = m->taps != NULL;
-  return lsq_config_write(text, capacity, needed, "{\"filter\":\"%s\",\"causal\":%s%s%s}", FILTERS[m->filter.kind],
-                          m->filter.causal ? "true" : "false", given ? ",\"taps\":" : "", given ? m->taps : "");
+  const char *taps = m->taps, *shift = m->shift;
+  char shifted[48] = "";
+  if (shift != NULL) (void)snprintf(shifted, sizeof shifted, ",\"shifted\":%lld", (long long)m->filter.shifted);
+  return lsq_config_write(text, capacity, needed, "{\"filter\":\"%s\",\"causal\":%s%s%s%s%s%s}",
+                          FILTERS[m->filter.kind], m->filter.causal ? "true" : "false", taps ? ",\"taps\":" : "",
+                          taps ? taps : "", shift ? ",\"shift\":" : "", shift ? shift : "", shifted);
 }
 
 const lsqnet_mixer lsq_base_conv = {.size = sizeof(lsqnet_mixer),

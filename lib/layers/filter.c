@@ -6,31 +6,32 @@
 
 enum { FEATURES = LSQ_FILTER_FEATURES, HIDDEN = LSQ_FILTER_HIDDEN };
 
-/* Tap of the weights that a lag has. */
-static int64_t tap_of(const lsq_filter *filter, int64_t T, int64_t lag) {
+/* Tap of the weights that a lag has; a shifted channel's and the other ones' are not all among the K. */
+static int64_t tap_of(const lsq_filter *filter, int64_t T, int64_t lag, int64_t d) {
   if (filter->kind != LSQ_FILTER_SHORT) return lag < 0 ? lag + T : lag;
-  return (filter->causal ? filter->taps - 1 : filter->taps / 2) - lag;
+  const int64_t shift = d < filter->width - filter->shifted ? 0 : filter->shift;
+  return (filter->causal ? filter->taps - 1 : filter->taps / 2) - (lag - shift);
 }
 
 /* Rows of a table from weights (D,K). */
 static void from_weights(const lsq_filter *filter, int64_t T, const real *w, real *F) {
   const lsq_lags lags = lsq_filter_lags(filter, T);
-  const int64_t D = filter->width;
-  for (int64_t lag = lags.lo; lag <= lags.hi; lag++) {
-    const real *tap = w + tap_of(filter, T, lag);
-    real *row = F + (lag + T - 1) * D;
-    for (int64_t d = 0; d < D; d++) row[d] = tap[d * filter->taps];
-  }
+  const int64_t D = filter->width, K = filter->taps;
+  for (int64_t lag = lags.lo; lag <= lags.hi; lag++)
+    for (int64_t d = 0; d < D; d++) {
+      const int64_t tap = tap_of(filter, T, lag, d);
+      F[(lag + T - 1) * D + d] = tap >= 0 && tap < K ? w[d * K + tap] : 0;
+    }
 }
 
 static void add_to_weights(const lsq_filter *filter, int64_t T, const real *dF, real *dw) {
   const lsq_lags lags = lsq_filter_lags(filter, T);
-  const int64_t D = filter->width;
-  for (int64_t lag = lags.lo; lag <= lags.hi; lag++) {
-    real *tap = dw + tap_of(filter, T, lag);
-    const real *row = dF + (lag + T - 1) * D;
-    for (int64_t d = 0; d < D; d++) tap[d * filter->taps] += row[d];
-  }
+  const int64_t D = filter->width, K = filter->taps;
+  for (int64_t lag = lags.lo; lag <= lags.hi; lag++)
+    for (int64_t d = 0; d < D; d++) {
+      const int64_t tap = tap_of(filter, T, lag, d);
+      if (tap >= 0 && tap < K) dw[d * K + tap] += dF[(lag + T - 1) * D + d];
+    }
 }
 
 /* Rows of a table from the implicit filter (T,D), which a table of lags 0..T-1 ends with. */
@@ -138,10 +139,9 @@ void REAL(lsq_filter_jvp)(const REAL(lsq_kernel_table) *kernels, const lsq_filte
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 lsq_lags lsq_filter_lags(const lsq_filter *filter, int64_t T) {
-  const int64_t K = filter->taps;
-  if (filter->causal) return (lsq_lags){0, smaller(T, K) - 1};
-  if (filter->kind != LSQ_FILTER_SHORT) return (lsq_lags){1 - T, T - 1};
-  return (lsq_lags){-smaller(T - 1, K - 1 - K / 2), smaller(T - 1, K / 2)};
+  const int64_t K = filter->taps, back = filter->causal ? K - 1 : K / 2, ahead = K - 1 - back;
+  if (!filter->causal && filter->kind != LSQ_FILTER_SHORT) return (lsq_lags){1 - T, T - 1};
+  return (lsq_lags){-smaller(T - 1, ahead), smaller(T - 1, back + filter->shift)};
 }
 
 int64_t lsq_filter_scratch(const lsq_filter *filter, int64_t T) {

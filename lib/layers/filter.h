@@ -10,13 +10,15 @@
 enum { LSQ_FILTER_SHORT = 0, LSQ_FILTER_LONG = 1, LSQ_FILTER_IMPLICIT = 2 };
 enum { LSQ_FILTER_FEATURES = 3, LSQ_FILTER_HIDDEN = 16 };
 
-/* short     weight (D,K), slid over the rows: causal, tap K-1-k weighs the row k steps back; otherwise centred at K/2
+/* short     weight (D,K), slid over the rows: causal, tap K-1-k weighs the row k steps back; otherwise centred at K/2;
+ *           the last `shifted` channels see rows `shift` further back
  * long      weight (D,K) by lag: causal, or circular over the T rows
  * implicit  as long, made from features (K,3) by an MLP with ReLU and 16 hidden channels */
 typedef struct {
   int32_t kind, causal;
-  int64_t taps;  /* K */
-  int64_t width; /* D */
+  int64_t taps;           /* K */
+  int64_t width;          /* D */
+  int64_t shift, shifted; /* 0 but for short filters */
 } lsq_filter;
 
 /* Those that the kind has not are NULL; gradients and directions also where they are not wanted. */

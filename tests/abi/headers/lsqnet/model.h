@@ -50,9 +50,11 @@ typedef struct lsqnet_model_options {
   uint64_t seed;              /**< fixes the initial weights; default 0 */
   const char *mixer;          /**< a registered name; default "base_conv" */
   const char *mixer_config;   /**< JSON object for the mixer; NULL (default) means {}. base_conv: "filter" ("short",
-                                   default, "long", "implicit"), "causal" (true), "taps" (rows; of short filters: a
-                                   number, or an array of one a block). attention: "heads" (1), "softmax" (true),
-                                   "causal" (true). identity: none. Unknown keys are refused. */
+                                   default, "long", "implicit"), "causal" (true); of short filters "taps" (rows), and
+                                   "shift" (0) and "shifted", by which the last `shifted` channels of a block look
+                                   `shift` rows further back (taps and shift: a number, or an array of one a block).
+                                   attention: "heads" (1), "softmax" (true), "causal" (true). identity: none. Unknown
+                                   keys are refused. */
 } lsqnet_model_options;
 
 /** Fills `options` with the defaults. Errors: E_ARGUMENT if NULL; E_VERSION. */
