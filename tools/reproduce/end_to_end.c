@@ -74,7 +74,8 @@ done:
 static int run(reproduction *r) {
   int code = CODE_DONE;
   lsqnet_model *model = NULL;
-  const int depth = (int)by_budget(r, 2, 4, 64);
+  const int full = r->budget == BUDGET_FULL;
+  const int depth = (int)by_budget(r, 2, 4, 64), most_of_second = full ? depth : 4; /* layers; of the second law */
   const training_request step = {
       "one_step",
       STEP "--rows 20 --dim 5 --width 11 --init-scale 0.25 --optimizer levenberg_marquardt --steps 100 --target 1e-29",
@@ -87,12 +88,11 @@ static int run(reproduction *r) {
       if (model == NULL) TRY(trained_model(r, step.key, &model));
       TRY(iterate(r, key, &laws[i], model, (int64_t)by_budget(r, 200, 2000, 4000)));
     }
-    for (int layers = 1; layers <= (i == 0 ? depth : 4); layers *= 2) {
-      if (i == 0 || layers == 4)
-        TRY(train_whole(r, &laws[i], "softmax",
-                        r->budget == BUDGET_FULL ? "--mixer attention --heads 8" : "--mixer attention --heads 4",
+    for (int layers = 1; layers <= (i == 0 ? depth : most_of_second); layers *= 2) {
+      if (i == 0 || layers == 4 || full)
+        TRY(train_whole(r, &laws[i], "softmax", full ? "--mixer attention --heads 8" : "--mixer attention --heads 4",
                         layers));
-      if (i == 0 && layers <= 4) TRY(train_whole(r, &laws[i], "base_conv", "--mixer base_conv --filter long", layers));
+      if (i == 0 || full) TRY(train_whole(r, &laws[i], "base_conv", "--mixer base_conv --filter long", layers));
     }
   }
 done:

@@ -219,7 +219,8 @@ static int train_transformer(reproduction *r, int kind) {
     tries += (int)json_integer_value(json_object_get(run, "tries"));
     if (*best != '\0' && !(mse < least)) continue;
     least = mse;
-    snprintf(best, sizeof best, "%s", json_string_value(json_object_get(run, "best")));
+    const char *name = json_string_value(json_object_get(run, "best"));
+    snprintf(best, sizeof best, "%s", name == NULL ? key : name);
   }
   if (runs_find(r, transformer_key(kind)) == NULL) TRY(runs_keep_best(r, transformer_key(kind), best, seconds, tries));
 done:
