@@ -293,6 +293,12 @@ def check_end_to_end(program, folder):
     def one_depth(run):
         (steep if run["key"].startswith("normal,softmax,layers=01") else flat)(run)
     must(not holds(judged(program, folder, "end-to-end", one_depth), words), words, "though one depth does not")
+    words = "three times the steps change little"
+    for third, wanted in ((0.011, True), (0.013, False)):
+        change = setting("mse", [("normal,softmax,layers=02", 0.01), ("third_of_steps,softmax,layers=01", third),
+                                 ("*,softmax,*", 0.02)])
+        must(holds(judged(program, folder, "end-to-end", change), words) == wanted, words, third)
+    words = "Transformers level off"
     short = setting("curve_steps", [("normal,softmax*", [1.0])])
     must(not holds(judged(program, folder, "end-to-end", short), words), words, "without a curve")
 
@@ -527,11 +533,12 @@ FULL = {
     "primitives": {("*,layers=?@*", 4 * 8 * 4): "--rows 40 --dim 20 --width 64 --dtype f32 --batch 1024 --schedule step "
                                                 "--schedule-steps 10000 --steps 1000000 --rate 1e-3",
                    ("*,softmax,layers=[1248]@*", 4 * 4): "--heads 2 --mlp relu --mlp-factor 4 --norms"},
-    "end-to-end": {("*,softmax,layers=*", 2 * 7): "least_squares --rows 20 --dim 5 --width 256 --mixer attention --heads 8 "
+    "end-to-end": {("[nv]*,softmax,layers=*", 2 * 7): "least_squares --rows 20 --dim 5 --width 256 --mixer attention --heads 8 "
                                                   "--mlp relu --mlp-factor 4 --norms --batch 1024 --schedule-steps 10000 "
                                                   "--steps 1000000 --rate 1e-4",
                    ("*,base_conv,layers=*", 2 * 7): "least_squares --width 256 --mlp relu --norms --batch 1024 --rate 1e-4",
-                   ("*,layers=64@1e-4", 4): "--layers 64", ("values1to5,*", 2 * 7): "--condition 5"},
+                   ("[nv]*,layers=64@1e-4", 4): "--layers 64",
+                   ("third_of_steps,softmax,*", 7): "--width 256 --schedule-steps 3333 --steps 333333", ("values1to5,*", 2 * 7): "--condition 5"},
     "recipe": {("*seed=1@*", 8 * 4): "explicit_gradient --rows 20 --dim 5 --mixer base_conv --layers 3 --width 64 "
                                      "--dtype f32 --batch 1024 --schedule-steps 3000 --steps 2500000",
                **{(f"*seed=1@{rate}", 8): f"--rate {rate}" for rate in ("1e-2", "3e-3", "1e-3", "3e-4")},
