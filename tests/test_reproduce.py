@@ -146,10 +146,16 @@ def check_solution(program, folder):
     for twice, wanted in ((2e-3, True), (exact["mse_twice"] * 1e6, False)):
         change = setting("mse_twice", [("solution_alone", twice), ("exact,alone", exact["mse_twice"])])
         must(holds(judged(program, folder, "solution", change), words) == wanted, words, twice)
-    words, key = "trained on it after two to seven loops", "solution_alone,loops=2to7"
-    for ratio, wanted in ((0.5, True), (50, False)):
-        change = setting("mse_twice", [(key, ratio * runs[key]["mse"])])
-        must(holds(judged(program, folder, "solution", change), words) == wanted, words, ratio)
+    for words, key in (("trained on it after two to seven loops", "solution_alone,loops=2to7"),
+                       ("and what it learned can be repeated", "solution_alone,loops=growing")):
+        for ratio, wanted in ((0.5, True), (50, False)):
+            change = setting("mse_twice", [(key, ratio * runs[key]["mse"])])
+            must(holds(judged(program, folder, "solution", change), words) == wanted, words, ratio)
+    for run in (exact, *(run for key, run in runs.items() if key.startswith("solution_alone"))):
+        must(run["k"] == list(range(1, 11)) and [run["mse"], run["mse_twice"]] == [run["curve"][4], run["curve"][9]],
+             run["key"], "has other errors in its curve")
+    grown, any_number = runs["solution_alone,loops=growing"], runs["solution_alone,loops=2to7"]
+    must(grown["curve"] != any_number["curve"], "the number of loops does not grow")
 
 
 def falling(rate):
@@ -191,6 +197,12 @@ def check_end_to_end(program, folder):
     def one_depth(run):
         (steep if run["key"].startswith("normal,softmax,layers=01") else flat)(run)
     must(not holds(judged(program, folder, "end-to-end", one_depth), words), words, "though one depth does not")
+    words = "three times the steps change little"
+    for third, wanted in ((0.011, True), (0.013, False)):
+        change = setting("mse", [("normal,softmax,layers=02", 0.01), ("third_of_steps,softmax,layers=01", third),
+                                 ("*,softmax,*", 0.02)])
+        must(holds(judged(program, folder, "end-to-end", change), words) == wanted, words, third)
+    words = "Transformers level off"
     short = setting("curve_steps", [("normal,softmax*", [1.0])])
     must(not holds(judged(program, folder, "end-to-end", short), words), words, "without a curve")
 

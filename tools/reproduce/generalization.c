@@ -143,7 +143,7 @@ static int train_peers(reproduction *r) {
            full ? 12 : 2, full ? 256 : 32, full ? 8 : 4, full ? 1024 : 64, full ? 10000 : 300,
            (int)by_budget(r, 30, 5000, 1000000));
   TRY(train_run(r, &one));
-  TRY(train_run(r, &(training_request){TRANSFORMER, words, INFINITY, full ? "1e-4" : "3e-3", 0}));
+  TRY(train_run(r, &(training_request){TRANSFORMER, words, INFINITY, full ? "1e-4" : "3e-3,1e-3", 0}));
   if (r->budget != BUDGET_QUICK) TRY(train_paper_step(r, L, D, 3, 64, "1e-2"));
 done:
   return code;

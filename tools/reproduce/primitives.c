@@ -1,6 +1,6 @@
 /* read, linear, multiply and square by softmax attention and by BaseConv, of equal size and with equal steps: over
- * depth, with and without LayerNorm and MLP, by Adam (the paper's way), and one layer of each by Levenberg-Marquardt
- * and by matrix-free Gauss-Newton. */
+ * depth, with and without LayerNorm and MLP, by Adam (the paper's way; the better of two rates, but in full), and one
+ * layer of each by Levenberg-Marquardt and by matrix-free Gauss-Newton. */
 #include <math.h>
 #include <stdio.h>
 
@@ -52,7 +52,7 @@ static int train_adam(reproduction *r, int task, int model, int layers) {
       r->budget == BUDGET_FULL ? "--batch 1024 --dtype f32 --schedule-steps 10000" : "--batch 64 --schedule-steps 200",
       (int)by_budget(r, 30, 2000, 1000000));
   write_words(r, words, sizeof words, task, model, layers, ADAM, rest);
-  return train_run(r, &(training_request){key, words, INFINITY, NULL, 0});
+  return train_run(r, &(training_request){key, words, INFINITY, r->budget == BUDGET_FULL ? "1e-3" : "3e-3,1e-3", 0});
 }
 
 /* Levenberg-Marquardt and conjugate gradients have the same steps, damping and first weights on both sides. */

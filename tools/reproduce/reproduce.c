@@ -39,7 +39,7 @@ enum { EXPERIMENTS = sizeof experiments / sizeof *experiments };
 typedef struct {
   const char *name, *folder;
   int32_t budget;
-  int quiet;
+  int quiet, plan;
   machine machine;
 } reproduce_settings;
 
@@ -85,6 +85,7 @@ static int read_settings(reproduce_settings *s, int argc, char **argv, int *help
   const option options[] = {{OPTION_CHOICE, "--budget", BUDGETS,
                              "how much of the paper's configuration (default quick)", &s->budget, BUDGET_SMOKE},
                             {OPTION_TEXT, "-o", "DIR", "the folder for results (default: reproduced)", &s->folder, 0},
+                            {OPTION_FLAG, "--plan", NULL, "only list the trainings", &s->plan, 0},
                             {OPTION_FLAG, "--quiet", NULL, "no progress, no table", &s->quiet, 0},
                             MACHINE_OPTIONS(&s->machine, "0"),
                             {OPTION_END, NULL, NULL, NULL, NULL, 0}};
@@ -109,7 +110,7 @@ static int make_folder(const char *path) {
 static int reproduce(const reproduce_settings *s, lsqnet_context *context, const experiment *e, int *all) {
   int code = CODE_DONE;
   json_t *verdict = NULL;
-  reproduction r = {e, s->budget, s->folder, s->quiet, context, NULL, 0, 0, json_object()};
+  reproduction r = {e, s->budget, s->folder, s->quiet, context, NULL, 0, 0, json_object(), NULL};
   TRY(stop_if_interrupted());
   TRY(runs_read(&r));
   TRY(e->run(&r));
@@ -129,6 +130,16 @@ done:
   return code;
 }
 
+/* The trainings of an experiment, and their words. */
+static int list_trainings(const reproduce_settings *s, lsqnet_context *context, const experiment *e) {
+  reproduction r = {e, s->budget, s->folder, 1, context, json_array(), 0, 0, json_object(), json_object()};
+  const int code = r.runs == NULL || r.models == NULL || r.plan == NULL ? fail_memory("a plan") : e->run(&r);
+  json_decref(r.runs);
+  json_decref(r.models);
+  json_decref(r.plan);
+  return code == CODE_DONE ? output_flush_standard() : code;
+}
+
 static int fail_name(const char *name) {
   return fail(CODE_USAGE, "no experiment \"%.80s\": \"lsqnet reproduce\" lists them", name);
 }
@@ -144,6 +155,12 @@ int reproduce_command(int argc, char **argv) {
   for (int i = 0; i < EXPERIMENTS; i++) {
     int all = 0;
     if (strcmp(s.name, "all") != 0 && strcmp(s.name, experiments[i]->name) != 0) continue;
+    if (s.plan) {
+      if (!found++) TRY(context_open(&context, &s.machine));
+      TRY(list_trainings(&s, context, experiments[i]));
+      all = 1;
+      continue;
+    }
     if (!found++) {
       TRY(gnuplot_check()); /* before hours of work rather than after them */
       TRY(make_folder(s.folder));

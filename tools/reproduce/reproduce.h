@@ -92,6 +92,7 @@ struct reproduction {
   double load;    /* load average when the last one was finished */
   double shown;   /* when show() last did, in seconds; 0: its line does not stand there */
   json_t *models; /* trained ones in use: the commands that made them, by their keys */
+  json_t *plan;   /* NULL; or a run without fields, as which every run counts as made: trainings are only listed */
 };
 
 extern const experiment experiment_construction, experiment_iterates, experiment_algorithms, experiment_recipe,
@@ -107,7 +108,7 @@ double by_budget(const reproduction *r, double smoke, double quick, double full)
 int runs_read(reproduction *r);
 /* Whether a run's key is one of KEYS. */
 int runs_match(const json_t *run, const char *keys);
-/* The run with this key, or NULL. */
+/* The run with this key, or NULL; in a plan, a run that says nothing. */
 json_t *runs_find(const reproduction *r, const char *key);
 /* Adds a run, whose reference it takes, with the conditions that it was made under (unless it has some), and writes the
  * file; `fields` NULL says that memory ran out. Fails behind that if an interrupt has come. */
@@ -149,7 +150,8 @@ typedef struct {
 
 /* Trains, evaluates on fresh data and adds a run with command, parameters, optimizer, steps, seconds (of all tries),
  * tries, mse, mean_square, relative, seconds_most (null: no limit), curve_steps, curve_seconds, curve_loss. A run with
- * this key and of the same configuration stays; one of another configuration is refused. */
+ * this key and of the same configuration stays; one of another configuration is refused. In a plan: reads the words,
+ * creates the model, and prints them. */
 int train_run(reproduction *r, const training_request *request);
 
 /* A gradient by BaseConv as the paper trains it, which takes days; at the smallest budget some steps of a small one. */

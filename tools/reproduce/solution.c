@@ -203,6 +203,8 @@ done:
   "100 "                                                                                                              \
   "--target 1e-29 --seed 1 "
 
+#define GROWING "solution_alone,loops=growing"
+
 static int run(reproduction *r) {
   static const double rates[] = {1e-2, 3e-3, 1e-3};
   int code = CODE_DONE;
@@ -213,12 +215,13 @@ static int run(reproduction *r) {
                                             "newton_schulz --dim 4 --rows 4 --width 8 --init-scale 0.5 " ATTENTION,
                                             by_budget(r, 1, INFINITY, INFINITY), NULL, 0};
   const int64_t steps = (int64_t)by_budget(r, 300, 40000, 1200000);
-  const unrolled_request alone[] = {{"solution_alone", steps, rates, 3, 1, 5, 5},
-                                    {"solution_alone,loops=2to7", steps, rates, 3, 1, 2, 7}};
+  const unrolled_request alone[] = {{"solution_alone", steps, rates, 3, 1, 5, 5, 0},
+                                    {"solution_alone,loops=2to7", steps, rates, 3, 1, 2, 7, 0},
+                                    {GROWING, steps, rates, 3, 1, 2, 7, 1}};
   TRY(train_run(r, &gradient_training));
   TRY(train_run(r, &newton_training));
   TRY(solve_all(r, gradient_training.key, newton_training.key));
-  for (int i = 0; i < 2; i++) TRY(unrolled_run(r, &alone[i]));
+  for (int i = 0; i < 3; i++) TRY(unrolled_run(r, &alone[i]));
   if (runs_find(r, "exact,alone") == NULL) TRY(unrolled_exact(r, "exact,alone"));
 done:
   return code;
@@ -276,6 +279,28 @@ static const claim claims[] = {
      1e10,
      {LEAST, "solution_alone,loops=2to7", "mse_twice"},
      {LARGEST, "exact,alone", "mse_twice"}},
+    {"trained on it with a number of loops that grows from two to seven, five loops are as good as exact "
+     "Newton-Schulz's "
+     "five: MSE over MSE",
+     AT_MOST,
+     10,
+     {LARGEST, GROWING, "mse"},
+     {LEAST, "exact,alone", "mse"}},
+    {"and what it learned can be repeated: MSE after ten loops over MSE after five",
+     AT_MOST,
+     10,
+     {LARGEST, GROWING, "mse_twice"},
+     {LEAST, GROWING, "mse"}},
+    {"better than with any number of two to seven: that one's MSE after ten loops over its own",
+     AT_LEAST,
+     10,
+     {LEAST, "solution_alone,loops=2to7", "mse_twice"},
+     {LARGEST, GROWING, "mse_twice"}},
+    {"and it converges to roundings, as Newton-Schulz does: MSE after ten loops",
+     AT_MOST,
+     1e-20,
+     {LARGEST, GROWING, "mse_twice"},
+     {LEAST, NULL, NULL}},
     {.text = NULL}};
 
 static const picture pictures[] = {

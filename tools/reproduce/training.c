@@ -251,6 +251,21 @@ static int check_found(const trial *t, const json_t *run) {
   return runs_stale(t->r, t->key);
 }
 
+/* What would be trained; weights are counted where they are not those of a training before it. */
+static int list_training(trial *t) {
+  int code = CODE_DONE, helped = 0;
+  TRY(train_settings_read(&t->settings, t->count, t->words, &helped));
+  TRY(create_tasks(t));
+  printf("%s: lsqnet train %s", t->key, t->line);
+  if (t->init == NULL) {
+    TRY(train_model_create(&t->model, t->r->context, t->task, &t->settings));
+    printf(" (%lld weights)", (long long)trained_weights(t->model));
+  }
+  printf("\n");
+done:
+  return code;
+}
+
 static int try_rate(reproduction *r, const training_request *request, const char *key, const char *rate) {
   int code = CODE_DONE;
   const json_t *found = runs_find(r, key);
@@ -261,6 +276,10 @@ static int try_rate(reproduction *r, const training_request *request, const char
   t->limit = request->seconds;
   t->bits = request->bits;
   TRY(describe(t, request, rate));
+  if (r->plan != NULL) {
+    code = list_training(t);
+    goto done;
+  }
   if (found != NULL) {
     code = check_found(t, found);
     goto done;

@@ -181,28 +181,31 @@ static int adam(looped *l, double rate, int64_t step) {
   return move_weights(l, 1);
 }
 
-/* Mean squared errors after the loops of the training, and after twice as many. */
-typedef struct {
-  double after, twice;
-} errors;
-
-static int measure(looped *l, reproduction *r, int exactly, errors *out) {
+/* Mean squared errors after each number of loops. */
+static int measure(looped *l, reproduction *r, int exactly, double mse[LOOPS_MOST]) {
   int code = CODE_DONE;
   TRY(draw(l, r, ~UINT64_C(0), MEASURED));
-  for (int twice = 0; twice < 2; twice++) {
-    const int loops = twice ? LOOPS_MOST : LOOPS;
+  for (int loops = 1; loops <= LOOPS_MOST; loops++) {
     if (exactly) forward_exact(l, loops);
     if (!exactly) TRY(forward(l, loops));
-    *(twice ? &out->twice : &out->after) = loss(l);
+    mse[loops - 1] = loss(l);
   }
 done:
   return code;
 }
 
+static json_t *errors_json(const double mse[LOOPS_MOST]) {
+  double k[LOOPS_MOST];
+  for (int i = 0; i < LOOPS_MOST; i++) k[i] = i + 1;
+  return json_pack("{s:i, s:o, s:o, s:o, s:o}", "loops", LOOPS, "mse", json_number(mse[LOOPS - 1]), "mse_twice",
+                   json_number(mse[LOOPS_MOST - 1]), "k", numbers_json(k, LOOPS_MOST), "curve",
+                   numbers_json(mse, LOOPS_MOST));
+}
+
 /* A training at one rate. */
 typedef struct {
   looped l;
-  int least_loops, most_loops; /* of a step */
+  int least_loops, most_loops, grows; /* of a step */
   double rate, seconds;
   int64_t step;
   curve curve;
@@ -239,10 +242,14 @@ done:
   return code;
 }
 
-/* Each number of loops about as often, in an order that multiples of the golden ratio give. */
-static int loops_of_step(const training *t) {
+/* Each number of loops about as often, in an order that multiples of the golden ratio give; of a number that grows, it
+ * and the one before. */
+static int loops_of_step(const training *t, int64_t steps) {
   const double ratio = 0.5 * (sqrt(5.0) - 1) * (double)t->step;
-  return t->least_loops + (int)((ratio - floor(ratio)) * (t->most_loops - t->least_loops + 1));
+  const int range = t->most_loops - t->least_loops;
+  const int most = t->least_loops + (t->grows ? (int)(fmin(1, 1.5 * (double)t->step / (double)steps) * range) : range);
+  const int least = t->grows && most > t->least_loops ? most - 1 : t->least_loops;
+  return least + (int)((ratio - floor(ratio)) * (most - least + 1));
 }
 
 /* The rate falls to a hundredth over the steps. */
@@ -250,7 +257,7 @@ static int step(reproduction *r, training *t, int64_t steps) {
   int code = CODE_DONE;
   const double begin = seconds_now();
   TRY(draw(&t->l, r, 1000 + (uint64_t)t->step, BATCH));
-  const int loops = loops_of_step(t);
+  const int loops = loops_of_step(t, steps);
   TRY(forward(&t->l, loops));
   const double value = loss(&t->l);
   TRY(backward(&t->l, loops));
@@ -281,25 +288,27 @@ done:
   return code;
 }
 
-static json_t *training_json(const reproduction *r, const training *t, const errors *mse) {
+static json_t *training_json(const reproduction *r, const training *t, const double *mse) {
   char command[64];
   snprintf(command, sizeof command, "lsqnet reproduce %s --budget %s", r->experiment->name, budget_name(r->budget));
-  json_t *run = json_pack("{s:s, s:s, s:f, s:s, s:I, s:I, s:f, s:i, s:i, s:i, s:i, s:o, s:o}", "command", command,
-                          "optimizer", "adam", "rate", t->rate, "precision", "f64", "parameters",
-                          (json_int_t)trained_weights(t->l.model), "steps", (json_int_t)t->step, "seconds", t->seconds,
-                          "tries", 1, "least_loops", t->least_loops, "most_loops", t->most_loops, "loops", LOOPS, "mse",
-                          json_number(mse->after), "mse_twice", json_number(mse->twice));
-  if (run == NULL || curve_put(&t->curve, run) == CODE_DONE) return run;
+  json_t *errors = errors_json(mse);
+  json_t *run = json_pack("{s:s, s:s, s:f, s:s, s:I, s:I, s:f, s:i, s:i, s:i}", "command", command, "optimizer", "adam",
+                          "rate", t->rate, "precision", "f64", "parameters", (json_int_t)trained_weights(t->l.model),
+                          "steps", (json_int_t)t->step, "seconds", t->seconds, "tries", 1, "least_loops",
+                          t->least_loops, "most_loops", t->most_loops);
+  const int failed = json_object_update(run, errors) != 0 || curve_put(&t->curve, run) != CODE_DONE;
+  json_decref(errors);
+  if (!failed) return run;
   json_decref(run);
   return NULL;
 }
 
 static int finish(reproduction *r, training *t) {
   int code = CODE_DONE;
-  errors mse;
-  TRY(measure(&t->l, r, 0, &mse));
-  tell(r, "%s: mse %.2e, after twice the loops %.2e", t->key, mse.after, mse.twice);
-  code = runs_add(r, t->key, training_json(r, t, &mse));
+  double mse[LOOPS_MOST];
+  TRY(measure(&t->l, r, 0, mse));
+  tell(r, "%s: mse %.2e, after twice the loops %.2e", t->key, mse[LOOPS - 1], mse[LOOPS_MOST - 1]);
+  code = runs_add(r, t->key, training_json(r, t, mse));
   if (code == CODE_DONE || interrupts_came()) (void)unlink(t->state);
 done:
   return code;
@@ -313,6 +322,7 @@ static int try_rate(reproduction *r, const unrolled_request *request, const char
   t->rate = rate;
   t->least_loops = request->least_loops;
   t->most_loops = request->most_loops;
+  t->grows = request->grows;
   snprintf(t->key, sizeof t->key, "%s", key);
   snprintf(rest, sizeof rest, ".%s.state", key);
   t->state = runs_path(r, rest);
@@ -378,12 +388,10 @@ done:
 int unrolled_exact(reproduction *r, const char *key) {
   int code = CODE_DONE;
   looped l;
-  errors mse;
+  double mse[LOOPS_MOST];
   TRY(looped_open(&l, r, 1));
-  TRY(measure(&l, r, 1, &mse));
-  TRY(runs_add(r, key,
-               json_pack("{s:i, s:o, s:o}", "loops", LOOPS, "mse", json_number(mse.after), "mse_twice",
-                         json_number(mse.twice))));
+  TRY(measure(&l, r, 1, mse));
+  TRY(runs_add(r, key, errors_json(mse)));
 done:
   looped_close(&l);
   return code;
