@@ -324,8 +324,15 @@ static const picture pictures[] = {
      .log_y = 1,
      .series = {{"trained on the solution after five loops", "solution_alone", "curve_seconds", "curve_loss"},
                 {"after two to seven loops", "solution_alone,loops=2to7", "curve_seconds", "curve_loss"},
+                {"after a number of loops that grows", GROWING, "curve_seconds", "curve_loss"},
                 {"trained on the step: gradient", "gradient", "curve_seconds", "curve_loss"},
                 {"trained on the step: Newton-Schulz", "newton_schulz", "curve_seconds", "curve_loss"}}},
+    {.name = "alone-loops",
+     .x_label = "number of loops",
+     .y_label = "mean squared error of x (no unit)",
+     .log_y = 1,
+     .series = {{"trained on the solution, loops growing to seven", GROWING, "k", "curve"},
+                {"exact Newton-Schulz from X = I", "exact,alone", "k", "curve"}}},
     {.name = NULL}};
 
 const experiment experiment_solution = {"solution",  "the solution end to end, by learned Newton-Schulz steps on A'A",
