@@ -8,10 +8,11 @@
 #include "base/sized.h"
 #include "solve/fold.h"
 
-enum { TASK = 1 << 17 };   /* numbers of the problems that a thread takes at a time, at most */
-enum { TASKS_EACH = 2 };   /* of a batch that is too small for as large tasks */
-enum { NOT_BEGUN = -1 };   /* beside the LSQ_LANE_ numbers of `outcomes` */
-enum { SHARED = 1 << 15 }; /* numbers of left-over problems from which on threads share them */
+enum { TASK = 1 << 17 };       /* numbers of the problems that a thread takes at a time, at most */
+enum { LEAST_TASK = 1 << 14 }; /* at least: fewer are not worth waking it */
+enum { TASKS_EACH = 2 };       /* between these */
+enum { NOT_BEGUN = -1 };       /* beside the LSQ_LANE_ numbers of `outcomes` */
+enum { SHARED = 1 << 15 };     /* numbers of left-over problems from which on threads share them */
 
 /* ---- the caller's arrays ---- */
 
@@ -127,6 +128,13 @@ done:
 /* The caller's own thread waits for the last groups: it can still be asked whether to stop. */
 static void watch_limits(void *argument) { (void)lsq_limits_look(((const job *)argument)->solver, 0); }
 
+/* `share` groups of `numbers` numbers, or what the bounds of a task make of them. */
+static int64_t groups_of_task(int64_t numbers, int64_t share) {
+  const int64_t least = LEAST_TASK / numbers, most = TASK / numbers;
+  const int64_t groups = share < least ? least : share < most ? share : most;
+  return groups < 1 ? 1 : groups;
+}
+
 /* A model without a map of moments goes through the pool itself. */
 static lsqnet_status solve_in_lanes(job *j) {
   lsqnet_status st = LSQNET_OK;
@@ -137,8 +145,7 @@ static lsqnet_status solve_in_lanes(job *j) {
   const int64_t numbers = lanes * problems->m * (problems->n + problems->k);
   j->memory_of_group = lsq_lane_group_size(solver, problems);
   j->groups = (problems->count + lanes - 1) / lanes;
-  const int64_t most = numbers < TASK ? TASK / numbers : 1, share = j->groups / (TASKS_EACH * threads);
-  j->groups_of_task = share < 1 ? 1 : share < most ? share : most;
+  j->groups_of_task = groups_of_task(numbers, j->groups / (TASKS_EACH * threads));
   const int64_t tasks = (j->groups + j->groups_of_task - 1) / j->groups_of_task;
   LSQ_TRY(lsq_reserve(solver->context, &solver->lanes, &solver->lanes_capacity, threads * j->memory_of_group,
                       sizeof(double)));
@@ -166,39 +173,32 @@ static void keep_first(lsq_failure *first, lsqnet_status st, int64_t p) {
 }
 
 /* The first of all threads. */
-static lsqnet_status fail_first(const job *j) {
-  const lsqnet_solver *solver = j->solver;
-  const lsq_failure *first = &solver->failure;
-  for (int64_t i = 0; i < solver->other_count; i++) {
-    const lsq_failure *next = &solver->others[i]->failure;
+static lsqnet_status fail_first(const job *j, int64_t threads) {
+  const lsq_failure *first = j->solver->failures;
+  for (const lsq_failure *next = first; next < j->solver->failures + threads; next++)
     if (next->status != LSQNET_OK && (first->status == LSQNET_OK || next->problem < first->problem)) first = next;
-  }
   if (first->status == LSQNET_OK) return LSQNET_OK;
   if (j->problems->count == 1) return lsq_fail(first->status, "%s", first->text);
   return lsq_fail(first->status, "problem %lld of %lld (counted from 0): %s", (long long)first->problem,
                   (long long)j->problems->count, first->text);
 }
 
-/* Solvers on the same model for the pool's other threads; what they use of the lanes' memory has its size. */
-static lsqnet_status make_others(const job *j, int64_t count) {
+/* The solver of a thread, made when it has its first problem: the caller's, or one on the same model whose lanes hold
+ * a group. */
+static lsqnet_status solver_of(const job *j, int64_t thread, lsqnet_solver **out) {
   lsqnet_status st = LSQNET_OK;
-  lsqnet_solver *solver = j->solver;
-  if (solver->others == NULL) LSQ_TRY(lsq_alloc(solver->context, &solver->others, count, sizeof *solver->others));
-  for (int64_t i = 0; i < count; i++) {
-    lsqnet_solver **other = &solver->others[i];
-    if (i == solver->other_count) {
-      LSQ_TRY(lsq_solver_create(other, solver->context, solver->model, &solver->options));
-      (*other)->leader = solver;
-      solver->other_count++;
-    }
-    (*other)->options = solver->options;
-    (*other)->precision = solver->precision;
-    (*other)->halted = LSQNET_STOP_NONE;
-    if (j->memory_of_group == 0) continue;
-    if ((*other)->fold != NULL) LSQ_TRY(lsq_fold_plan(*other, j->problems->n));
-    LSQ_TRY(lsq_reserve((*other)->context, &(*other)->lanes, &(*other)->lanes_capacity, j->memory_of_group,
-                        sizeof(double)));
-  }
+  lsqnet_solver *leader = j->solver, **other = &leader->others[thread - 1];
+  *out = leader;
+  if (thread == 0) return LSQNET_OK;
+  if (*other == NULL) LSQ_TRY(lsq_solver_create(other, leader->context, leader->model, &leader->options));
+  *out = *other;
+  (*out)->leader = leader;
+  (*out)->options = leader->options;
+  (*out)->precision = leader->precision;
+  (*out)->halted = LSQNET_STOP_NONE;
+  if (j->memory_of_group == 0) return LSQNET_OK;
+  if ((*out)->fold != NULL) LSQ_TRY(lsq_fold_plan(*out, j->problems->n));
+  LSQ_TRY(lsq_reserve((*out)->context, &(*out)->lanes, &(*out)->lanes_capacity, j->memory_of_group, sizeof(double)));
 done:
   return st;
 }
@@ -220,16 +220,18 @@ done:
 static lsqnet_status solve_one(void *argument, int64_t index, int64_t thread) {
   lsqnet_status st = LSQNET_OK, own = LSQNET_OK;
   const job *j = argument;
-  lsqnet_solver *solver = thread == 0 ? j->solver : j->solver->others[thread - 1];
-  const int64_t p = j->solver->left[index];
-  if (!lsq_limits_look(solver, thread)) {
+  lsqnet_solver *leader = j->solver, *solver = NULL;
+  lsq_failure *first = &leader->failures[thread];
+  const int64_t p = leader->left[index];
+  if (!lsq_limits_look(leader, thread)) {
+    LSQ_TRY(solver_of(j, thread, &solver));
     LSQ_TRY(solve_left_over(j, solver, p, &own));
   } else {
-    report_failure(j, p, LSQNET_E_STOPPED, solver->halted);
-    if (solver->failure.status == LSQNET_OK || solver->failure.problem > p) own = lsq_limits_check(solver);
+    report_failure(j, p, LSQNET_E_STOPPED, leader->halted);
+    if (first->status == LSQNET_OK || first->problem > p) own = lsq_limits_found(leader);
   }
-  j->solver->outcomes[p] = LSQ_LANE_DONE;
-  keep_first(&solver->failure, own, p);
+  leader->outcomes[p] = LSQ_LANE_DONE;
+  keep_first(first, own, p);
 done:
   return st;
 }
@@ -237,23 +239,27 @@ done:
 static lsqnet_status solve_left_overs(job *j, int64_t count) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_solver *solver = j->solver;
-  struct lsq_pool *pool = solver->context->pool;
+  const lsqnet_context *context = solver->context;
   const lsq_problems *problems = j->problems;
-  const int64_t numbers = problems->m * (problems->n + problems->k);
-  const int shared = lsq_pool_lanes(pool) > 1 && count > 1 && numbers > SHARED / count;
+  const double m = (double)problems->m + (solver->options.ridge > 0.0 ? (double)problems->n : 0.0);
+  const double numbers = m * ((double)problems->n + (double)problems->k);
+  const int shared = count > 1 && (double)count * numbers >= SHARED;
+  const int64_t threads = shared ? lsq_pool_lanes(context->pool) : 1;
   int64_t at = 0;
-  LSQ_TRY(lsq_reserve(solver->context, &solver->left, &solver->left_capacity, count, sizeof *solver->left));
+  LSQ_TRY(lsq_reserve(context, &solver->left, &solver->left_capacity, count, sizeof *solver->left));
+  LSQ_TRY(lsq_reserve(context, &solver->failures, &solver->failures_capacity, threads, sizeof *solver->failures));
+  if (solver->others == NULL && threads > 1)
+    LSQ_TRY(lsq_alloc(context, &solver->others, threads - 1, sizeof(lsqnet_solver *)));
   for (int64_t p = 0; p < problems->count; p++)
     if (solver->outcomes[p] != LSQ_LANE_DONE) solver->left[at++] = p;
-  if (shared) LSQ_TRY(make_others(j, lsq_pool_lanes(pool) - 1));
-  solver->failure.status = LSQNET_OK;
-  for (int64_t i = 0; i < solver->other_count; i++) solver->others[i]->failure.status = LSQNET_OK;
-  if (shared) {
-    LSQ_TRY(lsq_pool_run_watched(pool, count, solve_one, j, solver->options.stop != NULL ? watch_limits : NULL));
+  for (int64_t i = 0; i < threads; i++) solver->failures[i].status = LSQNET_OK;
+  if (threads > 1) {
+    LSQ_TRY(
+        lsq_pool_run_watched(context->pool, count, solve_one, j, solver->options.stop != NULL ? watch_limits : NULL));
   } else {
     for (int64_t i = 0; i < count; i++) LSQ_TRY(solve_one(j, i, 0));
   }
-  st = fail_first(j);
+  st = fail_first(j, threads);
 done:
   return st;
 }

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/arithmetic.h"
+#include "base/pool.h"
 #include "kernels/lapack.h"
 #include "solve/fold.h"
 #include "solve/shipped.h"
@@ -102,8 +103,10 @@ void lsq_solver_destroy(lsqnet_solver *solver) {
   lsqnet_context *context = solver->context;
   for (int64_t i = 0; solver->shipped != NULL && i < lsq_shipped_count; i++) lsq_solver_destroy(solver->shipped[i]);
   lsq_free(context, solver->shipped);
-  for (int64_t i = 0; i < solver->other_count; i++) lsq_solver_destroy(solver->others[i]);
+  for (int64_t i = 0; solver->others != NULL && i + 1 < lsq_pool_lanes(context->pool); i++)
+    lsq_solver_destroy(solver->others[i]);
   lsq_free(context, solver->others);
+  lsq_free(context, solver->failures);
   lsq_fold_destroy(solver);
   lsq_free(context, solver->reports);
   lsq_free(context, solver->left);

@@ -25,7 +25,7 @@
 #include "kernels/kernels.h"
 #include "prompts/prompt.h"
 
-/* Of the problems of a batch that a solver has taken one at a time, the first that failed, and its message. */
+/* Of the problems of a batch that a thread has solved one at a time, the first that failed, and its message. */
 typedef struct {
   lsqnet_status status;
   int64_t problem;
@@ -48,24 +48,23 @@ struct lsqnet_solver {
   int64_t batch;                                 /* sequences that `prompts` holds */
   double *memory;                                /* of the problem at hand */
   int64_t memory_capacity;
-  int64_t model_calls;   /* sequences, since the solve began */
-  double precision;      /* unit of the answer's number type: DBL_EPSILON or FLT_EPSILON */
-  struct lsq_fold *fold; /* of the model; NULL if it has none: see fold.h */
-  double *probes;        /* queries, answers and columns of lsq_gram */
-  double *lanes;         /* of batches: a group a thread */
-  double *rows;          /* a group's problems as rows, for the model */
-  double *single;        /* a problem that lanes have left over */
-  int8_t *outcomes;      /* one a problem */
-  int64_t *left;         /* numbers of the problems that lanes have left over */
-  lsq_failure failure;
+  int64_t model_calls;    /* sequences, since the solve began */
+  double precision;       /* unit of the answer's number type: DBL_EPSILON or FLT_EPSILON */
+  struct lsq_fold *fold;  /* of the model; NULL if it has none: see fold.h */
+  double *probes;         /* queries, answers and columns of lsq_gram */
+  double *lanes;          /* of batches: a group a thread */
+  double *rows;           /* a group's problems as rows, for the model */
+  double *single;         /* a problem that lanes have left over */
+  int8_t *outcomes;       /* one a problem */
+  int64_t *left;          /* numbers of the problems that lanes have left over */
+  lsq_failure *failures;  /* of each thread */
   lsqnet_report *reports; /* of one problem */
   int64_t probes_capacity, lanes_capacity, rows_capacity, single_capacity, outcomes_capacity, reports_capacity,
-      left_capacity;
-  double deadline;        /* of the call, see lsq_limits_begin */
-  int64_t passed;         /* numbers that the caller's thread has passed over since it looked at the limits */
-  atomic_int halted;      /* LSQNET_STOP_TIME or CALLER once the call has to end; NONE else */
-  lsqnet_solver **others; /* for the pool's other threads, NULL until needed (batch.c) */
-  int64_t other_count;
+      left_capacity, failures_capacity;
+  double deadline;         /* of the call, see lsq_limits_begin */
+  int64_t passed;          /* numbers that the caller's thread has passed over since it looked at the limits */
+  atomic_int halted;       /* LSQNET_STOP_TIME or CALLER once the call has to end; NONE else */
+  lsqnet_solver **others;  /* of the pool's other threads, NULL until needed (batch.c) */
   lsqnet_solver *leader;   /* of one of these: the solver whose limits hold; else NULL */
   lsqnet_solver **shipped; /* without a model: solvers on the shipped ones, NULL until needed (shipped.h); else NULL */
 };

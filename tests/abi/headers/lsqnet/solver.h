@@ -16,7 +16,7 @@ typedef struct lsqnet_solver lsqnet_solver;
 enum {
   LSQNET_METHOD_AUTO = 0,      /**< the library chooses: DIRECT, on the road (report.road, .why) that shape and condition
                                     ask for. The size of the batch only says how many problems share a vector and how
-                                    many threads share those that do, so that a problem's bits are the same in any */
+                                    many threads share the work, so that a problem's bits are the same in any */
   LSQNET_METHOD_GD = 1,        /**< x <- x - s g(x), the paper's iterate, s = 1 / largest eigenvalue unless given */
   LSQNET_METHOD_CHEBYSHEV = 2, /**< Chebyshev semi-iteration between estimates of the extreme eigenvalues */
   LSQNET_METHOD_CG = 3,        /**< conjugate gradients */
@@ -44,7 +44,7 @@ enum {
   LSQNET_ROAD_NONE = 0,
   LSQNET_ROAD_PROBLEMS = 1,   /**< several problems side by side in vector lanes: normal equations, refined */
   LSQNET_ROAD_ROWS = 2,       /**< several rows of one problem side by side, the rest as PROBLEMS */
-  LSQNET_ROAD_ORTHOGONAL = 3, /**< one problem at a time, on the calling thread, by repeated Cholesky-QR */
+  LSQNET_ROAD_ORTHOGONAL = 3, /**< one problem at a time on each thread, by repeated Cholesky-QR */
   LSQNET_ROAD_ITERATIONS = 4, /**< the same, by the iterations that options.method names */
   LSQNET_ROAD_STATE = 5       /**< from the moments that a lsqnet_state holds */
 };
@@ -195,9 +195,9 @@ LSQNET_API lsqnet_status lsqnet_problems_init(lsqnet_problems *problems, uint32_
  *           iterations) one by one, if they have 2^15 numbers or more in all.
  *  Memory   In lanes at most twice what the threads have in flight (problems of 2^17 numbers each), and a byte a problem.
  *           One at a time, on each thread, some 4 times the problem's own numbers, 5 with weights, and up to 10 n^2
- *           more, so that a square one takes 15 times its own; and a few MB that depend on the model and n. The solver
- *           keeps it, so that a call that is no larger than one before it allocates nothing, but for threads that come
- *           to their first problem off the lanes.
+ *           more, so that a square one takes 15 times its own; 8 bytes for each such problem; and a few MB that depend
+ *           on the model and n. The solver keeps it, so that a call that is no larger than one before it allocates
+ *           nothing, but for threads that come to their first problem off the lanes.
  *  Errors   as lsqnet_solver_solve_f64. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_batch_f64(lsqnet_solver *solver, const lsqnet_problems *problems,
                                                        const double *a, const double *b, const double *weights,
