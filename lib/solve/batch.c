@@ -187,9 +187,10 @@ static lsqnet_status fail_first(const job *j, int64_t threads) {
  * a group. */
 static lsqnet_status solver_of(const job *j, int64_t thread, lsqnet_solver **out) {
   lsqnet_status st = LSQNET_OK;
-  lsqnet_solver *leader = j->solver, **other = &leader->others[thread - 1];
+  lsqnet_solver *leader = j->solver, **other = NULL;
   *out = leader;
   if (thread == 0) return LSQNET_OK;
+  other = &leader->others[thread - 1];
   if (*other == NULL) LSQ_TRY(lsq_solver_create(other, leader->context, leader->model, &leader->options));
   *out = *other;
   (*out)->leader = leader;
