@@ -136,7 +136,7 @@ static const kind_of_call long_calls[] = {
     {1, 40000, 40, 1e10, 20}, /* no certificate there: one at a time */
     {1, 40000, 70, 0, 20},    /* too wide for lanes */
     {100000, 20, 5, 0, 20},   /* problems side by side */
-    {40, 2000, 70, 0, 20},    /* the same, shared by the threads */
+    {40, 2000, 70, 0, 20},    /* many too wide for lanes, shared by the threads */
     {1, 60, 20000, 0, 20},    /* fewer rows than unknowns */
     {16, 40000, 20, 0, 20},   /* two groups of tall ones, one for each thread */
 };

@@ -9,7 +9,7 @@
 #include "solve/fold.h"
 
 enum { TASK = 1 << 17 };       /* numbers of the problems that a thread takes at a time, at most */
-enum { LEAST_TASK = 1 << 14 }; /* at least: fewer are not worth waking it */
+enum { LEAST_TASK = 1 << 15 }; /* at least: fewer are not worth waking it */
 enum { TASKS_EACH = 2 };       /* between these */
 enum { NOT_BEGUN = -1 };       /* beside the LSQ_LANE_ numbers of `outcomes` */
 enum { SHARED = 1 << 15 };     /* numbers of left-over problems from which on threads share them */
@@ -216,25 +216,33 @@ done:
   return st;
 }
 
-/* Number `index` of the left-over problems, unless the call has to end: a thread makes one message of that for all,
- * since one for each of a million takes its time. */
+/* Number `index` of the left-over problems; E_STOPPED, without a message, once the call has to end. */
 static lsqnet_status solve_one(void *argument, int64_t index, int64_t thread) {
   lsqnet_status st = LSQNET_OK, own = LSQNET_OK;
   const job *j = argument;
   lsqnet_solver *leader = j->solver, *solver = NULL;
-  lsq_failure *first = &leader->failures[thread];
   const int64_t p = leader->left[index];
-  if (!lsq_limits_look(leader, thread)) {
-    LSQ_TRY(solver_of(j, thread, &solver));
-    LSQ_TRY(solve_left_over(j, solver, p, &own));
-  } else {
-    report_failure(j, p, LSQNET_E_STOPPED, leader->halted);
-    if (first->status == LSQNET_OK || first->problem > p) own = lsq_limits_found(leader);
-  }
+  if (lsq_limits_look(leader, thread)) return LSQNET_E_STOPPED;
+  LSQ_TRY(solver_of(j, thread, &solver));
+  LSQ_TRY(solve_left_over(j, solver, p, &own));
   leader->outcomes[p] = LSQ_LANE_DONE;
-  keep_first(first, own, p);
+  keep_first(&leader->failures[thread], own, p);
 done:
   return st;
+}
+
+/* Reports of the problems that the end of the call has come before; one message for all. */
+static void report_stopped(const job *j, int64_t count) {
+  lsqnet_solver *solver = j->solver;
+  int64_t first = -1;
+  for (int64_t i = 0; i < count; i++) {
+    const int64_t p = solver->left[i];
+    if (solver->outcomes[p] == LSQ_LANE_DONE) continue;
+    report_failure(j, p, LSQNET_E_STOPPED, solver->halted);
+    solver->outcomes[p] = LSQ_LANE_DONE;
+    if (first < 0) first = p;
+  }
+  if (first >= 0) keep_first(&solver->failures[0], lsq_limits_check(solver), first);
 }
 
 static lsqnet_status solve_left_overs(job *j, int64_t count) {
@@ -254,12 +262,11 @@ static lsqnet_status solve_left_overs(job *j, int64_t count) {
   for (int64_t p = 0; p < problems->count; p++)
     if (solver->outcomes[p] != LSQ_LANE_DONE) solver->left[at++] = p;
   for (int64_t i = 0; i < threads; i++) solver->failures[i].status = LSQNET_OK;
-  if (threads > 1) {
-    LSQ_TRY(
-        lsq_pool_run_watched(context->pool, count, solve_one, j, solver->options.stop != NULL ? watch_limits : NULL));
-  } else {
-    for (int64_t i = 0; i < count; i++) LSQ_TRY(solve_one(j, i, 0));
-  }
+  if (threads > 1)
+    st = lsq_pool_run_watched(context->pool, count, solve_one, j, solver->options.stop != NULL ? watch_limits : NULL);
+  for (int64_t i = 0; i < count && threads == 1 && st == LSQNET_OK; i++) st = solve_one(j, i, 0);
+  if (st != LSQNET_E_STOPPED) LSQ_TRY(st);
+  if (st == LSQNET_E_STOPPED) report_stopped(j, count);
   st = fail_first(j, threads);
 done:
   return st;
