@@ -351,6 +351,24 @@ START_TEST(a_start_of_given_length_comes_first) {
 }
 END_TEST
 
+/* Decay, which is Gauss-Newton's, leaves Adam's steps before it as they are. */
+START_TEST(a_start_has_no_weight_decay) {
+  setting plain = attention_open(1, 3, METHODS[_i]), decayed = attention_open(1, 3, METHODS[_i]);
+  plain.options.start_steps = decayed.options.start_steps = 4;
+  decayed.options.weight_decay = 0.5;
+  lsqnet_trainer *first = start(&plain), *second = start(&decayed);
+  for (int i = 0; i < 5; i++) {
+    ok(lsqnet_trainer_step(first, NULL));
+    ok(lsqnet_trainer_step(second, NULL));
+    ck_assert_int_eq(same_weights(plain.model, decayed.model), i < 4);
+  }
+  lsqnet_trainer_destroy(first);
+  lsqnet_trainer_destroy(second);
+  setting_close(&plain);
+  setting_close(&decayed);
+}
+END_TEST
+
 START_TEST(the_restart_that_is_best_on_fresh_data_goes_on) {
   enum { RESTARTS = 4 };
   setting s = attention_open(1, 3, METHODS[_i]);
@@ -505,6 +523,7 @@ int main(void) {
   tcase_add_loop_test(runs, weight_decay_vanishes_with_the_loss, 0, METHOD_COUNT);
   tcase_add_loop_test(runs, the_bits_do_not_depend_on_the_number_of_threads, 0, METHOD_COUNT);
   tcase_add_loop_test(phases, a_start_of_given_length_comes_first, 0, METHOD_COUNT);
+  tcase_add_loop_test(phases, a_start_has_no_weight_decay, 0, METHOD_COUNT);
   tcase_add_loop_test(phases, the_restart_that_is_best_on_fresh_data_goes_on, 0, METHOD_COUNT);
   tcase_add_loop_test(phases, where_gauss_newton_gets_nowhere_the_first_weights_start_with_adam, 0, METHOD_COUNT);
   tcase_add_loop_test(phases, a_start_ends_by_itself, 0, 3);

@@ -3,8 +3,8 @@
  * 2503.12295. */
 #include <jansson.h>
 #include <math.h>
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/random.h"

@@ -82,7 +82,7 @@ done:
   return st;
 }
 
-/* s->s = J'(r - J d) + nu w - mu d. */
+/* s->s = J'(r - J d) + nu w - mu d, where mu includes nu. */
 static lsqnet_status normal_residual(lsq_gauss_newton *g, explicit_jacobian *s, double mu) {
   lsqnet_status st = LSQNET_OK;
   const lsqnet_context *context = g->trainer->context;
@@ -94,7 +94,8 @@ done:
   return st;
 }
 
-/* Conjugate gradients on (J'J + mu I) d = J'r from the d at hand, preconditioned by the factor in C. */
+/* Conjugate gradients on (J'J + mu I) d = J'r + nu w, where mu includes nu, from the d at hand, preconditioned by the
+ * factor in C. */
 static lsqnet_status refine(lsq_gauss_newton *g, explicit_jacobian *s, double mu) {
   lsqnet_status st = LSQNET_OK;
   const lsqnet_context *context = g->trainer->context;
