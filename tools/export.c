@@ -76,6 +76,7 @@ static int read_mixer(export_model *e) {
   json_t *config = json_loads(e->options.mixer_config == NULL ? "{}" : e->options.mixer_config, 0, NULL);
   const json_t *heads = json_object_get(config, "heads"), *filter = json_object_get(config, "filter");
   const int built = e->mixer != MIXER_IDENTITY; /* what is not said is true */
+  e->shifted = json_integer_value(json_object_get(config, "shifted"));
   e->heads = json_is_integer(heads) ? json_integer_value(heads) : 1;
   e->softmax = built && !json_is_false(json_object_get(config, "softmax"));
   e->causal = built && !json_is_false(json_object_get(config, "causal"));

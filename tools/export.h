@@ -24,6 +24,7 @@ typedef struct {
   export_mixer mixer;
   export_filter filter; /* base_conv's */
   int64_t heads;        /* attention's */
+  int64_t shifted;      /* base_conv's */
   int causal, softmax;
   int norms, calls_libm; /* whether there are LayerNorms; whether it needs more than + and * */
   int64_t prompt_rows;   /* 0: the model takes no step */

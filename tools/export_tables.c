@@ -65,37 +65,33 @@ static int64_t taps_of(const export_model *e, int64_t block) {
   return st == LSQNET_OK ? p.shape[e->filter == FILTER_SHORT ? 2 : 1] : 0;
 }
 
-/* Rows that the block's last `*channels` channels look further back. */
-static int64_t shift_of(const export_model *e, int64_t block, int64_t *channels) {
+/* Rows that the block's shifted channels look further back. */
+static int64_t shift_of(const export_model *e, int64_t block) {
   json_t *config = json_loads(e->options.mixer_config == NULL ? "{}" : e->options.mixer_config, 0, NULL);
-  const json_t *all = json_object_get(config, "shift"), *shifted = json_object_get(config, "shifted");
-  const json_t *own = json_is_array(all) ? json_array_get(all, (size_t)block) : all;
-  const int64_t shift = json_is_integer(own) ? json_integer_value(own) : 0;
-  *channels = json_is_integer(shifted) ? json_integer_value(shifted) : 0;
+  const json_t *all = json_object_get(config, "shift");
+  const int64_t shift = json_integer_value(json_is_array(all) ? json_array_get(all, (size_t)block) : all);
   json_decref(config);
   return shift;
 }
 
 int export_lags(const export_model *e, int64_t block, int64_t *low, int64_t *high) {
-  int64_t shifted = 0;
-  const int64_t taps = taps_of(e, block), shift = shift_of(e, block, &shifted);
+  const int64_t taps = taps_of(e, block);
   const int centered = e->filter == FILTER_SHORT && !e->causal;
   if (taps < 1) return fail(CODE_OTHER, "%s: blocks.%lld has no filter", e->source, (long long)block);
   *low = centered ? -(taps - 1 - taps / 2) : 0;
-  *high = (centered ? taps / 2 : taps - 1) + shift;
+  *high = (centered ? taps / 2 : taps - 1) + shift_of(e, block);
   return CODE_DONE;
 }
 
-/* The filter of weights (D,1,K) or (D,K) by lag: (lags,D), which begins as zeros. */
-static int filter_from_weights(const export_model *e, int64_t block, double *table) {
+/* The filter of weights (D,1,K) or (D,K) by lag: (count,D), which begins as zeros. */
+static int filter_from_weights(const export_model *e, int64_t block, int64_t count, double *table) {
   lsqnet_parameter p;
-  int64_t shifted = 0;
-  const int64_t D = e->options.width, taps = taps_of(e, block), shift = shift_of(e, block, &shifted);
+  const int64_t D = e->options.width, taps = taps_of(e, block), shift = count - taps;
   double *w = read_named(e, block, "mixer.filter.weight", &p);
   if (w == NULL) return CODE_OTHER;
   for (int64_t tap = 0; tap < taps; tap++) {
     const int64_t row = e->filter == FILTER_SHORT ? taps - 1 - tap : tap;
-    for (int64_t d = 0; d < D; d++) table[(row + (d < D - shifted ? 0 : shift)) * D + d] = w[d * taps + tap];
+    for (int64_t d = 0; d < D; d++) table[(row + (d < D - e->shifted ? 0 : shift)) * D + d] = w[d * taps + tap];
   }
   free(w);
   return CODE_DONE;
@@ -154,7 +150,8 @@ static int write_filter(FILE *out, const export_model *e, int64_t block) {
     code = fail_memory("a filter");
     goto done;
   }
-  TRY(e->filter == FILTER_IMPLICIT ? filter_from_features(e, block, table) : filter_from_weights(e, block, table));
+  TRY(e->filter == FILTER_IMPLICIT ? filter_from_features(e, block, table)
+                                   : filter_from_weights(e, block, count, table));
   for (int64_t d = 0; e->options.residual && d < D; d++) table[-low * D + d] = narrow(e, table[-low * D + d] + 1);
   snprintf(name, sizeof name, "@blocks_%lld_mixer_filter", (long long)block);
   write_table(out, e, name, count * D, table);
