@@ -73,6 +73,7 @@ json_t *verdict_make(const reproduction *r, int *all) {
   return verdict;
 }
 
+/* A ratio to what diverged is none. */
 static void write_number(FILE *out, double number) {
   const double size = fabs(number), none = 1e20 / DIVERGED;
   if (number != 0 && size < none) {

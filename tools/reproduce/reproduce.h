@@ -120,8 +120,6 @@ int runs_keep_best(reproduction *r, const char *key, const char *best, double se
 json_t *run_field(const json_t *run, const char *field);
 /* Tries that were made before these runs and came to nothing: they count as tries of each run that matches. */
 int runs_tried_before(const reproduction *r, const char *keys, int tries);
-/* Each run that matches has this number, unless it has another. */
-int runs_have(const reproduction *r, const char *keys, const char *field, int64_t number);
 /* The error of a run that was made under another configuration than this version's. */
 int runs_stale(const reproduction *r, const char *key);
 /* What of the runs that match has the field, has this number: another is an error, runs_stale(). */

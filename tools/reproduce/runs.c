@@ -210,16 +210,6 @@ int runs_tried_before(const reproduction *r, const char *keys, int tries) {
   return CODE_DONE;
 }
 
-int runs_have(const reproduction *r, const char *keys, const char *field, int64_t number) {
-  json_t *run;
-  size_t i;
-  json_array_foreach(r->runs, i, run) {
-    if (!runs_match(run, keys) || json_object_get(run, field) != NULL) continue;
-    if (json_object_set_new(run, field, json_integer(number)) != 0) return fail_memory("a number of a run");
-  }
-  return CODE_DONE;
-}
-
 int runs_stale(const reproduction *r, const char *key) {
   char *path = runs_path(r, ".json");
   if (path == NULL) return fail_memory("a file name");
