@@ -5,7 +5,7 @@
  *   bench_solver MODEL [--gates MODEL] [--blas LIBRARY] [--check]
  *   bench_solver MODEL --roads [--blas LIBRARY]
  *
- * The second prints what problems take that do not go side by side in lanes: no bounds, no oracle (solver_roads.c).
+ * The second prints what problems take that do not go side by side in lanes, without bounds (solver_roads.c).
  * MODEL is a file with a layer of linear attention, --gates one with a BaseConv; LIBRARY has dgels_ (libopenblas.so.0).
  */
 #include <lsqnet/lsqnet.h>
