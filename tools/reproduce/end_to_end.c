@@ -116,6 +116,9 @@ static int run(reproduction *r) {
       if (i == 0 || full) TRY(train_whole(r, laws[i].name, laws[i].words, steps, "base_conv", layers));
     }
   }
+  /* 3,000 steps in both rates; four layers for 9,000 steps */
+  TRY(runs_tried_before(r, "normal,softmax,layers=01|normal,softmax,layers=02", 2));
+  TRY(runs_tried_before(r, "normal,softmax,layers=04", 3));
 done:
   lsqnet_model_destroy(model);
   return code;

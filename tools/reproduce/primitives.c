@@ -52,7 +52,7 @@ static int train_adam(reproduction *r, int task, int model, int layers) {
       r->budget == BUDGET_FULL ? "--batch 1024 --dtype f32 --schedule-steps 10000" : "--batch 64 --schedule-steps 200",
       (int)by_budget(r, 30, 2000, 1000000));
   write_words(r, words, sizeof words, task, model, layers, ADAM, rest);
-  return train_run(r, &(training_request){key, words, INFINITY, r->budget == BUDGET_FULL ? "1e-3" : "3e-3,1e-3", 0});
+  return train_run(r, &(training_request){key, words, INFINITY, r->budget == BUDGET_FULL ? "1e-3" : "1e-2,3e-3", 0});
 }
 
 /* Levenberg-Marquardt and conjugate gradients have the same steps, damping and first weights on both sides. */
@@ -77,6 +77,8 @@ static int run(reproduction *r) {
       TRY(train_newton(r, task, model, MATRIX_FREE));
     }
   }
+  /* a rate of 1e-3 */
+  TRY(runs_tried_before(r, "*,layers=?", 1));
 done:
   return code;
 }
