@@ -110,10 +110,10 @@ def setting(field, values):
 
 
 def check_medians(program, folder, name):
-    """Three seeds are drawn as one whose losses are their medians."""
+    """Three seeds are drawn as one whose losses and errors at the end are their medians."""
     def scaled(run, seed, factor):
         return {**run, "key": run["key"].replace("seed=1", f"seed={seed}"),
-                "curve_loss": [factor * loss for loss in run["curve_loss"]]}
+                "mse": factor * run["mse"], "curve_loss": [factor * loss for loss in run["curve_loss"]]}
     result = read(folder, name)
     whole, seeds = result["runs"], [run for run in result["runs"] if run["key"].endswith("seed=1")]
     one = {**result, "runs": [scaled(run, 1, 10) if run in seeds else run for run in whole]}
@@ -299,6 +299,31 @@ def check_algorithms(program, folder):
                  words, value)
 
 
+# what is drawn: a field of a run, and the pictures that it moves
+DRAWN = {"construction": [(key, field, {"convergence"}) for key in ("gradient_descent", "linear_attention_split",
+                                                                    "base_conv_repeat", "base_conv_split",
+                                                                    "base_conv_query_first")
+                          for field in ("median", "quartile_low", "quartile_high")],
+         "recipe": [("adaptive,EMA,seed=1", "mse", {"training", "schedules", "parts"}),
+                    ("constant,EMA,seed=1", "mse", {"schedules"})],
+         "mixed-precision": [("f32 model by Adam, used on bf16", field, {"rounding"})
+                             for field in ("mse_alone", "mse_refined")]}
+
+
+def check_drawn(program, folder, name):
+    """A curve ends with what its training ended with; quartiles and each model have their place."""
+    result = read(folder, name)
+    before = pictures_of(program, folder, name, result)
+    for key, field, pictures in DRAWN[name]:
+        run = next(run for run in result["runs"] if run["key"] == key)
+        value = [x / 2 for x in run[field]] if isinstance(run[field], list) else (run[field] or 1e-9) / 2
+        other = {**result, "runs": [{**one, field: value} if one is run else one for one in result["runs"]]}
+        after = pictures_of(program, folder, name, other)
+        moved = {file[len(name) + 1:-len(".svg")] for file in before if before[file] != after[file]}
+        must(moved == pictures, key, field, "moves", moved)
+    pictures_of(program, folder, name, result)
+
+
 # checkpoints that a process is killed beside: one of the trainer, one of a looped model
 KILLED = {"recipe": "recipe.*.state", "solution": "solution.solution_alone@*.state"}
 CLAIMS = {"algorithms": check_algorithms, "end-to-end": check_end_to_end, "generalization": check_generalization,
@@ -318,6 +343,8 @@ def check_experiment(program, name):
         check_resume(program, folder, name, result)
         check_alone(program, folder, name)
         check_stale(program, folder, name)
+        if name in DRAWN:
+            check_drawn(program, folder, name)
         if name in CLAIMS:
             CLAIMS[name](program, folder)
         check_verdict(program, folder, name)

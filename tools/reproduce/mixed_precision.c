@@ -225,9 +225,11 @@ static const picture pictures[] = {
                 {"trained on float32, alone", "f64 model of f32, used*", "used", "mse_alone"},
                 {"trained on float16, alone", "f64 model of fp16, used*", "used", "mse_alone"},
                 {"trained on bfloat16, alone", "f64 model of bf16, used*", "used", "mse_alone"},
-                {"float32 model, alone", "f64 model rounded*", "used", "mse_alone"},
+                {"weights in float32, alone", "f64 model rounded*", "used", "mse_alone"},
+                {"float32 by Adam, alone", "f32 model by Adam*", "used", "mse_alone"},
                 {"trained on bfloat16, refined", "f64 model of bf16, used*", "used", "mse_refined"},
-                {"float32 model, refined", "f64 model rounded*", "used", "mse_refined"}}},
+                {"weights in float32, refined", "f64 model rounded*", "used", "mse_refined"},
+                {"float32 by Adam, refined", "f32 model by Adam*", "used", "mse_refined"}}},
     {.name = NULL}};
 
 const experiment experiment_mixed_precision = {"mixed-precision",

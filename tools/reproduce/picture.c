@@ -19,15 +19,25 @@ typedef struct {
   int count;
 } categories;
 
+/* Of a curve; low and high are NaN where it has no band. */
+typedef struct {
+  double x, y, low, high;
+} point;
+
 typedef struct {
   const reproduction *r;
   const picture *p;
   FILE *script;
   categories named;
+  int measured;            /* points are counted and the frame is known: they are written */
   int points[SERIES_MOST]; /* 0: nothing to be drawn */
   double level[SERIES_MOST];
-  double low, high; /* of all heights */
+  double left, right, low, high; /* the frame of all curves */
   int diverged;
+  point last;    /* of the series that is written */
+  double u, v;   /* where in the frame its last symbol is, at first its beginning */
+  double spaced; /* how far from there the next one has to be */
+  int marked;    /* the last point has a symbol */
 } drawing;
 
 /* ---- points ---- */
@@ -53,18 +63,55 @@ static void note_height(drawing *d, double height) {
   d->high = fmax(d->high, height);
 }
 
-static void write_point(drawing *d, int index, double x, double y) {
-  if ((d->p->log_y && !(y > 0)) || (d->p->log_x && !(x > 0)) || !isfinite(x) || !(y <= SHOWN_MOST)) return;
-  fprintf(d->script, "%.8g %.6g\n", x, y);
-  note_height(d, y);
+/* Curves of more points than SINGLE have a symbol here and there, SPACING of the frame apart. */
+enum { SINGLE = 16, STAGGER = 5 };
+static const double SPACING = 0.15;
+
+static double place_in(double value, int logarithmic, double from, double to) {
+  return logarithmic ? log(value / from) / log(to / from) : (value - from) / (to - from);
+}
+
+/* The first symbols of curves that begin together are apart. */
+static int takes_symbol(drawing *d, int index, const point *at, int first) {
+  const double u = place_in(at->x, d->p->log_x, d->left, d->right), v = place_in(at->y, d->p->log_y, d->low, d->high);
+  if (d->points[index] <= SINGLE) return 1;
+  if (!first && fmax(fabs(u - d->u), fabs(v - d->v)) < d->spaced) return 0;
+  d->u = u;
+  d->v = v;
+  d->spaced = first ? SPACING * (index % STAGGER + 1) / STAGGER : SPACING;
+  return !first;
+}
+
+static void write_numbers(drawing *d, const point *at, int symbol) {
+  fprintf(d->script, "%.8g %.6g %d %.6g %.6g\n", at->x, at->y, symbol, at->low, at->high);
+  d->last = *at;
+  d->marked = symbol;
+}
+
+static void write_point(drawing *d, int index, const point *at) {
+  if ((d->p->log_y && !(at->y > 0)) || (d->p->log_x && !(at->x > 0)) || !isfinite(at->x) || !(at->y <= SHOWN_MOST))
+    return;
+  if (d->measured) {
+    write_numbers(d, at, takes_symbol(d, index, at, isnan(d->last.x)));
+    return;
+  }
+  d->left = fmin(d->left, at->x);
+  d->right = fmax(d->right, at->x);
+  note_height(d, at->y);
+  if (at->low > 0 || !d->p->log_y) note_height(d, at->low);
+  if (at->high <= SHOWN_MOST) note_height(d, at->high);
   d->points[index]++;
 }
 
 static void write_category(drawing *d, int index, const char *name, double y) {
   if (isnan(y) || (d->p->log_y && !(y > 0))) return;
+  const int category = category_of(&d->named, in_words(d->p, name));
+  if (d->measured) {
+    fprintf(d->script, "%.6g %d\n", y > SHOWN_MOST ? MARK : y, category);
+    return;
+  }
   if (y > SHOWN_MOST) d->diverged = 1;
   if (y <= SHOWN_MOST) note_height(d, y);
-  fprintf(d->script, "%.6g %d\n", y > SHOWN_MOST ? MARK : y, category_of(&d->named, in_words(d->p, name)));
   d->points[index]++;
 }
 
@@ -75,9 +122,16 @@ static json_t *place_of(const json_t *run, const char *field) {
   return begin == NULL ? NULL : json_stringn(begin + 1, strcspn(begin + 1, ","));
 }
 
-static double number_at(const json_t *array, size_t k) {
-  const json_t *value = json_array_get(array, k);
-  return json_is_number(value) ? json_number_value(value) : NAN;
+static const size_t END = SIZE_MAX;
+
+/* Entry k of the run's array; at END what its training ended with: points of its curve are a tenth of the steps apart,
+ * and the last of them may be that much earlier. */
+static double number_at(const drawing *d, const json_t *run, const char *field, size_t k) {
+  const json_t *value = json_array_get(json_object_get(run, field), k), *best = json_object_get(run, "best");
+  if (k != END) return json_is_number(value) ? json_number_value(value) : NAN;
+  if (strcmp(field, "curve_loss") == 0) return run_number(run, "mse");
+  if (strcmp(field, "curve_steps") == 0) return run_number(run, "steps");
+  return run_number(best == NULL ? run : runs_find(d->r, json_string_value(best)), "seconds");
 }
 
 static int compare(const void *a, const void *b) {
@@ -85,17 +139,20 @@ static int compare(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* The median of what the runs have there, the larger of the two in the middle; NaN if one has no number. */
+/* The median of what the runs have there, the larger of the two in the middle; NaN if one has no number or there is no
+ * such field. */
 static double median_at(const drawing *d, const series *s, const char *field, size_t k) {
   enum { MOST = 64 };
   double found[MOST];
   json_t *run;
   size_t i, count = 0;
+  if (field == NULL) return NAN;
   json_array_foreach(d->r->runs, i, run) {
     if (!runs_match(run, s->runs) || !json_is_array(json_object_get(run, s->y)) || count == MOST) continue;
-    found[count] = number_at(json_object_get(run, field), k);
+    found[count] = number_at(d, run, field, k);
     if (isnan(found[count++])) return NAN;
   }
+  if (count == 0) return NAN;
   qsort(found, count, sizeof *found, compare);
   return found[count / 2];
 }
@@ -119,10 +176,16 @@ static void write_points(drawing *d, int index) {
     json_t *x = place_of(run, s->x);
     if (json_is_array(y)) length = length > json_array_size(y) ? length : json_array_size(y);
     if (json_is_number(y) && json_is_string(x)) write_category(d, index, json_string_value(x), json_number_value(y));
-    if (json_is_number(y) && json_is_number(x)) write_point(d, index, json_number_value(x), json_number_value(y));
+    if (json_is_number(y) && json_is_number(x))
+      write_point(d, index, &(point){json_number_value(x), json_number_value(y), NAN, NAN});
     json_decref(x);
   }
-  for (size_t k = 0; k < length; k++) write_point(d, index, median_at(d, s, s->x, k), height_at(d, s, k, length));
+  for (size_t k = 0; k < length; k++) {
+    write_point(d, index,
+                &(point){median_at(d, s, s->x, k), height_at(d, s, k, length), median_at(d, s, s->low, k),
+                         median_at(d, s, s->high, k)});
+  }
+  if (d->p->ends) write_point(d, index, &(point){median_at(d, s, s->x, END), median_at(d, s, s->y, END), NAN, NAN});
 }
 
 /* The number of the first run that matches; NaN if there is none that the picture can show. */
@@ -136,11 +199,9 @@ static double level_of(const drawing *d, const series *s) {
   return NAN;
 }
 
-/* Whether there is anything to draw. */
-static int collect(drawing *d) {
+/* How many series have points; once they are measured they are written. */
+static int gather(drawing *d) {
   int shown = 0;
-  d->low = INFINITY;
-  d->high = -INFINITY;
   for (int i = 0; i < SERIES_MOST && d->p->series[i].title != NULL; i++) {
     if (d->p->series[i].x == NULL) {
       d->level[i] = level_of(d, &d->p->series[i]);
@@ -148,19 +209,31 @@ static int collect(drawing *d) {
       if (d->points[i]) note_height(d, d->level[i]);
       continue;
     }
-    fprintf(d->script, "$s%d << EOD\n", i);
+    d->last.x = NAN;
+    if (d->measured) fprintf(d->script, "$s%d << EOD\n", i);
     write_points(d, i);
-    fprintf(d->script, "EOD\n");
+    if (d->measured && !isnan(d->last.x) && !d->marked) write_numbers(d, &d->last, 1);
+    if (d->measured) fprintf(d->script, "EOD\n");
     shown += d->points[i] > 0;
   }
+  return shown;
+}
+
+/* Whether there is anything to draw. */
+static int collect(drawing *d) {
+  d->left = d->low = INFINITY;
+  d->right = d->high = -INFINITY;
+  const int shown = gather(d);
   if (d->low > d->high) d->low = d->high = 1; /* everything has diverged */
+  d->measured = 1;
+  gather(d);
   return shown;
 }
 
 /* ---- the frame ---- */
 
 /* In pixels: what a picture, its lines and its symbols take, so that it can be read at half its width. */
-enum { WIDTH = 760, PLOT = 380, TOP = 14, BELOW = 86, LINE = 38, SYMBOL = 13, HIGHEST = 620 };
+enum { WIDTH = 760, PLOT = 380, TOP = 14, BELOW = 86, LINE = 38, SYMBOL = 18, HIGHEST = 860 };
 /* The key's lines, its samples, and letters of a title of which two stand beside each other. */
 enum { KEY = 27, LEFT = 30, SAMPLE = 50, TITLE = 29 };
 
@@ -169,6 +242,8 @@ static int category_height(int symbols, int count) {
   const int height = wanted < most ? wanted : most;
   return height > LINE ? height : LINE;
 }
+
+enum { DASHES = 5 };
 
 typedef struct {
   const char *colour;
@@ -179,30 +254,49 @@ typedef struct {
 static style style_of(const picture *p, int index) {
   static const char *const colours[] = {"#000000", "#0060a0", "#c04000", "#208060", "#8840a0", "#707070"};
   static const int symbols[] = {7, 4, 9, 2, 10, 6, 5, 8, 3, 11}, full[] = {7, 5, 9, 13, 11};
-  if (!p->pairs) return (style){colours[index % 6], index % 5 + 1, symbols[index]};
+  if (!p->pairs) return (style){colours[index % 6], index % DASHES + 1, symbols[index]};
   return (style){colours[index / 2], index % 2 + 1, full[index / 2] - index % 2};
 }
 
 static int has_lines(const drawing *d) { return d->named.count == 0; }
 static int has_symbols(const drawing *d, int index) { return d->p->series[index].x != NULL; }
 
+typedef struct {
+  int columns, lines, height;
+} key;
+
+static void key_place(const key *k, int place, double *x, double *y) {
+  *x = LEFT + place % k->columns * (WIDTH - LEFT) / 2.;
+  *y = ((k->lines - place / k->columns - 0.4) * KEY + 6) / k->height;
+}
+
+/* gnuplot begins new dashes with a new colour only, so that lines of the same dashes go together. */
+static void write_samples(const drawing *d, const key *k, int dashes) {
+  double x, y;
+  for (int i = 0, place = 0; i < SERIES_MOST && d->p->series[i].title != NULL; i++) {
+    const style s = style_of(d->p, i);
+    if (d->points[i] == 0) continue;
+    key_place(k, place++, &x, &y);
+    if (s.dashes == dashes)
+      fprintf(d->script, "set arrow from screen %.5f,%.5f to screen %.5f,%.5f nohead lw 2.5 dt %d lc rgb \"%s\"\n",
+              x / WIDTH, y, (x + SAMPLE) / WIDTH, y, s.dashes, s.colour);
+  }
+}
+
 /* Below the axis and its title, in lines of its own, of two titles each where these are short. */
-static void write_key(const drawing *d, int columns, int height, int lines) {
+static void write_key(const drawing *d, const key *k) {
+  double x, y;
+  for (int dashes = 1; dashes <= DASHES && has_lines(d); dashes++) write_samples(d, k, dashes);
   for (int i = 0, place = 0; i < SERIES_MOST && d->p->series[i].title != NULL; i++) {
     if (d->points[i] == 0) continue;
     const style s = style_of(d->p, i);
-    const double x = LEFT + place % columns * (WIDTH - LEFT) / 2.,
-                 y = ((lines - place / columns - 0.4) * KEY + 6) / height;
-    if (has_lines(d))
-      fprintf(d->script, "set arrow from screen %.5f,%.5f to screen %.5f,%.5f nohead lw 2.5 dt %d lc rgb \"%s\"\n",
-              x / WIDTH, y, (x + SAMPLE) / WIDTH, y, s.dashes, s.colour);
+    key_place(k, place++, &x, &y);
     if (has_symbols(d, i))
       fprintf(d->script, "set label \"\" at screen %.5f,%.5f point pt %d ps 1.1 lw 2 lc rgb \"%s\"\n",
               (x + SAMPLE / 2.) / WIDTH, y, s.symbol, s.colour);
     fprintf(d->script, "set label ");
     gnuplot_quote(d->script, d->p->series[i].title);
     fprintf(d->script, " at screen %.5f,%.5f left font \",18\"\n", (x + SAMPLE + 10) / WIDTH, y);
-    place++;
   }
 }
 
@@ -221,7 +315,7 @@ static void write_size(const drawing *d) {
           "set terminal svg size %d,%d dynamic noenhanced font \"DejaVu Sans,19\" background \"white\"\nunset key\n"
           "set tmargin at screen %.5f\nset bmargin at screen %.5f\nset rmargin 3\n",
           WIDTH, height, 1 - TOP / (double)height, 1 - (TOP + plot) / (double)height);
-  write_key(d, columns, height, lines);
+  write_key(d, &(key){columns, lines, height});
 }
 
 /* Decades from one number of an axis to the next, so that there are at most `most`. */
@@ -292,14 +386,31 @@ static void write_axes(const drawing *d) {
 
 /* ---- series ---- */
 
-/* Long curves have a symbol here and there, at other places than their neighbours; categories have symbols alone. */
-static void write_style(const drawing *d, int index) {
+static void write_lines(const drawing *d, int index, double width) {
   const style s = style_of(d->p, index);
-  const int every = d->points[index] > 16 ? d->points[index] / 8 + index : 1;
-  const char *with = !has_symbols(d, index) ? "lines" : has_lines(d) ? "linespoints" : "points";
-  fprintf(d->script, " with %s lw %s dt %d lc rgb \"%s\"", with, has_lines(d) ? "2.5" : "2", s.dashes, s.colour);
-  if (has_symbols(d, index)) fprintf(d->script, " pt %d ps %s", s.symbol, has_lines(d) ? "1.1" : "1.2");
-  if (has_symbols(d, index) && has_lines(d)) fprintf(d->script, " pi %d", every);
+  fprintf(d->script, " with lines lw %g dt %d lc rgb \"%s\"", width, s.dashes, s.colour);
+}
+
+static void write_symbols(const drawing *d, int index, double size) {
+  const style s = style_of(d->p, index);
+  fprintf(d->script, " with points lw 2 pt %d ps %g lc rgb \"%s\"", s.symbol, size, s.colour);
+}
+
+/* A band is light, between thin lines of its curve's kind. */
+static void write_curve(const drawing *d, int index) {
+  if (d->p->series[index].low != NULL) {
+    fprintf(d->script, "$s%d using 1:4:5 with filledcurves fs transparent solid 0.06 noborder lc rgb \"%s\"", index,
+            style_of(d->p, index).colour);
+    for (int edge = 4; edge <= 5; edge++) {
+      fprintf(d->script, ", $s%d using 1:%d", index, edge);
+      write_lines(d, index, 1);
+    }
+    fprintf(d->script, ", ");
+  }
+  fprintf(d->script, "$s%d using 1:2", index);
+  write_lines(d, index, 2.5);
+  fprintf(d->script, ", $s%d using 1:($3 > 0 ? $2 : NaN)", index);
+  write_symbols(d, index, 1.1);
 }
 
 static void write_plot(const drawing *d, int shown) {
@@ -310,13 +421,14 @@ static void write_plot(const drawing *d, int shown) {
     fprintf(d->script, comma++ ? ", " : " ");
     if (d->p->series[i].x == NULL) {
       fprintf(d->script, "%.6g", d->level[i]);
-    } else if (d->named.count == 0) {
-      fprintf(d->script, "$s%d using 1:2", i);
+      write_lines(d, i, 2.5);
+    } else if (has_lines(d)) {
+      write_curve(d, i);
     } else { /* side by side in the line, so that none hides another */
       fprintf(d->script, "$s%d using (%s):($2%+.3f)", i, d->diverged ? "$1 > 1e20 ? edge : $1" : "$1",
-              0.64 * ((place++ + 0.5) / shown - 0.5));
+              0.8 * ((place++ + 0.5) / shown - 0.5));
+      write_symbols(d, i, 1.2);
     }
-    write_style(d, i);
   }
   fprintf(d->script, "\n");
 }
