@@ -180,6 +180,102 @@ START_TEST(laeuchlis_problems_have_the_digits_that_they_have) {
 }
 END_TEST
 
+/* b of these makes the first answer's sum round to exactly 0, so that the second correction repeats the first one's
+ * error and changes nothing; and random ones, in both precisions. */
+START_TEST(a_correction_that_changes_nothing_by_luck_certifies_nothing) {
+  static const double b[] = {0x1.96e4dep-8,  0x1.fc370ap-2, 0x1.f6cfcep-2,
+                             -0x1.5a3c28p+0, 0x1.c698f4p-2, -0x1.340b96p-1};
+  lsqnet_solver *solver = solver_with(0, 0, 0);
+  uint64_t random = 5;
+  for (int round = 0; round < 20000 * rounds(); round++) {
+    const int64_t n = round == 0 ? 3 : integer(&random, 2, 6), m = round == 0 ? 6 : n + 1 + integer(&random, 0, 6);
+    const double small = round == 0 ? 0x1.21b424p-46 : (float)pow(10, -13 - 2 * uniform(&random));
+    problem p = problem_create(m, n, 1, 0);
+    lsqnet_report report = {.size = sizeof report};
+    float a_narrow[13 * 6], b_narrow[13], x_narrow[6];
+    for (int64_t i = 0; i < m; i++) {
+      for (int64_t j = 0; j < n; j++) a_narrow[i * n + j] = (float)(i == 0 ? 1 : i == j + 1 ? small : 0);
+      b_narrow[i] = (float)(round == 0 ? b[i] : normal(&random));
+      for (int64_t j = 0; j < n; j++) p.a[i * n + j] = a_narrow[i * n + j];
+      p.b[i] = b_narrow[i];
+    }
+    (void)problem_solve(solver, &p, &report);
+    if (report.digits >= 1) (void)problem_truth(&p, 0);
+    ck_assert_msg(report.digits < 1 || report.digits <= right_digits(&p, 0, DBL_EPSILON) + 1, "%g digits in round %d",
+                  report.digits, round);
+    (void)lsqnet_solver_solve_f32(solver, m, n, 1, a_narrow, n, b_narrow, 1, x_narrow, 1, &report);
+    for (int64_t j = 0; j < n; j++) p.x[j] = x_narrow[j];
+    if (report.digits >= 1) (void)problem_truth(&p, 0);
+    ck_assert_msg(report.digits < 1 || report.digits <= right_digits(&p, 0, FLT_EPSILON) + 1,
+                  "float32: %g digits in round %d", report.digits, round);
+    problem_free(&p);
+  }
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+/* Rows (1, .., e at their place, ..) are nearly parallel, columns at unit size are not: the answer of least norm is
+ * found by those, x_0 = s / (k + e^2), x_i = (b_i - x_0) / e with the sum s of b, and dgels gives it. */
+START_TEST(nearly_parallel_rows_with_columns_apart_have_a_certified_least_norm) {
+  lsqnet_solver *solver = solver_with(0, 1, 0);
+  uint64_t random = 9;
+  for (int round = 0; round < 500 * rounds(); round++) {
+    const int64_t m = integer(&random, 2, 6), n = m + 1;
+    const quad e = pow(10, -16 * uniform(&random));
+    problem p = problem_create(m, n, 1, 0);
+    lsqnet_report report = {.size = sizeof report};
+    double rhs[7] = {0};
+    quad sum = 0;
+    for (int64_t i = 0; i < m; i++) {
+      p.a[i * n] = 1;
+      p.a[i * n + i + 1] = (double)e;
+      rhs[i] = p.b[i] = normal(&random);
+      sum += p.b[i];
+    }
+    p.truth[0] = sum / (e * e + m);
+    for (int64_t i = 0; i < m; i++) p.truth[i + 1] = (p.b[i] - p.truth[0]) / e;
+    ck_assert_int_eq(problem_solve(solver, &p, &report), LSQNET_OK);
+    ck_assert_int_eq(report.rank, m);
+    ck_assert(report.backward_error <= 10 * (double)n * DBL_EPSILON);
+    ck_assert_msg(report.digits <= right_digits(&p, 0, DBL_EPSILON) + 1, "%g digits, e = %g", report.digits, (double)e);
+    ck_assert_int_eq(lsqnet_dgels(LSQNET_ROW_MAJOR, 'N', (int32_t)m, (int32_t)n, 1, p.a, (int32_t)n, rhs, 1), 0);
+    for (int64_t j = 0; j < n; j++) ck_assert_double_eq(rhs[j], p.x[j]);
+    problem_free(&p);
+  }
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+/* Whatever rank roundings leave, an answer of least norm that is called OK is backward stable. */
+START_TEST(no_least_norm_is_certified_with_a_large_backward_error) {
+  lsqnet_solver *solver = solver_with(0, 1, 0);
+  uint64_t random = 3;
+  int certified = 0;
+  for (int round = 0; round < 8000 * rounds(); round++) {
+    const int64_t n = integer(&random, 2, 8), m = integer(&random, 1, 2 * n);
+    const double condition = pow(10, 16 * uniform(&random));
+    const int scaled = round % 2;
+    problem tall = problem_create(m > n ? m : n, m > n ? n : m, 1, 0), p = problem_create(m, n, 1, 0);
+    lsqnet_report report = {.size = sizeof report};
+    problem_fill_condition(&tall, condition, (int)integer(&random, 0, 1), 0, &random);
+    for (int64_t j = 0; j < n; j++) {
+      const double size = scaled ? pow(10, -(double)integer(&random, 0, 12)) : 1;
+      for (int64_t i = 0; i < m; i++) p.a[i * n + j] = size * (m > n ? tall.a[i * n + j] : tall.a[j * m + i]);
+    }
+    for (int64_t i = 0; i < m; i++) p.b[i] = normal(&random);
+    if (problem_solve(solver, &p, &report) == LSQNET_OK && report.rank < n) {
+      certified++;
+      ck_assert_msg(report.backward_error <= 10 * (double)n * DBL_EPSILON, "%g in round %d", report.backward_error,
+                    round);
+    }
+    problem_free(&tall);
+    problem_free(&p);
+  }
+  ck_assert(certified > 1000 * rounds());
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
 /* What cannot be told from 0 is not called 0, and has no digits: here the answer is (1/3, 0), and 1/3 is rounded. */
 START_TEST(a_component_that_could_be_zero_has_no_digits) {
   static const double a[] = {1, 2, 1, 1, 1, 3}, b[] = {1, 0, 0};
@@ -320,6 +416,9 @@ int main(void) {
   tcase_add_loop_test(edges, rows_that_have_faded_still_say_what_they_alone_say, 0, 2);
   tcase_add_loop_test(edges, a_ridge_over_equal_columns_is_solved, 0, 7);
   tcase_add_test(edges, laeuchlis_problems_have_the_digits_that_they_have);
+  tcase_add_test(edges, a_correction_that_changes_nothing_by_luck_certifies_nothing);
+  tcase_add_test(edges, nearly_parallel_rows_with_columns_apart_have_a_certified_least_norm);
+  tcase_add_test(edges, no_least_norm_is_certified_with_a_large_backward_error);
   tcase_add_test(edges, a_component_that_could_be_zero_has_no_digits);
   tcase_add_test(edges, what_nearly_cancels_is_right_to_its_last_digit);
   tcase_add_test(edges, right_hand_sides_that_nearly_cancel_never_flatter);

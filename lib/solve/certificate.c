@@ -32,9 +32,9 @@ void lsq_certify(const lsq_problem *p, const double *b, const double *b_low, dou
 void lsq_sharpen_backward_error(const lsq_problem *p, const double *x, const double *gradient, double *part,
                                 lsqnet_report *report) {
   const double size = p->norm_A * lsq_norm(p->n, x);
-  if (p->factor == NULL || p->factor->rank < p->n || size == 0.0) return;
+  if (p->factor == NULL || size == 0.0) return;
   lsq_factor_solve_transposed(p->factor, gradient, gradient + p->n, part);
-  report->backward_error = fmin(report->backward_error, lsq_norm(p->n, part) / size);
+  report->backward_error = fmin(report->backward_error, lsq_norm(p->factor->rank, part) / size);
 }
 
 /* |b_i| + sum_j |a_ij x_j|: what a residual is summed up from. */

@@ -8,11 +8,13 @@
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* Whether X is certified to its last digit, or else to as many digits as LAPACK's own has: a backward stable method
- * loses log10(condition) of them. */
-static int good(const lsqnet_report *reports, int64_t k, double unit) {
-  for (int64_t l = 0; l < k; l++) {
+/* Whether X is certified, or else as good as LAPACK's own: a backward stable method loses log10(condition) digits. */
+static int good(const lsqnet_report *reports, const lsq_problems *problem) {
+  const double unit = problem->narrow ? (double)FLT_EPSILON : DBL_EPSILON;
+  const double small = problem->m < problem->n ? 10.0 * (double)problem->n * unit : INFINITY;
+  for (int64_t l = 0; l < problem->k; l++) {
     if (reports[l].status == LSQNET_OK) continue;
+    if (!(reports[l].backward_error <= small)) return 0;
     if (!(reports[l].digits >= fmax(1.0, -log10(0.5 * unit) - log10(reports[l].condition)))) return 0;
   }
   return 1;
@@ -40,8 +42,7 @@ static lsqnet_status solve_call(lsq_gels_solver *g, lsq_problems *problem) {
   problem->x_column = 1;
   g->reports[0].size = sizeof *g->reports;
   st = solve(solver, problem, g->reports);
-  if (st == LSQNET_E_NOT_CONVERGED && good(g->reports, problem->k, problem->narrow ? (double)FLT_EPSILON : DBL_EPSILON))
-    st = LSQNET_OK;
+  if (st == LSQNET_E_NOT_CONVERGED && good(g->reports, problem)) st = LSQNET_OK;
 done:
   return st;
 }

@@ -38,12 +38,20 @@ done:
   return st;
 }
 
+/* What a correction leaves of an error, as it is made. */
+static double left_as_made(const lsq_problem *p) {
+  if (p->op != NULL) return REDUCTION * (p->op->largest / p->op->smallest);
+  return (double)p->n * DBL_EPSILON * (p->factor->sigma_max / p->factor->sigma_min);
+}
+
 /* What the corrections have shown so far. */
 typedef struct {
   double ratios[2];    /* of this correction to the last, where both are above rounding level, and of that to its own */
-  double rate;         /* the largest of the last three ratios; 1: not known */
+  double made;         /* what a correction leaves as it is made, until three ratios have shown more; below 1 */
+  double rate;         /* the largest of the last three ratios, and of `made` before there are so many; 1: not known */
   double size, before; /* largest component of this correction and of the last */
   double scale;        /* largest component of x */
+  int64_t seen;        /* ratios */
   int64_t slow;        /* corrections in a row that did not halve the last */
   int64_t waited;      /* corrections for the sake of components that vanish beside the largest */
 } progress;
@@ -87,6 +95,7 @@ static void observe(const lsq_problem *p, progress *now, const double *x, const 
   const double ratio = now->size / now->before;
   if (now->before > 0x1p-10 * DBL_EPSILON * now->scale) {
     now->rate = fmax(ratio, fmax(now->ratios[0], now->ratios[1]));
+    if (now->seen++ < 2) now->rate = fmax(now->rate, now->made);
     now->ratios[1] = now->ratios[0];
     now->ratios[0] = ratio;
   }
@@ -164,9 +173,7 @@ done:
 
 /* What a correction leaves of an error, at most: as the last ones have shown, or as it is made. */
 static double left_by_correction(const lsq_problem *p, const progress *now) {
-  const double known = p->op != NULL ? REDUCTION * (p->op->largest / p->op->smallest)
-                                     : (double)p->n * DBL_EPSILON * (p->factor->sigma_max / p->factor->sigma_min);
-  return now->rate < 1.0 ? fmax(now->rate / (1.0 - now->rate), known) : 1.0;
+  return now->rate < 1.0 ? fmax(now->rate / (1.0 - now->rate), left_as_made(p)) : 1.0;
 }
 
 /* Whether corrections d have become small, and `left` is. */
@@ -233,7 +240,7 @@ lsqnet_status lsq_refine(const lsq_problem *p, const double *b, const double *b_
                          double *r_low, double *vectors, lsqnet_report *report) {
   lsqnet_status st = LSQNET_OK;
   double *uncertain = vectors + 5 * p->n, *candidate = vectors + 4 * p->n;
-  progress now = {.rate = 1.0};
+  progress now = {.made = fmin(left_as_made(p), 0.9), .rate = 1.0};
   const int dependent = p->factor != NULL && p->factor->rank < p->n;
   int exactly = 0;
   memset(x, 0, (size_t)p->n * sizeof(double));

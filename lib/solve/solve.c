@@ -164,15 +164,30 @@ static int can_iterate(const lsq_problem *p, const lsq_data *data) {
   return lsq_iterations_needed(op, p->method, 1e-8) <= (double)p->solver->options.iterations;
 }
 
-/* p->factor for A itself, where `rows` rows were found independent: not more columns can be. */
-static lsqnet_status factor_columns(lsq_problem *p, arrays *a, int64_t rows, int *contradiction) {
+/* What taking apart by rows has shown, if that was done: else rank m, and no condition. */
+typedef struct {
+  int64_t rank;
+  double condition; /* of the rows at unit size; INFINITY if they depend on each other */
+} row_rank;
+
+static double condition_of(const lsq_factor *f) { return f->sigma_max / f->sigma_min; }
+
+/* Whether columns at unit size are independent as far as they can be, and much better conditioned than the rows: those
+ * may be nearly parallel for the sake of a few large columns. */
+static int columns_tell_more(const lsq_problem *p, const row_rank *rows) {
+  static const double MUCH = 1e3, CERTAIN = 1e12;
+  return p->factor->rank == p->m && condition_of(p->factor) <= fmin(rows->condition / MUCH, CERTAIN);
+}
+
+/* p->factor for A itself. No more columns are independent than rows, unless they tell more. */
+static lsqnet_status factor_columns(lsq_problem *p, arrays *a, const row_rank *rows, int *contradiction) {
   lsqnet_status st = LSQNET_OK;
   for (int64_t i = 0; i < p->m && !lsq_pass(p->solver, p->n); i++)
     memcpy(a->factor.Q + i * p->n, a->A + i * p->n, (size_t)p->n * sizeof(double));
   p->factor = &a->factor;
   LSQ_TRY(lsq_factor_compute(p->solver, p->m, p->factor, contradiction));
   if (*contradiction) goto done;
-  if (p->factor->rank > rows) p->factor->rank = rows;
+  if (p->factor->rank > rows->rank && !columns_tell_more(p, rows)) p->factor->rank = rows->rank;
   if (p->factor->rank < p->n && p->min_norm) lsq_least_norm_prepare(p->factor, a->unscale);
 done:
   return st;
@@ -190,7 +205,7 @@ done:
 
 /* Decides how corrections are made: problem->factor and problem->op. *contradiction is 1 if the model's answers cannot
  * be those of A. */
-static lsqnet_status prepare(lsq_problem *p, const lsq_data *data, arrays *a, int64_t rows, lsq_operator *op,
+static lsqnet_status prepare(lsq_problem *p, const lsq_data *data, arrays *a, const row_rank *rows, lsq_operator *op,
                              int *contradiction) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_solver *solver = p->solver;
@@ -226,6 +241,22 @@ done:
   return st;
 }
 
+static int is_backward_stable(const lsq_problem *p, const lsqnet_report *report) {
+  return report->backward_error <= 10.0 * (double)p->n * fmax(p->solver->precision, p->solver->options.tolerance);
+}
+
+/* An answer of least norm that stands may still be none: where equations that nearly depend cancel in x beyond twice
+ * the precision, or where roundings decide the rank. Its digits are then those of another problem. */
+static void judge_least_norm(const lsq_problem *p, lsqnet_report *report) {
+  const int unique = p->wide == NULL && (p->factor == NULL || p->factor->rank == p->n);
+  if (unique || is_backward_stable(p, report)) return;
+  if (report->status == LSQNET_OK) {
+    report->status = LSQNET_E_NOT_CONVERGED;
+    report->stopped = LSQNET_STOP_STAGNATED;
+  }
+  if (p->factor->rank < p->m) report->digits = 0.0;
+}
+
 /* LAPACK's answer, certified like the model's; it takes the place of that only if it is a good one, and a better. */
 static lsqnet_status fall_back(const lsq_problem *p, arrays *a, lsqnet_report *report) {
   lsqnet_status st = LSQNET_OK;
@@ -236,7 +267,7 @@ static lsqnet_status fall_back(const lsq_problem *p, arrays *a, lsqnet_report *r
   LSQ_TRY(st);
   lsq_certify(p, a->b, a->b_low, x, a->r, a->r_low, a->vectors, &other);
   if (p->wide == NULL) lsq_sharpen_backward_error(p, x, a->vectors, part, &other);
-  if (other.rank < p->n || !(other.backward_error <= 10.0 * (double)p->n * p->solver->precision)) goto done;
+  if (other.rank < p->n || !is_backward_stable(p, &other)) goto done;
   if (other.backward_error >= report->backward_error) goto done; /* not so where there is no number yet */
   memcpy(a->x, x, (size_t)p->n * sizeof(double));
   *report = other;
@@ -301,6 +332,7 @@ static lsqnet_status answer(const lsq_problem *p, const lsq_data *data, int64_t 
   } else {
     LSQ_TRY(lsq_refine(p, a->b, a->b_low, a->x, a->r, a->r_low, a->vectors, report));
   }
+  judge_least_norm(p, report);
   if (report->status != LSQNET_OK && p->solver->options.lapack_fallback) LSQ_TRY(fall_back(p, a, report));
 done:
   return st;
@@ -327,7 +359,7 @@ done:
 
 static void report_condition(const lsq_problem *p, lsqnet_report *report) {
   if (p->factor != NULL && p->factor->rank > 0) {
-    report->condition = p->factor->sigma_max / p->factor->sigma_min;
+    report->condition = condition_of(p->factor);
     report->orthogonalised = p->factor->passes - 1;
   } else if (p->factor == NULL && p->op->smallest > 0.0) {
     report->condition = sqrt(p->op->largest / p->op->smallest);
@@ -386,16 +418,23 @@ done:
   return st;
 }
 
-/* Fewer rows than columns are taken apart by rows, and by columns if that shows a lower rank. */
+/* Fewer rows than columns are taken apart by rows, and by columns if those depend on each other, or nearly. Where
+ * another answer, or the right to refuse, is at hand, no more columns than `MANY` are worth their square in memory. */
 static lsqnet_status begin_wide(lsqnet_solver *solver, const lsq_data *data, arrays *a, lsq_problem *problem,
                                 lsq_operator *op, int *contradiction) {
+  enum { MANY = 256 };
+  static const double NEARLY = 1e8;
   lsqnet_status st = LSQNET_OK;
   LSQ_TRY(begin(solver, data, 1, a, problem));
   LSQ_TRY(factor_rows(problem, a, contradiction));
-  if (*contradiction || problem->wide != NULL || solver->options.min_norm == LSQ_MIN_NORM_OF_FULL_RANK) goto done;
-  const int64_t rows = problem->factor->rank;
+  const row_rank rows = {problem->factor->rank, problem->wide != NULL ? condition_of(problem->factor) : INFINITY};
+  const int needed = problem->wide == NULL && solver->options.min_norm != LSQ_MIN_NORM_OF_FULL_RANK;
+  if (*contradiction || rows.condition <= NEARLY || (!needed && data->n > MANY)) goto done;
   LSQ_TRY(begin(solver, data, 0, a, problem));
-  LSQ_TRY(prepare(problem, data, a, rows, op, contradiction));
+  LSQ_TRY(prepare(problem, data, a, &rows, op, contradiction));
+  if (*contradiction || rows.rank < data->m || columns_tell_more(problem, &rows)) goto done;
+  LSQ_TRY(begin(solver, data, 1, a, problem));
+  LSQ_TRY(factor_rows(problem, a, contradiction));
 done:
   return st;
 }
@@ -403,7 +442,7 @@ done:
 /* Whether the problem has no unique answer and the caller wants no other. */
 static int rank_refused(const lsq_problem *p) {
   if (p->factor == NULL || p->wide != NULL || p->factor->rank == p->n) return 0;
-  return !p->min_norm || p->min_norm == LSQ_MIN_NORM_OF_FULL_RANK;
+  return !p->min_norm || (p->min_norm == LSQ_MIN_NORM_OF_FULL_RANK && p->factor->rank < p->m);
 }
 
 lsqnet_status lsq_solve(lsqnet_solver *solver, const lsq_data *data, double *X, int64_t ldx, lsqnet_report *reports) {
@@ -421,7 +460,7 @@ lsqnet_status lsq_solve(lsqnet_solver *solver, const lsq_data *data, double *X, 
     LSQ_TRY(begin_wide(solver, data, &a, &problem, &op, &contradiction));
   } else {
     LSQ_TRY(begin(solver, data, 0, &a, &problem));
-    LSQ_TRY(prepare(&problem, data, &a, data->m, &op, &contradiction));
+    LSQ_TRY(prepare(&problem, data, &a, &(row_rank){data->m, 0.0}, &op, &contradiction));
   }
   LSQ_TRY(lsq_limits_found(solver));
   if (!contradiction && rank_refused(&problem))

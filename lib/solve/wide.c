@@ -111,7 +111,8 @@ static double relative_change(int64_t n, const double *x, const double *last, co
 typedef struct {
   double change, before; /* by the last correction, and by the one before */
   double ratios[2];      /* of these two, and of the two before */
-  double rate;           /* the largest of the last three ratios */
+  double made;           /* what a correction leaves as it is made, until three ratios have shown more; below 1 */
+  double rate;           /* the largest of the last three ratios, and of `made` before there are so many */
 } progress;
 
 /* What all later corrections together would still change, relative to each component. A small change may be luck, as in
@@ -138,6 +139,7 @@ static int32_t correct_repeatedly(const lsq_problem *p, lsq_wide *w, double *x, 
     if (++*corrections == 1) continue;
     const double ratio = now->before > 0.0 ? now->change / now->before : 0.0;
     now->rate = fmax(ratio, fmax(now->ratios[0], now->ratios[1]));
+    if (*corrections < 4) now->rate = fmax(now->rate, now->made);
     now->ratios[1] = now->ratios[0];
     now->ratios[0] = ratio;
     if (now->change <= tolerance && remaining(now) <= 0.25 * tolerance) return LSQNET_STOP_CONVERGED;
@@ -150,7 +152,8 @@ static int32_t correct_repeatedly(const lsq_problem *p, lsq_wide *w, double *x, 
 void lsq_wide_refine(const lsq_problem *p, lsq_wide *w, const double *b, const double *b_low, double *x, double *r,
                      double *r_low, double *vectors, lsqnet_report *report) {
   double *uncertain = vectors + 2 * w->n, *x_low = vectors + 3 * w->n, *last = vectors + 4 * w->n;
-  progress now = {.rate = 1.0};
+  const double left = (double)w->m * DBL_EPSILON * (w->factor.sigma_max / w->factor.sigma_min);
+  progress now = {.made = fmin(left, 0.9), .rate = 1.0};
   const int exponent = scale_right_hand_side(w, b, b_low);
   memset(w->y, 0, (size_t)w->m * sizeof(double));
   memset(w->y_low, 0, (size_t)w->m * sizeof(double));
