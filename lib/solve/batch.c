@@ -231,6 +231,47 @@ done:
   return st;
 }
 
+/* What solving a problem makes larger. */
+enum { MEMORY, SINGLE, REPORTS, PROBES, ROWS, MOMENTS, BUFFERS };
+
+static int64_t *capacity_of(lsqnet_solver *s, int buffer) {
+  int64_t *const all[BUFFERS] = {&s->memory_capacity,  &s->single_capacity,
+                                 &s->reports_capacity, &s->probes_capacity,
+                                 &s->rows_capacity,    s->fold != NULL ? &s->fold->moments_capacity : NULL};
+  return all[buffer];
+}
+
+static lsqnet_status enlarge(lsqnet_solver *s, int buffer, int64_t capacity) {
+  void *const all[BUFFERS] = {&s->memory, &s->single, &s->reports,
+                              &s->probes, &s->rows,   s->fold != NULL ? &s->fold->moments : NULL};
+  const size_t size = buffer == REPORTS ? sizeof *s->reports : sizeof(double);
+  return lsq_reserve(s->context, all[buffer], capacity_of(s, buffer), capacity, size);
+}
+
+/* What one thread has needed any may need in the next call, whatever problems it gets there. */
+static lsqnet_status make_equal(const job *j, int64_t threads) {
+  lsqnet_status st = LSQNET_OK;
+  const int64_t n = j->problems->n;
+  lsqnet_solver *leader = j->solver, *solver = NULL;
+  int planned = 0;
+  for (int64_t i = 0; i < threads; i++) {
+    LSQ_TRY(solver_of(j, i, &solver));
+    planned |= solver->fold != NULL && solver->fold->plan.n == n;
+  }
+  for (int64_t i = 0; i < threads && planned; i++) LSQ_TRY(lsq_fold_plan(i == 0 ? leader : leader->others[i - 1], n));
+  for (int buffer = 0; buffer < BUFFERS; buffer++) {
+    int64_t most = 0;
+    if (capacity_of(leader, buffer) == NULL) continue;
+    for (int64_t i = 0; i < threads; i++) {
+      const int64_t capacity = *capacity_of(i == 0 ? leader : leader->others[i - 1], buffer);
+      if (capacity > most) most = capacity;
+    }
+    for (int64_t i = 0; i < threads; i++) LSQ_TRY(enlarge(i == 0 ? leader : leader->others[i - 1], buffer, most));
+  }
+done:
+  return st;
+}
+
 /* Reports of the problems that the end of the call has come before; one message for all. */
 static void report_stopped(const job *j, int64_t count) {
   lsqnet_solver *solver = j->solver;
@@ -267,6 +308,7 @@ static lsqnet_status solve_left_overs(job *j, int64_t count) {
   for (int64_t i = 0; i < count && threads == 1 && st == LSQNET_OK; i++) st = solve_one(j, i, 0);
   if (st != LSQNET_E_STOPPED) LSQ_TRY(st);
   if (st == LSQNET_E_STOPPED) report_stopped(j, count);
+  (void)make_equal(j, threads); /* all is answered: what there is no memory for now is asked for when it is needed */
   st = fail_first(j, threads);
 done:
   return st;
