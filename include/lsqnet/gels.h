@@ -18,8 +18,9 @@ enum { LSQNET_ROW_MAJOR = 101, LSQNET_COL_MAJOR = 102 };
  *  Writes   b, if the answer is 0: the first rows hold X. Where op(A) has more rows than columns, the squares of the
  *           rest of each column add up to its residual sum of squares: the norm of the residual comes first, zeros
  *           follow. If m, n or nrhs is 0, or all of A, b is set to 0. a is left as it is, where LAPACK leaves factors.
- *  Returns  0: every column of X is certified (lsqnet_report) to its last digit or, where A is too ill-conditioned for
- *           that, to at least one and 16 - log10(condition) of them, 7.2 - log10(condition) in float32;
+ *  Returns  0: every column of X is certified (a lsqnet_report with the status OK) or, where A is too ill-conditioned
+ *           for that, right to at least one and 16 - log10(condition) digits, 7.2 - log10(condition) in float32; where
+ *           op(A) has fewer rows than columns, op(A) X = B to a backward error of 10 max(m,n) roundings;
  *           -i if the i-th argument is not valid, the layout being the first: as LAPACKE, and in its order of checks.
  *           NaN in a is -6 and in b, all max(m,n) rows of it, -8; so are infinities, and NULL where data should be;
  *           i, 1 to min(m,n), if A has not full rank: the i-th diagonal of its triangular factor is zero but for

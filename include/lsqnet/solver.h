@@ -79,8 +79,8 @@ typedef struct lsqnet_solver_options {
   int32_t lapack_fallback;  /**< 1: what the model cannot solve is handed to LAPACK, and the report says so; default 0 */
   double ridge;             /**< minimise ||A x - b||^2 + ridge ||x||^2; default 0 */
   double seconds;           /**< wall-clock limit of a call; default 0: none. The call ends, as by `stop`, within
-                                 milliseconds of it, but for what nobody interrupts: memory being allocated, A'A of more
-                                 than 192 columns on the road ORTHOGONAL, LAPACK as a fallback */
+                                 milliseconds of it, but for what nobody interrupts: memory being allocated, 512 rows of
+                                 A'A of more than 192 columns on the road ORTHOGONAL, LAPACK as a fallback */
   lsqnet_stop_fn stop;      /**< NULL (default): nobody is asked */
   void *stop_user;          /**< argument of `stop` */
 } lsqnet_solver_options;
@@ -184,10 +184,11 @@ LSQNET_API lsqnet_status lsqnet_problems_init(lsqnet_problems *problems, uint32_
 /** Solves many problems of one shape, each on its own: what one holds or ends with does not touch the others. The answer
  *  and the report of a problem have the same bits alone, at any place of any batch, in any layout and on any number of
  *  threads (on one kernel level).
- *  Shapes   a, b, x as `problems` says; each column of x_p is written, or untouched, as by lsqnet_solver_solve_f64. No number
- *           of x may be one of a, b or weights, whichever problem's (E_ARGUMENT, the message names the place); x may lie
- *           in gaps that strides leave there, and a, b and weights of problems may overlap each other. weights NULL, or m numbers w_i >= 0 for each problem: minimise
- *           sum_i w_i (a_i x - b_i)^2. reports (count,k) with reports[0].size set by the caller, or NULL.
+ *  Shapes   a, b, x as `problems` says; each column of x_p is written, or untouched, as by lsqnet_solver_solve_f64. No
+ *           number of x may be one of a, b or weights, whichever problem's (E_ARGUMENT, the message names the place); x
+ *           may lie in gaps that strides leave there, and a, b and weights of problems may overlap each other. weights
+ *           NULL, or m numbers w_i >= 0 for each problem: minimise sum_i w_i (a_i x - b_i)^2. reports (count,k) with
+ *           reports[0].size set by the caller, or NULL.
  *  Returns  OK if all answers met the tolerance, else the status of the first problem that has another; the message
  *           names it. Problems that options.seconds or options.stop left over have E_STOPPED.
  *  Threads  Those of the context share the problems: those that go through vector lanes (roads PROBLEMS and ROWS) some
@@ -197,7 +198,7 @@ LSQNET_API lsqnet_status lsqnet_problems_init(lsqnet_problems *problems, uint32_
  *           One at a time, on each thread, some 4 times the problem's own numbers, 5 with weights, and up to 10 n^2
  *           more, so that a square one takes 15 times its own; 8 bytes for each such problem; and a few MB that depend
  *           on the model and n. The solver keeps it, so that a call that is no larger than one before it allocates
- *           nothing, but for threads that come to their first problem off the lanes.
+ *           nothing.
  *  Errors   as lsqnet_solver_solve_f64. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_batch_f64(lsqnet_solver *solver, const lsqnet_problems *problems,
                                                        const double *a, const double *b, const double *weights,
@@ -270,6 +271,8 @@ LSQNET_API lsqnet_status lsqnet_solver_append_rows(lsqnet_solver *solver, lsqnet
 
 /** Takes rows out of a state again. With a and b NULL the oldest ones, which needs keep_rows. With keep_rows rows must be
  *  there, number by number, and the oldest of several equal ones goes; without, the caller answers for that.
+ *  Cost     as append; with keep_rows rows that are given are looked for among those kept, oldest first. Where a drift shows
+ *           that removing has cost digits, the next solve makes the moments anew from the rows kept.
  *  Errors   as append; E_ARGUMENT (more rows than there are; a row that is not there: which), E_UNSUPPORTED (fading rows, or
  *           the oldest ones, where rows are not kept). No row has been removed then. */
 LSQNET_API lsqnet_status lsqnet_solver_remove_rows(lsqnet_solver *solver, lsqnet_state *state, int64_t rows,

@@ -131,7 +131,7 @@ void lsq_pass_gradient(lsqnet_solver *solver, int64_t m, int64_t n, const double
 void lsq_pass_transposed(lsqnet_solver *solver, int64_t m, int64_t n, const double *A, const double *A_low,
                          const double *r, const double *r_low, double *g, double *g_low);
 
-/* C (n,k) = A'B, A (m,n), B (m,k). Of more than LSQ_PRODUCT_WIDEST columns B is BLIS's, which nobody interrupts. */
+/* C (n,k) = A'B, A (m,n), B (m,k), in the parts that passes.c says. */
 void lsq_pass_product(lsqnet_solver *solver, int64_t m, int64_t n, int64_t k, const double *A, int64_t lda,
                       const double *B, int64_t ldb, double *C, int64_t ldc);
 
