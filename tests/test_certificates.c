@@ -215,7 +215,7 @@ START_TEST(a_correction_that_changes_nothing_by_luck_certifies_nothing) {
 END_TEST
 
 /* Rows (1, .., e at their place, ..) are nearly parallel, columns at unit size are not: the answer of least norm is
- * found by those, x_0 = s / (k + e^2), x_i = (b_i - x_0) / e with the sum s of b, and dgels gives it. */
+ * found by those, x_0 = s / (m + e^2), x_i = (b_i - x_0) / e with the sum s of b, and dgels gives it. */
 START_TEST(nearly_parallel_rows_with_columns_apart_have_a_certified_least_norm) {
   lsqnet_solver *solver = solver_with(0, 1, 0);
   uint64_t random = 9;
@@ -242,6 +242,54 @@ START_TEST(nearly_parallel_rows_with_columns_apart_have_a_certified_least_norm) 
     for (int64_t j = 0; j < n; j++) ck_assert_double_eq(rhs[j], p.x[j]);
     problem_free(&p);
   }
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+/* Integers of exact rank r: A = B D, where a row of D is little but another one's multiple, and columns differ in size.
+ * A basis of nearly parallel columns makes of their units' ratios what no component may hide. */
+static problem dependent_problem(int round, int64_t *rank, uint64_t *random) {
+  static const double a[] = {9,  14155776, 9437124,  -7, -11010028, -7339972, -3, -4718604, -3145716,
+                             -2, -3145697, -2097118, 4,  6291442,   4194268,  7,  11010010, 7339960},
+                      b[] = {-76, -3, 72, 15, 46, -78};
+  const int64_t n = round == 0 ? 3 : integer(random, 3, 7), m = round == 0 ? 6 : integer(random, 3, 9);
+  problem p = problem_create(m, n, 1, 0);
+  double left[9 * 6], right[6 * 7];
+  *rank = round == 0 ? 2 : integer(random, 2, (m < n ? m : n) - 1);
+  for (int64_t i = 0; i < m * *rank; i++) left[i] = (double)integer(random, -9, 9);
+  for (int64_t i = 0; i < *rank * n; i++) right[i] = (double)integer(random, -9, 9);
+  const double factor = ldexp(1, (int)integer(random, 2, 22));
+  for (int64_t j = 0; j < n; j++) right[n + j] += factor * right[j];
+  for (int64_t i = 0; i < m; i++) {
+    for (int64_t j = 0; j < n; j++)
+      for (int64_t l = 0; l < *rank; l++) p.a[i * n + j] += left[i * *rank + l] * right[l * n + j];
+    p.b[i] = (double)integer(random, -99, 99);
+  }
+  for (int64_t j = 0; j < n; j++) {
+    const double size = ldexp(1, -(int)integer(random, 0, 9));
+    for (int64_t i = 0; i < m && round % 2; i++) p.a[i * n + j] *= size;
+  }
+  if (round == 0) memcpy(p.a, a, sizeof a);
+  if (round == 0) memcpy(p.b, b, sizeof b);
+  return p;
+}
+
+START_TEST(the_digits_of_a_least_norm_never_flatter) {
+  lsqnet_solver *solver = solver_with(0, 1, 0);
+  uint64_t random = 7;
+  int judged = 0;
+  for (int round = 0; round < 8000 * rounds(); round++) {
+    int64_t rank = 0;
+    problem p = dependent_problem(round, &rank, &random);
+    lsqnet_report report = {.size = sizeof report};
+    (void)problem_solve(solver, &p, &report);
+    const int same = report.rank == rank && problem_truth(&p, 1e-25) == rank; /* factors may be of lower rank */
+    const double right = same ? right_digits(&p, 0, DBL_EPSILON) : 16;
+    ck_assert_msg(report.digits <= right + 1, "%g digits, %g right in round %d", report.digits, right, round);
+    judged += same;
+    problem_free(&p);
+  }
+  ck_assert(judged > 4000 * rounds());
   lsqnet_solver_destroy(solver);
 }
 END_TEST
@@ -419,6 +467,7 @@ int main(void) {
   tcase_add_test(edges, a_correction_that_changes_nothing_by_luck_certifies_nothing);
   tcase_add_test(edges, nearly_parallel_rows_with_columns_apart_have_a_certified_least_norm);
   tcase_add_test(edges, no_least_norm_is_certified_with_a_large_backward_error);
+  tcase_add_test(edges, the_digits_of_a_least_norm_never_flatter);
   tcase_add_test(edges, a_component_that_could_be_zero_has_no_digits);
   tcase_add_test(edges, what_nearly_cancels_is_right_to_its_last_digit);
   tcase_add_test(edges, right_hand_sides_that_nearly_cancel_never_flatter);

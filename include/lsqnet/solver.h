@@ -28,7 +28,7 @@ enum {
 enum {
   LSQNET_STOP_NONE = 0,        /**< it did not start */
   LSQNET_STOP_CONVERGED = 1,   /**< the tolerance is met; with tolerance 0: x no longer changes in its precision */
-  LSQNET_STOP_STAGNATED = 2,   /**< corrections stopped shrinking before that */
+  LSQNET_STOP_STAGNATED = 2,   /**< corrections stopped shrinking before that, or x stands and is none */
   LSQNET_STOP_ITERATIONS = 3,  /**< an iteration limit was reached */
   LSQNET_STOP_RANK = 4,        /**< the columns depend on each other */
   LSQNET_STOP_MODEL = 5,       /**< the model's answers contradict A: no correction can be had from them */
@@ -75,12 +75,15 @@ typedef struct lsqnet_solver_options {
                                  powers of two; 0 (default): m / (estimate of the largest eigenvalue) */
   int64_t iterations;       /**< most inner iterations of GD, CHEBYSHEV and CG for one correction; default 10000 */
   int64_t corrections;      /**< most corrections of outer refinement; 0: none, x is the model's own; default 50 */
-  int32_t min_norm;         /**< 1: a rank-deficient A (m < n included) gets the answer of least norm; default 0: E_RANK */
+  int32_t min_norm;         /**< 1: a rank-deficient A (m < n included) gets the answer of least norm; OK says that
+                                 its backward error is at most 10 n roundings (or tolerances). With rank < min(m,n)
+                                 answer and digits are those of the problem in which columns that depend to some 4 n
+                                 roundings depend exactly. Default 0: E_RANK */
   int32_t lapack_fallback;  /**< 1: what the model cannot solve is handed to LAPACK, and the report says so; default 0 */
   double ridge;             /**< minimise ||A x - b||^2 + ridge ||x||^2; default 0 */
   double seconds;           /**< wall-clock limit of a call; default 0: none. The call ends, as by `stop`, within
-                                 milliseconds of it, but for what nobody interrupts: memory being allocated, 512 rows of
-                                 A'A of more than 192 columns on the road ORTHOGONAL, LAPACK as a fallback */
+                                 milliseconds of it, but for what nobody interrupts: memory being allocated, on the
+                                 road ORTHOGONAL steps of up to n^3 multiply-adds for n unknowns, LAPACK as a fallback */
   lsqnet_stop_fn stop;      /**< NULL (default): nobody is asked */
   void *stop_user;          /**< argument of `stop` */
 } lsqnet_solver_options;
@@ -197,8 +200,8 @@ LSQNET_API lsqnet_status lsqnet_problems_init(lsqnet_problems *problems, uint32_
  *  Memory   In lanes at most twice what the threads have in flight (problems of 2^17 numbers each), and a byte a problem.
  *           One at a time, on each thread, some 4 times the problem's own numbers, 5 with weights, and up to 10 n^2
  *           more, so that a square one takes 15 times its own; 8 bytes for each such problem; and a few MB that depend
- *           on the model and n. The solver keeps it, so that a call that is no larger than one before it allocates
- *           nothing.
+ *           on the model and n. The solver keeps it, so that a call that is no larger than one before it, and leaves no
+ *           more to be solved one at a time, allocates nothing.
  *  Errors   as lsqnet_solver_solve_f64. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_batch_f64(lsqnet_solver *solver, const lsqnet_problems *problems,
                                                        const double *a, const double *b, const double *weights,
@@ -293,7 +296,7 @@ LSQNET_API lsqnet_status lsqnet_solver_remove_rows(lsqnet_solver *solver, lsqnet
  *           A residual below some 2^-50 (||A|| ||x|| + ||b||), or the root of the drift times that, cannot be seen, and
  *           is reported as that. Squares below 2^-1022 lose digits, which the drift tells, and
  *           are at last zero: columns of nothing else need keep_rows, or to be scaled.
- *  Returns  as lsqnet_solver_solve_f64; E_RANK if there are fewer rows than unknowns. */
+ *  Returns  as lsqnet_solver_solve_f64; E_RANK if there are fewer rows than unknowns, but for min_norm and ridge. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_state(lsqnet_solver *solver, lsqnet_state *state, double *x, int64_t ldx,
                                                    lsqnet_report *reports);
 

@@ -232,41 +232,41 @@ done:
 }
 
 /* What solving a problem makes larger. */
-enum { MEMORY, SINGLE, REPORTS, PROBES, ROWS, MOMENTS, BUFFERS };
+enum { MEMORY, SINGLE, REPORTS, PROBES, ROWS, MOMENTS, FIRSTS, SOURCES, WEIGHTS, BUFFERS };
 
 static int64_t *capacity_of(lsqnet_solver *s, int buffer) {
-  int64_t *const all[BUFFERS] = {&s->memory_capacity,  &s->single_capacity,
-                                 &s->reports_capacity, &s->probes_capacity,
-                                 &s->rows_capacity,    s->fold != NULL ? &s->fold->moments_capacity : NULL};
-  return all[buffer];
+  int64_t *const of_all[] = {&s->memory_capacity, &s->single_capacity, &s->reports_capacity, &s->probes_capacity,
+                             &s->rows_capacity};
+  if (buffer < MOMENTS) return of_all[buffer];
+  if (s->fold == NULL) return NULL;
+  int64_t *const of_fold[] = {&s->fold->moments_capacity, &s->fold->firsts, &s->fold->sources, &s->fold->weights};
+  return of_fold[buffer - MOMENTS];
 }
 
+/* What it held is lost, a plan of the fold too. */
 static lsqnet_status enlarge(lsqnet_solver *s, int buffer, int64_t capacity) {
-  void *const all[BUFFERS] = {&s->memory, &s->single, &s->reports,
-                              &s->probes, &s->rows,   s->fold != NULL ? &s->fold->moments : NULL};
+  void *const of_all[] = {&s->memory, &s->single, &s->reports, &s->probes, &s->rows};
   const size_t size = buffer == REPORTS ? sizeof *s->reports : sizeof(double);
-  return lsq_reserve(s->context, all[buffer], capacity_of(s, buffer), capacity, size);
+  if (*capacity_of(s, buffer) >= capacity) return LSQNET_OK;
+  if (buffer < MOMENTS) return lsq_reserve(s->context, of_all[buffer], capacity_of(s, buffer), capacity, size);
+  void *const of_fold[] = {&s->fold->moments, &s->fold->first, &s->fold->source, &s->fold->weight};
+  s->fold->plan.n = s->fold->side_plan.n = 0;
+  return lsq_reserve(s->context, of_fold[buffer - MOMENTS], capacity_of(s, buffer), capacity, size);
 }
 
 /* What one thread has needed any may need in the next call, whatever problems it gets there. */
 static lsqnet_status make_equal(const job *j, int64_t threads) {
   lsqnet_status st = LSQNET_OK;
-  const int64_t n = j->problems->n;
   lsqnet_solver *leader = j->solver, *solver = NULL;
-  int planned = 0;
-  for (int64_t i = 0; i < threads; i++) {
-    LSQ_TRY(solver_of(j, i, &solver));
-    planned |= solver->fold != NULL && solver->fold->plan.n == n;
-  }
-  for (int64_t i = 0; i < threads && planned; i++) LSQ_TRY(lsq_fold_plan(i == 0 ? leader : leader->others[i - 1], n));
-  for (int buffer = 0; buffer < BUFFERS; buffer++) {
-    int64_t most = 0;
-    if (capacity_of(leader, buffer) == NULL) continue;
-    for (int64_t i = 0; i < threads; i++) {
-      const int64_t capacity = *capacity_of(i == 0 ? leader : leader->others[i - 1], buffer);
+  for (int64_t i = 1; i < threads; i++) LSQ_TRY(solver_of(j, i, &solver));
+  for (int buffer = 0; buffer < BUFFERS && capacity_of(leader, buffer) != NULL; buffer++) {
+    int64_t most = *capacity_of(leader, buffer);
+    for (int64_t i = 1; i < threads; i++) {
+      const int64_t capacity = *capacity_of(leader->others[i - 1], buffer);
       if (capacity > most) most = capacity;
     }
-    for (int64_t i = 0; i < threads; i++) LSQ_TRY(enlarge(i == 0 ? leader : leader->others[i - 1], buffer, most));
+    LSQ_TRY(enlarge(leader, buffer, most));
+    for (int64_t i = 1; i < threads; i++) LSQ_TRY(enlarge(leader->others[i - 1], buffer, most));
   }
 done:
   return st;

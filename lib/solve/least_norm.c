@@ -25,8 +25,9 @@ static void fill_coupling(lsq_factor *f, const double *unscale) {
     for (int64_t i = 0; i < r; i++) column[i] = f->R[i * n + r + j];
     lsq_factor_solve_plain(f, column, w);
     for (int64_t i = 0; i < r; i++) {
-      const double entry = w[f->order[i]];
-      f->M[i * d + j] = fabs(entry) > rounding(f) ? entry * (unscale[f->order[i]] / unscale[f->order[r + j]]) : 0.0;
+      const double entry = w[f->order[i]], ratio = unscale[f->order[i]] / unscale[f->order[r + j]];
+      f->M[i * d + j] = fabs(entry) > rounding(f) ? entry * ratio : 0.0;
+      f->E[i * d + j] = rounding(f) * ratio;
     }
   }
 }
@@ -37,10 +38,27 @@ static double difference(double a, double b) {
   return fabs(value) > 8.0 * DBL_EPSILON * (fabs(a) + fabs(b)) ? value : 0.0;
 }
 
+/* E, before M changes: to first order what the entries of M may have wrong after i and j have changed sides. An entry
+ * that was made of little more than roundings, and is large by its columns' units alone, takes that into all of M. */
+static void change_errors(lsq_factor *f, int64_t i, int64_t j) {
+  const int64_t r = f->rank, d = f->n - r;
+  double *row = f->E + i * d;
+  const double *pivots = f->M + i * d, pivot = fabs(pivots[j]), of_pivot = row[j];
+  for (int64_t l = 0; l < d; l++)
+    row[l] = l == j ? of_pivot / (pivot * pivot) : (row[l] + fabs(pivots[l]) / pivot * of_pivot) / pivot;
+  for (int64_t k = 0; k < r; k++) {
+    const double share = fabs(f->M[k * d + j]), of_share = f->E[k * d + j];
+    for (int64_t l = 0; l < d && k != i; l++)
+      f->E[k * d + l] =
+          (l == j ? of_share / pivot : f->E[k * d + l] + of_share * (fabs(pivots[l]) / pivot)) + share * row[l];
+  }
+}
+
 /* Basic column i and other column j change sides: Gauss-Jordan on M and on K, which takes h along. */
 static void change_sides(lsq_factor *f, int64_t i, int64_t j) {
   const int64_t r = f->rank, d = f->n - r, column = f->place[i];
   const double pivot = f->M[i * d + j];
+  change_errors(f, i, j);
   for (int64_t l = 0; l < d; l++) f->M[i * d + l] = l == j ? 1.0 / pivot : f->M[i * d + l] / pivot;
   for (int64_t l = 0; l < r; l++) f->K[i * r + l] /= pivot;
   for (int64_t k = 0; k < r; k++) {
@@ -79,6 +97,7 @@ static void factor_normal(lsq_factor *f) {
 
 void lsq_least_norm_prepare(lsq_factor *f, const double *unscale) {
   const int64_t n = f->n, r = f->rank;
+  f->E = f->M + r * (n - r);
   memcpy(f->place, f->order, (size_t)n * sizeof *f->place);
   memset(f->K, 0, (size_t)(r * r) * sizeof *f->K);
   for (int64_t i = 0; i < r; i++) f->K[i * r + i] = 1.0;
@@ -121,21 +140,20 @@ void lsq_least_norm_solve(const lsq_factor *f, const double *unscale, const doub
   for (int64_t j = 0; j < d; j++) z[f->place[r + j]] = t[j] / unscale[f->place[r + j]];
 }
 
-/* To first order, from x_N = M'x_B and the roundings of M: those of R11^-1 R12 in units, and relative ones. */
+/* To first order, from x_N = M'x_B and what M may have wrong: E, and its own roundings. */
 void lsq_least_norm_uncertainty(const lsq_factor *f, const double *unscale, const double *z, double *uncertain) {
   const int64_t r = f->rank, d = f->n - r, *place = f->place;
-  const double relative = rounding(f);
   for (int64_t j = 0; j < d; j++) {
     const double unit = unscale[place[r + j]];
     double error = 0.0;
     for (int64_t i = 0; i < r; i++) {
-      const double ratio = unscale[place[i]] / unit;
-      error += relative * (ratio + fabs(f->M[i * d + j])) * fabs(z[place[i]]) * ratio;
+      const double wrong = f->E[i * d + j] + 0x1p-50 * fabs(f->M[i * d + j]);
+      error += wrong * fabs(z[place[i]]) * (unscale[place[i]] / unit);
     }
     uncertain[place[r + j]] += error;
     for (int64_t i = 0; i < r; i++) {
       const double ratio = unscale[place[i]] / unit;
-      uncertain[place[i]] += relative * fabs(z[place[r + j]]) + fabs(f->M[i * d + j]) * error / ratio;
+      uncertain[place[i]] += (f->E[i * d + j] * fabs(z[place[r + j]]) + fabs(f->M[i * d + j]) * error) / ratio;
     }
   }
 }

@@ -1,5 +1,5 @@
 /* Passes over all rows of a problem that look at the limits on the way, and come to the bits that a pass without a
- * pause would have. */
+ * pause would have; products that BLIS makes always have the same pauses. */
 #include <math.h>
 #include <string.h>
 
@@ -62,7 +62,7 @@ enum { PANEL = 512 }; /* rows of a product that BLIS makes, between two looks */
 /* In parts of whole blocks (kernels.h), and what is less than one alone. */
 static int64_t part_of_product(int64_t m, int64_t n, int64_t k, int64_t begin) {
   const int64_t left = m - begin, blocks = left / LSQ_PRODUCT_DEPTH;
-  if (k > LSQ_PRODUCT_WIDEST) return left < 2 * PANEL ? left : PANEL;
+  if (k > LSQ_PRODUCT_WIDEST) return left < PANEL + LSQ_PRODUCT_DEPTH ? left : PANEL;
   if (m <= LSQ_PRODUCT_DEPTH * LSQ_PRODUCT_DEPTH) return left;
   const int64_t rows = part(m, n, begin), whole = rows / LSQ_PRODUCT_DEPTH + 1;
   return blocks == 0 ? left : LSQ_PRODUCT_DEPTH * (whole < blocks ? whole : blocks);

@@ -40,8 +40,9 @@ done:
 
 /* What a correction leaves of an error, as it is made. */
 static double left_as_made(const lsq_problem *p) {
-  if (p->op != NULL) return REDUCTION * (p->op->largest / p->op->smallest);
-  return (double)p->n * DBL_EPSILON * (p->factor->sigma_max / p->factor->sigma_min);
+  const double iterated = p->op != NULL ? REDUCTION * (p->op->largest / p->op->smallest) : 0.0;
+  const double condition = p->factor != NULL ? p->factor->sigma_max / p->factor->sigma_min : 0.0;
+  return fmax(iterated, (double)p->n * DBL_EPSILON * condition);
 }
 
 /* What the corrections have shown so far. */
@@ -51,7 +52,7 @@ typedef struct {
   double rate;         /* the largest of the last three ratios, and of `made` before there are so many; 1: not known */
   double size, before; /* largest component of this correction and of the last */
   double scale;        /* largest component of x */
-  int64_t seen;        /* ratios */
+  int64_t seen;        /* number of ratios */
   int64_t slow;        /* corrections in a row that did not halve the last */
   int64_t waited;      /* corrections for the sake of components that vanish beside the largest */
 } progress;

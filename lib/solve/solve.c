@@ -418,23 +418,19 @@ done:
   return st;
 }
 
-/* Fewer rows than columns are taken apart by rows, and by columns if those depend on each other, or nearly. Where
- * another answer, or the right to refuse, is at hand, no more columns than `MANY` are worth their square in memory. */
+enum { MANY = 256 }; /* columns, which are worth their square in memory where no other answer is at hand only */
+
+/* Fewer rows than columns are taken apart by rows, and by columns if those depend on each other. */
 static lsqnet_status begin_wide(lsqnet_solver *solver, const lsq_data *data, arrays *a, lsq_problem *problem,
                                 lsq_operator *op, int *contradiction) {
-  enum { MANY = 256 };
-  static const double NEARLY = 1e8;
   lsqnet_status st = LSQNET_OK;
   LSQ_TRY(begin(solver, data, 1, a, problem));
   LSQ_TRY(factor_rows(problem, a, contradiction));
-  const row_rank rows = {problem->factor->rank, problem->wide != NULL ? condition_of(problem->factor) : INFINITY};
-  const int needed = problem->wide == NULL && solver->options.min_norm != LSQ_MIN_NORM_OF_FULL_RANK;
-  if (*contradiction || rows.condition <= NEARLY || (!needed && data->n > MANY)) goto done;
+  const row_rank rows = {problem->factor->rank, INFINITY};
+  const int may_refuse = solver->options.min_norm == LSQ_MIN_NORM_OF_FULL_RANK;
+  if (*contradiction || problem->wide != NULL || (may_refuse && data->n > MANY)) goto done;
   LSQ_TRY(begin(solver, data, 0, a, problem));
   LSQ_TRY(prepare(problem, data, a, &rows, op, contradiction));
-  if (*contradiction || rows.rank < data->m || columns_tell_more(problem, &rows)) goto done;
-  LSQ_TRY(begin(solver, data, 1, a, problem));
-  LSQ_TRY(factor_rows(problem, a, contradiction));
 done:
   return st;
 }
@@ -443,6 +439,44 @@ done:
 static int rank_refused(const lsq_problem *p) {
   if (p->factor == NULL || p->wide != NULL || p->factor->rank == p->n) return 0;
   return !p->min_norm || (p->min_norm == LSQ_MIN_NORM_OF_FULL_RANK && p->factor->rank < p->m);
+}
+
+/* All right-hand sides, or those that have no certified answer yet. */
+static lsqnet_status solve_columns(const lsq_problem *p, const lsq_data *data, arrays *a, int contradiction, int all,
+                                   double *X, int64_t ldx, lsqnet_report *reports) {
+  lsqnet_status st = LSQNET_OK;
+  for (int64_t i = 0; i < data->k; i++) {
+    if (!all && reports[i].status != LSQNET_E_NOT_CONVERGED) continue;
+    reports[i] = (lsqnet_report){.size = sizeof *reports, .rank = -1, .model_calls = reports[i].model_calls};
+    LSQ_TRY(solve_column(p, data, i, a, contradiction, X, ldx, &reports[i]));
+    LSQ_TRY(lsq_limits_found(p->solver));
+    if (!contradiction) report_condition(p, &reports[i]);
+    reports[i].model_calls += p->solver->model_calls;
+    p->solver->model_calls = 0;
+  }
+done:
+  return st;
+}
+
+static int64_t first_uncertain(const lsq_data *data, const lsqnet_report *reports) {
+  int64_t i = 0;
+  while (i < data->k && reports[i].status != LSQNET_E_NOT_CONVERGED) i++;
+  return i;
+}
+
+/* Where rows have been nearly parallel, columns may not be. */
+static lsqnet_status solve_uncertain(lsq_problem *p, const lsq_data *data, arrays *a, lsq_operator *op, double *X,
+                                     int64_t ldx, lsqnet_report *reports) {
+  lsqnet_status st = LSQNET_OK;
+  const row_rank rows = {data->m, condition_of(p->factor)};
+  int contradiction = 0;
+  LSQ_TRY(begin(p->solver, data, 0, a, p));
+  LSQ_TRY(prepare(p, data, a, &rows, op, &contradiction));
+  LSQ_TRY(lsq_limits_found(p->solver));
+  if (contradiction || !columns_tell_more(p, &rows)) goto done;
+  LSQ_TRY(solve_columns(p, data, a, 0, 0, X, ldx, reports));
+done:
+  return st;
 }
 
 lsqnet_status lsq_solve(lsqnet_solver *solver, const lsq_data *data, double *X, int64_t ldx, lsqnet_report *reports) {
@@ -465,13 +499,9 @@ lsqnet_status lsq_solve(lsqnet_solver *solver, const lsq_data *data, double *X, 
   LSQ_TRY(lsq_limits_found(solver));
   if (!contradiction && rank_refused(&problem))
     return fail_rank(data, problem.factor->rank, solver->model_calls, reports);
-  for (int64_t i = 0; i < data->k; i++) {
-    LSQ_TRY(solve_column(&problem, data, i, &a, contradiction, X, ldx, &reports[i]));
-    LSQ_TRY(lsq_limits_found(solver));
-    if (!contradiction) report_condition(&problem, &reports[i]);
-    reports[i].model_calls = solver->model_calls;
-    solver->model_calls = 0;
-  }
+  LSQ_TRY(solve_columns(&problem, data, &a, contradiction, 1, X, ldx, reports));
+  if (problem.wide != NULL && data->n <= MANY && first_uncertain(data, reports) < data->k)
+    LSQ_TRY(solve_uncertain(&problem, data, &a, &op, X, ldx, reports));
   st = first_failure(data, reports);
 done:
   return st;

@@ -184,6 +184,7 @@ typedef struct {
   double sigma_max, sigma_min; /* of R with columns at unit norm: condition = sigma_max / sigma_min */
   double *G;                   /* (n,n): Gram matrix */
   double *M, *K, *S;           /* (n,n) each, and place: see least_norm.c */
+  double *E;                   /* (rank, n - rank), behind M in its room: what M's entries may have wrong */
   int64_t *place;              /* (n) */
   double *inverse_rows;        /* (n): norms of the rows of R^-1, by column of A; for full rank */
   double inverse_norm;         /* 1 / smallest singular value of R */
