@@ -491,6 +491,28 @@ START_TEST(little_memory_is_enough_for_conjugate_gradients) {
 }
 END_TEST
 
+/* J'J twice, and J a few samples at a time: the same steps but for roundings, and the same end. */
+START_TEST(little_memory_is_enough_for_levenberg_marquardt) {
+  setting whole = attention_open(1, 1, "levenberg_marquardt"), s = attention_open(1, 1, "levenberg_marquardt");
+  const int64_t weights = lsqnet_model_weight_count(s.model);
+  lsqnet_progress p, q;
+  s.options.memory = 16 * weights * weights + 8 * weights * 100;
+  lsqnet_trainer *trainer = start(&s), *other = start(&whole);
+  for (int i = 0; i < 5; i++) {
+    take_step(trainer, &p);
+    take_step(other, &q);
+    ck_assert_msg(fabs(p.loss - q.loss) <= 1e-6 * q.loss, "%.17g, not %.17g in step %d", p.loss, q.loss, i);
+  }
+  ck_assert(p.loss != q.loss); /* that was another way */
+  ok(lsqnet_trainer_run(trainer, NULL, NULL));
+  ck_assert_int_eq(trainer->progress.ended, LSQNET_TRAIN_TARGET);
+  lsqnet_trainer_destroy(other);
+  lsqnet_trainer_destroy(trainer);
+  setting_close(&whole);
+  setting_close(&s);
+}
+END_TEST
+
 START_TEST(conjugate_gradients_want_a_mixer_with_a_jvp) {
   setting s = attention_open(1, 1, "gauss_newton_cg");
   static tiny_faults faults;
@@ -528,6 +550,7 @@ int main(void) {
   tcase_add_loop_test(phases, where_gauss_newton_gets_nowhere_the_first_weights_start_with_adam, 0, METHOD_COUNT);
   tcase_add_loop_test(phases, a_start_ends_by_itself, 0, 3);
   tcase_add_test(runs, little_memory_is_enough_for_conjugate_gradients);
+  tcase_add_test(runs, little_memory_is_enough_for_levenberg_marquardt);
   tcase_add_test(runs, conjugate_gradients_want_a_mixer_with_a_jvp);
   tcase_set_timeout(runs, 60);
   tcase_set_timeout(phases, 60);

@@ -151,6 +151,7 @@ static void read_command(const char *name, char line[LINE]) {
   read_shipped(name, "command", text);
   ck_assert_int_eq(strncmp(text, "lsqnet train ", 13), 0);
   ck_assert_ptr_nonnull(strstr(text, " --level v3 "));
+  ck_assert(strstr(text, " --set ") == NULL && strstr(text, " --scale ") == NULL); /* weights are as they were drawn */
   end = strchr(text, '\n');
   ck_assert(end != NULL && end[1] == '\0' && end - text < LINE - 512);
   *end = '\0';

@@ -73,7 +73,7 @@ enum {
   LSQNET_TRAIN_GOING = 0,
   LSQNET_TRAIN_TARGET = 1,   /**< the target is reached on fresh data */
   LSQNET_TRAIN_STEPS = 2,    /**< the most steps are done */
-  LSQNET_TRAIN_FLOOR = 3     /**< Gauss-Newton: the loss stays at the level of roundings */
+  LSQNET_TRAIN_FLOOR = 3     /**< Gauss-Newton: no step lowers the loss any more, but for roundings */
 };
 
 /** What a step belonged to. */
