@@ -167,7 +167,7 @@ static int can_iterate(const lsq_problem *p, const lsq_data *data) {
 /* What taking apart by rows has shown, if that was done: else rank m, and no condition. */
 typedef struct {
   int64_t rank;
-  double condition; /* of the rows at unit size; INFINITY if they depend on each other */
+  double condition; /* of the rows at unit size; INFINITY if they depend on each other; 0 for none */
 } row_rank;
 
 static double condition_of(const lsq_factor *f) { return f->sigma_max / f->sigma_min; }

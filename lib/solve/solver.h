@@ -5,7 +5,8 @@
  *   fold.c         or, for a layer of linear attention, a map from second moments that gives the same (fold.h)
  *   factor.c       repeated Cholesky-QR: R with A = Q R from the Gram matrices that the answers reveal
  *   least_norm.c   for columns that depend on each other, the shortest of all answers
- *   wide.c         for fewer rows than columns, the shortest one from independent rows
+ *   wide.c         for fewer rows than columns, the shortest one from independent rows; least_norm.c where those are
+ *                  nearly parallel and columns are not
  *   iterations.c   gradient descent, Chebyshev, conjugate gradients on the model's products
  *   refine.c       outer refinement: compensated residuals decide what x is, the model only how fast it is reached
  *   certificate.c  backward error and right digits of the answer that is handed out
@@ -69,10 +70,10 @@ struct lsqnet_solver {
   lsqnet_solver **shipped; /* without a model: solvers on the shipped ones, NULL until needed (shipped.h); else NULL */
 };
 
-/* `model` NULL: on the shipped ones. */
 /* Besides 0 and 1, for options.min_norm: the least norm for m < n, and E_RANK when rows depend on each other. */
 enum { LSQ_MIN_NORM_OF_FULL_RANK = 2 };
 
+/* `model` NULL: on the shipped ones. */
 lsqnet_status lsq_solver_create(lsqnet_solver **out, lsqnet_context *context, const lsqnet_model *model,
                                 const lsqnet_solver_options *options);
 void lsq_solver_destroy(lsqnet_solver *solver);
