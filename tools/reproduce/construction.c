@@ -152,18 +152,19 @@ static const claim claims[] = {
      {LEAST, "gradient_descent", "median_mse"}},
     {.text = NULL}};
 
-#define OVER_STEPS(title, runs) \
-  { title, runs, "iterate", "median", "quartile_low", "quartile_high" }
-static const picture pictures[] = {{.name = "convergence",
-                                    .x_label = "number of gradient steps",
-                                    .y_label = "squared error of x, median and quartiles",
-                                    .log_y = 1,
-                                    .series = {OVER_STEPS("gradient descent", "gradient_descent"),
-                                               OVER_STEPS("linear attention on split", "linear_attention_split"),
-                                               OVER_STEPS("BaseConv on repeat", "base_conv_repeat"),
-                                               OVER_STEPS("BaseConv on split", "base_conv_split"),
-                                               OVER_STEPS("BaseConv on query first", "base_conv_query_first")}},
-                                   {.name = NULL}};
+static const picture pictures[] = {
+    {.name = "convergence",
+     .x_label = "number of gradient steps",
+     .y_label = "squared error of x, median and quartiles",
+     .log_y = 1,
+     .low = "quartile_low",
+     .high = "quartile_high",
+     .series = {{"gradient descent", "gradient_descent", "iterate", "median"},
+                {"linear attention on split", "linear_attention_split", "iterate", "median"},
+                {"BaseConv on repeat", "base_conv_repeat", "iterate", "median"},
+                {"BaseConv on split", "base_conv_split", "iterate", "median"},
+                {"BaseConv on query first", "base_conv_query_first", "iterate", "median"}}},
+    {.name = NULL}};
 
 const experiment experiment_construction = {"construction",
                                             "hand-set BaseConv and linear attention beside exact gradient descent",

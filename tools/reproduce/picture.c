@@ -182,8 +182,8 @@ static void write_points(drawing *d, int index) {
   }
   for (size_t k = 0; k < length; k++) {
     write_point(d, index,
-                &(point){median_at(d, s, s->x, k), height_at(d, s, k, length), median_at(d, s, s->low, k),
-                         median_at(d, s, s->high, k)});
+                &(point){median_at(d, s, s->x, k), height_at(d, s, k, length), median_at(d, s, d->p->low, k),
+                         median_at(d, s, d->p->high, k)});
   }
   if (d->p->ends) write_point(d, index, &(point){median_at(d, s, s->x, END), median_at(d, s, s->y, END), NAN, NAN});
 }
@@ -398,7 +398,7 @@ static void write_symbols(const drawing *d, int index, double size) {
 
 /* A band is light, between thin lines of its curve's kind. */
 static void write_curve(const drawing *d, int index) {
-  if (d->p->series[index].low != NULL) {
+  if (d->p->low != NULL) {
     fprintf(d->script, "$s%d using 1:4:5 with filledcurves fs transparent solid 0.06 noborder lc rgb \"%s\"", index,
             style_of(d->p, index).colour);
     for (int edge = 4; edge <= 5; edge++) {

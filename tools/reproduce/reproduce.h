@@ -54,7 +54,6 @@ typedef struct {
  * as x makes a category; x NULL says that y is a level, drawn across the picture. */
 typedef struct {
   const char *title, *runs, *x, *y;
-  const char *low, *high; /* arrays between which a band is drawn; NULL: none */
 } series;
 
 enum { SERIES_MOST = 10 };
@@ -64,6 +63,7 @@ typedef struct {
   const char *x_label, *y_label;
   int log_x, log_y;           /* 2: powers of two */
   series series[SERIES_MOST]; /* up to one without a title */
+  const char *low, *high;     /* arrays of each run between which a band is drawn; NULL: none */
   int pairs;  /* series belong together by two: one colour and symbol, whole and full, dashed and hollow */
   int ends;   /* curve_loss is of what `mse` measures: curves end with that, where the training did */
   int smooth; /* a logarithmic axis: each height is the geometric mean of five points, the one and its neighbours */

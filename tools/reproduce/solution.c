@@ -223,8 +223,8 @@ static int run(reproduction *r) {
   TRY(solve_all(r, gradient_training.key, newton_training.key));
   for (int i = 0; i < 3; i++) TRY(unrolled_run(r, &alone[i]));
   if (runs_find(r, "exact,alone") == NULL) TRY(unrolled_exact(r, "exact,alone"));
-  /* 20,000 steps from two seeds, and 60,000; three numbers at a time, every number, and the largest alone; both of these
-   * from one loop on; the logarithm of the loss, with and without growing */
+  /* 20,000 steps from two seeds, and 60,000; three numbers at a time, every number, and the largest alone; both of
+   * these from one loop on; the logarithm of the loss, with and without growing */
   TRY(runs_tried_before(r, GROWING, 10));
 done:
   return code;
