@@ -362,6 +362,8 @@ done:
   return st;
 }
 
+double lsq_factor_condition(const lsq_factor *f) { return f->sigma_max / f->sigma_min; }
+
 void lsq_factor_inverse_row(const lsq_factor *f, int64_t column, double *row, double *square) {
   for (int64_t i = 0; i < f->n; i++) row[i] = f->order[i] == column ? 1.0 : 0.0;
   solve_upper_transposed(f, 0, f->n, row);

@@ -41,7 +41,7 @@ done:
 /* What a correction leaves of an error, as it is made. */
 static double left_as_made(const lsq_problem *p) {
   const double iterated = p->op != NULL ? REDUCTION * (p->op->largest / p->op->smallest) : 0.0;
-  const double condition = p->factor != NULL ? p->factor->sigma_max / p->factor->sigma_min : 0.0;
+  const double condition = p->factor != NULL ? lsq_factor_condition(p->factor) : 0.0;
   return fmax(iterated, (double)p->n * DBL_EPSILON * condition);
 }
 

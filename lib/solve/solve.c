@@ -170,13 +170,11 @@ typedef struct {
   double condition; /* of the rows at unit size; INFINITY if they depend on each other; 0 for none */
 } row_rank;
 
-static double condition_of(const lsq_factor *f) { return f->sigma_max / f->sigma_min; }
-
 /* Whether columns at unit size are independent as far as they can be, and much better conditioned than the rows: those
  * may be nearly parallel for the sake of a few large columns. */
 static int columns_tell_more(const lsq_problem *p, const row_rank *rows) {
   static const double MUCH = 1e3, CERTAIN = 1e12;
-  return p->factor->rank == p->m && condition_of(p->factor) <= fmin(rows->condition / MUCH, CERTAIN);
+  return p->factor->rank == p->m && lsq_factor_condition(p->factor) <= fmin(rows->condition / MUCH, CERTAIN);
 }
 
 /* p->factor for A itself. No more columns are independent than rows, unless they tell more. */
@@ -359,7 +357,7 @@ done:
 
 static void report_condition(const lsq_problem *p, lsqnet_report *report) {
   if (p->factor != NULL && p->factor->rank > 0) {
-    report->condition = condition_of(p->factor);
+    report->condition = lsq_factor_condition(p->factor);
     report->orthogonalised = p->factor->passes - 1;
   } else if (p->factor == NULL && p->op->smallest > 0.0) {
     report->condition = sqrt(p->op->largest / p->op->smallest);
@@ -468,7 +466,7 @@ static int64_t first_uncertain(const lsq_data *data, const lsqnet_report *report
 static lsqnet_status solve_uncertain(lsq_problem *p, const lsq_data *data, arrays *a, lsq_operator *op, double *X,
                                      int64_t ldx, lsqnet_report *reports) {
   lsqnet_status st = LSQNET_OK;
-  const row_rank rows = {data->m, condition_of(p->factor)};
+  const row_rank rows = {data->m, lsq_factor_condition(p->factor)};
   int contradiction = 0;
   LSQ_TRY(begin(p->solver, data, 0, a, p));
   LSQ_TRY(prepare(p, data, a, &rows, op, &contradiction));

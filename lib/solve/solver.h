@@ -196,6 +196,9 @@ typedef struct {
  * *contradiction is 1, and the factor worth nothing, if the model's answers cannot be A'A. */
 lsqnet_status lsq_factor_compute(lsqnet_solver *solver, int64_t m, lsq_factor *factor, int *contradiction);
 
+/* sigma_max / sigma_min, where rank > 0. */
+double lsq_factor_condition(const lsq_factor *factor);
+
 /* d = (A'A)^-1 (g + g_low) for full rank; g_low NULL means zero, here and below. */
 void lsq_factor_solve(const lsq_factor *factor, const double *g, const double *g_low, double *d);
 

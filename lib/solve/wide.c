@@ -152,7 +152,7 @@ static int32_t correct_repeatedly(const lsq_problem *p, lsq_wide *w, double *x, 
 void lsq_wide_refine(const lsq_problem *p, lsq_wide *w, const double *b, const double *b_low, double *x, double *r,
                      double *r_low, double *vectors, lsqnet_report *report) {
   double *uncertain = vectors + 2 * w->n, *x_low = vectors + 3 * w->n, *last = vectors + 4 * w->n;
-  const double left = (double)w->m * DBL_EPSILON * (w->factor.sigma_max / w->factor.sigma_min);
+  const double left = (double)w->m * DBL_EPSILON * lsq_factor_condition(&w->factor);
   progress now = {.made = fmin(left, 0.9), .rate = 1.0};
   const int exponent = scale_right_hand_side(w, b, b_low);
   memset(w->y, 0, (size_t)w->m * sizeof(double));
