@@ -397,26 +397,28 @@ END_TEST
 
 /* Whatever thread has which problem then. */
 START_TEST(after_the_first_call_nothing_is_allocated) {
-  static const int64_t sizes[][3] = {{20, 5, 1}, {500, 8, 2}, {30, 70, 1}, {90, 70, 1}, {400, 5, 1}};
+  static const int64_t sizes[][3] = {{20, 5, 1}, {500, 8, 2}, {30, 70, 1}, {90, 70, 1}, {400, 5, 1}, {3000, 5, 1}};
   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
     counting_allocator allocator = {.refuse = 0};
     lsqnet_context *counted = NULL;
-    ck_assert_int_eq(counting_context(&counted, &allocator, 2), LSQNET_OK);
+    const int idle = i == 5; /* some threads have no problem in the first call, and other ones later */
+    if (idle && _i == 1) continue; /* a workspace grows when a thread first asks such a model */
+    ck_assert_int_eq(counting_context(&counted, &allocator, idle ? 5 : 2), LSQNET_OK);
     lsqnet_solver *solver = solver_on(counted, _i == 0 ? exact : gates, NULL);
-    const int64_t count = 21;
+    const int64_t count = idle ? 3 : 21;
     batch s = batch_create(count, sizes[i][0], sizes[i][1], sizes[i][2], 0);
     for (int64_t p = 0; p < count; p++) {
       problem q = problem_normal(sizes[i][0], sizes[i][1], sizes[i][2], 0, (uint64_t)p);
       if (p == 9) q.a[1] = (double)NAN;
       if (p == 10) memset(q.a, 0, (size_t)(q.m * q.n) * sizeof *q.a);
-      for (int64_t row = 0; row < q.m && i == 4; row++)
+      for (int64_t row = 0; row < q.m && i >= 4; row++)
         q.a[row * q.lda] = q.a[row * q.lda + 1] + 1e-8 * q.a[row * q.lda];
       batch_put(&s, p, &q);
       problem_free(&q);
     }
     const lsqnet_status st = batch_solve(solver, &s, 0);
     const long long before = allocator.calls;
-    for (int call = 0; call < 5; call++) ck_assert_int_eq(batch_solve(solver, &s, 0), st);
+    for (int call = 0; call < 20; call++) ck_assert_int_eq(batch_solve(solver, &s, 0), st);
     ck_assert_int_eq(allocator.calls, before);
     batch_free(&s);
     lsqnet_solver_destroy(solver);
