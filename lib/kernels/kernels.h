@@ -13,11 +13,24 @@
  * at a time, so that accumulating over parts of a multiple of LSQ_PRODUCT_DEPTH rows comes to the same bits. */
 enum { LSQ_PRODUCT_DEPTH = 128, LSQ_PRODUCT_WIDEST = 192 };
 
+/* How many of K terms a product of ours sums at a time: as many each time as may be. */
+static inline int64_t lsq_product_depth(int64_t K) {
+  const int64_t blocks = K > LSQ_PRODUCT_DEPTH ? (K + LSQ_PRODUCT_DEPTH - 1) / LSQ_PRODUCT_DEPTH : 1;
+  return (K + blocks - 1) / blocks;
+}
+
+/* Numbers that packing N columns of K numbers takes, on any level. */
+static inline int64_t lsq_packed_left(int64_t K, int64_t N) { return K * (N + 5); }
+static inline int64_t lsq_packed_right(int64_t K, int64_t N) { return K * (N + 15); }
+
 /* The same table for float and double:
  *
  * product_nt      C = A B' + bias (+ C if accumulate).     A (M,K), B (N,K), bias (N) or NULL, C (M,N)
  * product_nn      C = A B (+ C if accumulate).             A (M,K), B (K,N), C (M,N)
  * product_tn      C = A' B (+ C if accumulate).            A (K,M), B (K,N), C (M,N); K is long: summed in blocks
+ * pack            A as either operand of product_packed.   A (K,N), left and right as long as the functions above say
+ * product_packed  product_tn of K <= LSQ_PRODUCT_DEPTH, with the same bits, from what pack made of A (K,M) and B (K,N);
+ *                 if `lower`, C's numbers above the diagonal are whatever was easy
  * toeplitz        y_t = bias + sum_s F[t-s] u_s per channel, for s in 0..T-1 and lag = t-s in lo..hi; t = first ..
  *                 first+count-1.  u (T,D), F (2T-1,D) row lag+T-1, bias (D) or NULL, y (count,D) written whole
  * toeplitz_input  its vector-Jacobian product in u: du_s += sum_t F[t-s] dy_t
@@ -37,6 +50,9 @@ enum { LSQ_PRODUCT_DEPTH = 128, LSQ_PRODUCT_WIDEST = 192 };
                        real *C, int64_t ldc, int accumulate);                                                          \
     void (*product_tn)(int64_t M, int64_t N, int64_t K, const real *A, int64_t lda, const real *B, int64_t ldb,        \
                        real *C, int64_t ldc, int accumulate);                                                          \
+    void (*pack)(int64_t K, int64_t N, const real *A, int64_t lda, real *left, real *right);                           \
+    void (*product_packed)(int64_t M, int64_t N, int64_t K, const real *left, const real *right, real *C, int64_t ldc, \
+                           int accumulate, int lower);                                                                 \
     void (*toeplitz)(int64_t T, int64_t D, int64_t lo, int64_t hi, int64_t first, int64_t count, const real *F,        \
                      const real *bias, const real *u, real *y);                                                        \
     void (*toeplitz_input)(int64_t T, int64_t D, int64_t lo, int64_t hi, int64_t first, int64_t count, const real *F,  \

@@ -39,6 +39,9 @@ void LEVEL(product_nn)(int64_t M, int64_t N, int64_t K, const real *A, int64_t l
                        int64_t ldc, int accumulate);
 void LEVEL(product_tn)(int64_t M, int64_t N, int64_t K, const real *A, int64_t lda, const real *B, int64_t ldb, real *C,
                        int64_t ldc, int accumulate);
+void LEVEL(pack)(int64_t K, int64_t N, const real *A, int64_t lda, real *left, real *right);
+void LEVEL(product_packed)(int64_t M, int64_t N, int64_t K, const real *left, const real *right, real *C, int64_t ldc,
+                           int accumulate, int lower);
 /* toeplitz.c */
 void LEVEL(toeplitz)(int64_t T, int64_t D, int64_t lo, int64_t hi, int64_t first, int64_t count, const real *F,
                      const real *bias, const real *u, real *y);

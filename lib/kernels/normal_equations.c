@@ -3,7 +3,13 @@
 #include <math.h>
 #include <string.h>
 
-enum { TILE = 192, STEP = 48, PANEL = 64, STRIPE = 256 };
+enum {
+  TILE = 192,
+  PACKED_TILE = 96, /* a multiple of what pack makes strips and groups of, so that tiles of it lie side by side */
+  PACKED_NUMBERS = 1 << 18, /* if one block is less, so that they stay in cache */
+  PANEL = 64,
+  STRIPE = 256
+};
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -16,6 +22,90 @@ static void tile_place(int64_t index, int64_t *row, int64_t *column) {
   *column = index;
 }
 
+/* Rows of J lie so far apart that products of J as it lies lose a quarter of their speed: some blocks of rows at a time
+ * are packed before, each as long as what a product sums at a time, so that the bits are those of product_tn. */
+typedef struct {
+  const struct lsq_kernels_f64 *kernels;
+  int64_t N, P, depth, blocks; /* rows of a block, and blocks packed at a time */
+  const double *J;
+  double *packed, *H;
+  int accumulate;
+} products;
+
+static int64_t whole_lines(int64_t numbers) { return (numbers + 7) / 8 * 8; }
+
+static int64_t left_numbers(int64_t depth, int64_t P) { return whole_lines(lsq_packed_left(depth, P)); }
+
+static int64_t block_numbers(int64_t depth, int64_t P) {
+  return left_numbers(depth, P) + whole_lines(lsq_packed_right(depth, P));
+}
+
+/* Where a block lies packed, from one of its tiles of columns on. */
+typedef struct {
+  int64_t rows;
+  double *left, *right;
+} packed_tile;
+
+static packed_tile packed_from(const products *p, int64_t block, int64_t tile) {
+  const int64_t rows = smaller(p->depth, p->N - block * p->depth);
+  double *left = p->packed + block * block_numbers(p->depth, p->P) + tile * PACKED_TILE * rows;
+  return (packed_tile){rows, left, left + left_numbers(p->depth, p->P)};
+}
+
+static lsqnet_status pack_tile(void *argument, int64_t index, int64_t lane) {
+  const products *p = argument;
+  const int64_t block = index % p->blocks, tile = index / p->blocks, column = tile * PACKED_TILE;
+  const packed_tile to = packed_from(p, block, tile);
+  (void)lane;
+  p->kernels->pack(to.rows, smaller(PACKED_TILE, p->P - column), p->J + block * p->depth * p->P + column, p->P, to.left,
+                   to.right);
+  return LSQNET_OK;
+}
+
+static lsqnet_status product_tile(void *argument, int64_t index, int64_t lane) {
+  const products *p = argument;
+  int64_t row = 0, column = 0;
+  (void)lane;
+  tile_place(index, &row, &column);
+  const int64_t i = row * PACKED_TILE, j = column * PACKED_TILE;
+  const int64_t rows = smaller(PACKED_TILE, p->P - i), columns = smaller(PACKED_TILE, p->P - j);
+  for (int64_t block = 0; block < p->blocks; block++) {
+    const packed_tile A = packed_from(p, block, row), B = packed_from(p, block, column);
+    p->kernels->product_packed(rows, columns, A.rows, A.left, B.right, p->H + i * p->P + j, p->P,
+                               p->accumulate || block > 0, row == column);
+  }
+  return LSQNET_OK;
+}
+
+/* Waking threads for each costs more than it gains where P is small. */
+static int64_t blocks_at_a_time(int64_t depth, int64_t P) {
+  const int64_t blocks = PACKED_NUMBERS / block_numbers(depth, P);
+  return blocks > 1 ? blocks : 1;
+}
+
+int64_t lsq_products_scratch(int64_t P) {
+  const int64_t block = block_numbers(LSQ_PRODUCT_DEPTH, P), packed = block > PACKED_NUMBERS ? block : PACKED_NUMBERS;
+  return packed > P * P ? packed : P * P;
+}
+
+lsqnet_status lsq_add_products(struct lsq_pool *pool, const struct lsq_kernels_f64 *kernels, int64_t N, int64_t P,
+                               const double *J, double *scratch, double *H, int accumulate) {
+  lsqnet_status st = LSQNET_OK;
+  const int64_t tiles = (P + PACKED_TILE - 1) / PACKED_TILE, depth = lsq_product_depth(N);
+  const int64_t rows = depth * blocks_at_a_time(depth, P);
+  products p = {.kernels = kernels, .P = P, .depth = depth, .packed = scratch, .H = H};
+  for (int64_t k = 0; k < N; k += rows) {
+    p.N = smaller(rows, N - k);
+    p.blocks = (p.N + depth - 1) / depth;
+    p.J = J + k * P;
+    p.accumulate = accumulate || k > 0;
+    LSQ_TRY(lsq_pool_run(pool, tiles * p.blocks, pack_tile, &p));
+    LSQ_TRY(lsq_pool_run(pool, tiles * (tiles + 1) / 2, product_tile, &p));
+  }
+done:
+  return st;
+}
+
 typedef struct {
   const struct lsq_kernels_f64 *kernels;
   int64_t N, P, begin;
@@ -23,30 +113,7 @@ typedef struct {
   double *H;
   const double *x;
   double *y;
-  int accumulate;
 } task;
-
-/* A tile on the diagonal goes in steps, each as wide as the triangle is there. */
-static lsqnet_status product_tile(void *argument, int64_t index, int64_t lane) {
-  const task *t = argument;
-  int64_t row = 0, column = 0;
-  (void)lane;
-  tile_place(index, &row, &column);
-  const int64_t P = t->P, j = column * TILE, end = smaller(P, (row + 1) * TILE);
-  const int64_t step = row == column ? STEP : TILE;
-  for (int64_t i = row * TILE; i < end; i += step) {
-    const int64_t rows = smaller(step, end - i), columns = smaller(TILE, i + rows - j);
-    t->kernels->product_tn(rows, columns, t->N, t->J + i, P, t->J + j, P, t->H + i * P + j, P, t->accumulate);
-  }
-  return LSQNET_OK;
-}
-
-lsqnet_status lsq_add_products(struct lsq_pool *pool, const struct lsq_kernels_f64 *kernels, int64_t N, int64_t P,
-                               const double *J, double *H, int accumulate) {
-  const int64_t tiles = tiles_in(P);
-  task t = {.kernels = kernels, .N = N, .P = P, .J = J, .H = H, .accumulate = accumulate};
-  return lsq_pool_run(pool, tiles * (tiles + 1) / 2, product_tile, &t);
-}
 
 static lsqnet_status times_stripe(void *argument, int64_t index, int64_t lane) {
   const task *t = argument;

@@ -1,7 +1,8 @@
 /* Matrix products for the narrow shapes of layers. A tile of C stays in registers while its sums run: each step
  * multiplies one number from each row of A with a strip of B: a row of B where it can be used as it lies, or one packed
  * into a small buffer and padded with zeros. Full and partial tiles run the same instructions on each row, so that its
- * bits do not depend on its neighbours. */
+ * bits do not depend on its neighbours. Where both operands are used many times, both are packed before (Goto and
+ * van de Geijn, "Anatomy of high-performance matrix multiplication", 2008). */
 #include "kernels/blis.h"
 #include "kernels/level.h"
 
@@ -22,6 +23,8 @@ enum {
   WIDTH = 256,                        /* columns of B packed at a time, if their depth lets so many fit */
   BLOCK_ROWS = 48,                    /* rows of A that stay in cache while the panels of B pass */
   FAR = 2048 / (int)sizeof(real),     /* rows so far apart are fetched ahead of their use: processors do not do it */
+  LINE = 64 / (int)sizeof(real),      /* of cache */
+  AHEAD = 4,                          /* rows ahead of the one that is packed, which are fetched */
   WIDEST = LSQ_PRODUCT_WIDEST         /* beyond, BLIS is as fast or faster: tests/bench/bench_products.c shows it */
 };
 
@@ -260,7 +263,7 @@ static void block_product(int64_t M, int64_t N, int64_t depth, matrix A, matrix 
 /* C = A B + bias (+ C if accumulate). */
 static void product(int64_t M, int64_t N, int64_t K, matrix A, matrix B, const real *bias, real *C, int64_t ldc,
                     int accumulate) {
-  const int64_t blocks = K > DEPTH ? (K + DEPTH - 1) / DEPTH : 1, depth = (K + blocks - 1) / blocks;
+  const int64_t depth = lsq_product_depth(K), blocks = K > DEPTH ? (K + DEPTH - 1) / DEPTH : 1;
   const int64_t width = min(WIDTH, BUFFER / (depth + !depth) / STRIP * STRIP);
   for (int64_t block = 0; block < blocks; block++) {
     for (int64_t j = 0; j < N; j += width) {
@@ -300,4 +303,51 @@ void LEVEL(product_tn)(int64_t M, int64_t N, int64_t K, const real *A, int64_t l
                        int64_t ldc, int accumulate) {
   const int wide = N > WIDEST && K > DEPTH;
   (wide ? wide_product : product)(M, N, K, (matrix){A, 1, lda}, (matrix){B, ldb, 1}, NULL, C, ldc, accumulate);
+}
+
+/* Left: groups of TILE_ROWS columns of A, row after row, zeros where there are no more columns. Right: strips. */
+void LEVEL(pack)(int64_t K, int64_t N, const real *A, int64_t lda, real *left, real *right) {
+  const int64_t whole = N / TILE_ROWS * TILE_ROWS;
+  for (int64_t k = 0; k < K; k++, A += lda, left += TILE_ROWS) {
+    for (int64_t j = 0; j < N && k + AHEAD < K; j += LINE) __builtin_prefetch(A + AHEAD * lda + j);
+    for (int64_t j = 0; j < whole; j += TILE_ROWS) memcpy(left + j * K, A + j, TILE_ROWS * sizeof(real));
+    for (int64_t j = whole; whole < N && j < whole + TILE_ROWS; j++) left[whole * K + j - whole] = j < N ? A[j] : 0;
+    for (int64_t j = 0; j < N; j += STRIP) {
+      const int64_t columns = min(STRIP, N - j), width = (columns + LANES - 1) / LANES * LANES;
+      real *to = right + j * K + k * width;
+      if (columns < width) store(to + width - LANES, (vector){0});
+      copy_row(columns, A + j, to);
+    }
+  }
+}
+
+/* A tile of C is fetched while its sums run. */
+INLINE void fetch_tile(const real *C, int64_t ldc, int64_t rows) {
+  for (int64_t r = 0; r < rows; r++)
+    for (int j = 0; j < STRIP; j += LINE) __builtin_prefetch(C + r * ldc + j, 1);
+}
+
+void LEVEL(product_packed)(int64_t M, int64_t N, int64_t K, const real *left, const real *right, real *C, int64_t ldc,
+                           int accumulate, int lower) {
+  _Alignas(64) static const real start[STRIP] = {0};
+  for (int64_t j = 0; j < N; j += STRIP) {
+    const int64_t columns = min(STRIP, N - j), vectors = (columns + LANES - 1) / LANES;
+    const panel p = {.depth = K,
+                     .columns = columns,
+                     .step = vectors * LANES,
+                     .vectors = (int)vectors,
+                     .b = right + j * K,
+                     .start = start};
+    for (int64_t i = lower ? j / TILE_ROWS * TILE_ROWS : 0; i < M; i += TILE_ROWS) {
+      const int64_t rows = min(TILE_ROWS, M - i);
+      const real *a[TILE_ROWS];
+      for (int64_t r = 0; r < TILE_ROWS; r++) a[r] = left + i * K + r;
+      fetch_tile(C + i * ldc + j, ldc, rows);
+      if (rows == TILE_ROWS && columns == p.step) {
+        tiles[p.vectors](K, a, TILE_ROWS, p.b, p.step, start, C + i * ldc + j, ldc, accumulate);
+      } else {
+        partial_tile(&p, a, TILE_ROWS, rows, C + i * ldc + j, ldc, accumulate);
+      }
+    }
+  }
 }

@@ -15,7 +15,7 @@ static const double REFINED_BELOW = 1e-9, REFINED_DAMPING = 1e-6;
 typedef struct {
   int64_t block;     /* samples whose Jacobian is held at a time; all: it is held whole */
   double *J;         /* (block x outputs, P) */
-  double *H, *C;     /* (P,P) J'J and the factor of the damped matrix */
+  double *H, *C;     /* (P,P) J'J and the factor of the damped matrix; before there is one, C is scratch memory */
   double *s, *z, *p; /* (P) of the refinement */
 } explicit_jacobian;
 
@@ -30,7 +30,9 @@ static void destroy_solver(lsq_gauss_newton *g, void *given) {
 static lsqnet_status choose_block(const lsq_gauss_newton *g, int64_t *block) {
   const int64_t memory = g->trainer->options.memory, row_bytes = 8 * g->P * lsq_jacobian_outputs(g->jacobian);
   int64_t squares = 0;
-  if (__builtin_mul_overflow(16 * g->P, g->P, &squares) || squares >= memory)
+  const int overflow = __builtin_mul_overflow(16 * g->P, g->P, &squares);
+  if (!overflow) squares = 8 * (g->P * g->P + lsq_products_scratch(g->P));
+  if (overflow || squares >= memory)
     return lsq_fail(LSQNET_E_ARGUMENT, "memory=%lld: the normal equations of %lld weights alone take %lld bytes",
                     (long long)memory, (long long)g->P, (long long)squares);
   *block = (memory - squares) / row_bytes;
@@ -51,7 +53,7 @@ static lsqnet_status create_solver(lsq_gauss_newton *g, void **out) {
   LSQ_TRY(choose_block(g, &s->block));
   LSQ_TRY(lsq_alloc(context, &s->J, s->block * lsq_jacobian_outputs(g->jacobian) * g->P, sizeof(double)));
   LSQ_TRY(lsq_alloc(context, &s->H, g->P * g->P, sizeof(double)));
-  LSQ_TRY(lsq_alloc(context, &s->C, g->P * g->P, sizeof(double)));
+  LSQ_TRY(lsq_alloc(context, &s->C, lsq_products_scratch(g->P), sizeof(double)));
   LSQ_TRY(lsq_alloc(context, &s->s, g->P, sizeof(double)));
   LSQ_TRY(lsq_alloc(context, &s->z, g->P, sizeof(double)));
   LSQ_TRY(lsq_alloc(context, &s->p, g->P, sizeof(double)));
@@ -72,7 +74,7 @@ static lsqnet_status linearise(lsq_gauss_newton *g, void *given, double *sum, do
     const int64_t samples = g->samples - first < s->block ? g->samples - first : s->block, rows = samples * outputs;
     double *r = g->r + first * outputs;
     LSQ_TRY(lsq_jacobian_compute(g->jacobian, samples, g->X + first * in, g->Y + first * outputs, r, s->J, &part));
-    LSQ_TRY(lsq_add_products(t->context->pool, t->context->kernels_f64, rows, g->P, s->J, s->H, first > 0));
+    LSQ_TRY(lsq_add_products(t->context->pool, t->context->kernels_f64, rows, g->P, s->J, s->C, s->H, first > 0));
     LSQ_TRY(lsq_transposed_jacobian_times(t->context->pool, t->context->kernels_f64, rows, g->P, s->J, r, s->z));
     for (int64_t i = 0; i < g->P; i++) g->gradient[i] += s->z[i];
     *sum += part;

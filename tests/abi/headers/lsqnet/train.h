@@ -45,8 +45,9 @@ typedef struct lsqnet_train_options {
   int64_t metric_every;      /**< steps between measurements of the cosine metric; default 1000 */
   int64_t metric_batches;    /**< fresh batches for it; default 64 */
   int64_t memory;            /**< bytes that Gauss-Newton's matrices may take; default 2^30. With P trained
-                                  weights "levenberg_marquardt" needs more than 16 P^2; "gauss_newton_cg" makes do
-                                  with little, and takes fewer iterations the more it has, up to 2 P^2 */
+                                  weights "levenberg_marquardt" needs more than 16 P^2, and 2 MB at least;
+                                  "gauss_newton_cg" makes do with little, and takes fewer iterations the more it has,
+                                  up to 2 P^2 */
   int64_t dims_start;        /**< curriculum over unknowns: how many at first; 0 (default): none */
   int64_t dims_increment;    /**< how many are added at a time */
   int64_t dims_interval;     /**< steps from one time to the next */
