@@ -201,8 +201,7 @@ LSQNET_API lsqnet_status lsqnet_problems_init(lsqnet_problems *problems, uint32_
  *           One at a time, on each thread, some 4 times the problem's own numbers, 5 with weights, and up to 10 n^2
  *           more, so that a square one takes 15 times its own; 8 bytes for each such problem; and a few MB that depend
  *           on the model and n. The solver keeps it, so that a call that is no larger than one before it, and leaves no
- *           more to be solved one at a time, allocates nothing; but for models without a map of moments (BaseConv), of
- *           which a thread makes its workspace when it first asks one.
+ *           more to be solved one at a time, allocates nothing.
  *  Errors   as lsqnet_solver_solve_f64. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_batch_f64(lsqnet_solver *solver, const lsqnet_problems *problems,
                                                        const double *a, const double *b, const double *weights,

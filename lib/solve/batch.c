@@ -6,6 +6,7 @@
 
 #include "base/pool.h"
 #include "base/sized.h"
+#include "model/workspace.h"
 #include "solve/fold.h"
 
 enum { TASK = 1 << 17 };       /* numbers of the problems that a thread takes at a time, at most */
@@ -232,20 +233,24 @@ done:
 }
 
 /* What solving a problem makes larger. */
-enum { MEMORY, SINGLE, REPORTS, PROBES, ROWS, MOMENTS, FIRSTS, SOURCES, WEIGHTS, BUFFERS };
+enum { MEMORY, SINGLE, REPORTS, PROBES, ROWS, CACHE, SCRATCH, MOMENTS, FIRSTS, SOURCES, WEIGHTS, BUFFERS };
 
 static int64_t *capacity_of(lsqnet_solver *s, int buffer) {
-  int64_t *const of_all[] = {&s->memory_capacity, &s->single_capacity, &s->reports_capacity, &s->probes_capacity,
-                             &s->rows_capacity};
+  lsq_arrays_f64 *arrays = &s->workspace->arrays_f64;
+  int64_t *const of_all[] = {&s->memory_capacity,      &s->single_capacity, &s->reports_capacity,
+                             &s->probes_capacity,      &s->rows_capacity,   &arrays->cache_capacity,
+                             &arrays->scratch_capacity};
   if (buffer < MOMENTS) return of_all[buffer];
   if (s->fold == NULL) return NULL;
   int64_t *const of_fold[] = {&s->fold->moments_capacity, &s->fold->firsts, &s->fold->sources, &s->fold->weights};
   return of_fold[buffer - MOMENTS];
 }
 
-/* What it held is lost, a plan of the fold too. */
+/* What it held is lost, a plan of the fold too; the model is only ever asked for forward passes, which need nothing of
+ * one before. */
 static lsqnet_status enlarge(lsqnet_solver *s, int buffer, int64_t capacity) {
-  void *const of_all[] = {&s->memory, &s->single, &s->reports, &s->probes, &s->rows};
+  lsq_arrays_f64 *arrays = &s->workspace->arrays_f64;
+  void *const of_all[] = {&s->memory, &s->single, &s->reports, &s->probes, &s->rows, &arrays->cache, &arrays->scratch};
   const size_t size = buffer == REPORTS ? sizeof *s->reports : sizeof(double);
   if (*capacity_of(s, buffer) >= capacity) return LSQNET_OK;
   if (buffer < MOMENTS) return lsq_reserve(s->context, of_all[buffer], capacity_of(s, buffer), capacity, size);
