@@ -1,12 +1,13 @@
 #include "kernels/normal_equations.h"
 
 #include <math.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 
 enum {
   TILE = 192,
   PACKED_TILE = 96, /* a multiple of what pack makes strips and groups of, so that tiles of it lie side by side */
-  PACKED_NUMBERS = 1 << 18, /* if one block is less, so that they stay in cache */
   PANEL = 64,
   STRIPE = 256
 };
@@ -22,88 +23,73 @@ static void tile_place(int64_t index, int64_t *row, int64_t *column) {
   *column = index;
 }
 
-/* Rows of J lie so far apart that products of J as it lies lose a quarter of their speed: some blocks of rows at a time
- * are packed before, each as long as what a product sums at a time, so that the bits are those of product_tn. */
+/* Rows of J lie so far apart that products of J as it lies lose a quarter of their speed: a block of rows at a time is
+ * packed before, as long as what a product sums at a time, so that the bits are those of product_tn. A block has
+ * `tiles` tasks that pack and then `triangle` that multiply, each of which waits for the kind before it: tasks that
+ * were handed out before, so they come to an end. To sleep between two calls of the pool would take longer. */
 typedef struct {
   const struct lsq_kernels_f64 *kernels;
-  int64_t N, P, depth, blocks; /* rows of a block, and blocks packed at a time */
+  int64_t N, P, depth, tiles, triangle;
   const double *J;
   double *packed, *H;
   int accumulate;
+  atomic_long tiles_packed, tiles_multiplied; /* of all blocks */
 } products;
 
-static int64_t whole_lines(int64_t numbers) { return (numbers + 7) / 8 * 8; }
-
-static int64_t left_numbers(int64_t depth, int64_t P) { return whole_lines(lsq_packed_left(depth, P)); }
-
-static int64_t block_numbers(int64_t depth, int64_t P) {
-  return left_numbers(depth, P) + whole_lines(lsq_packed_right(depth, P));
-}
-
-/* Where a block lies packed, from one of its tiles of columns on. */
-typedef struct {
-  int64_t rows;
-  double *left, *right;
-} packed_tile;
-
-static packed_tile packed_from(const products *p, int64_t block, int64_t tile) {
-  const int64_t rows = smaller(p->depth, p->N - block * p->depth);
-  double *left = p->packed + block * block_numbers(p->depth, p->P) + tile * PACKED_TILE * rows;
-  return (packed_tile){rows, left, left + left_numbers(p->depth, p->P)};
-}
-
-static lsqnet_status pack_tile(void *argument, int64_t index, int64_t lane) {
-  const products *p = argument;
-  const int64_t block = index % p->blocks, tile = index / p->blocks, column = tile * PACKED_TILE;
-  const packed_tile to = packed_from(p, block, tile);
-  (void)lane;
-  p->kernels->pack(to.rows, smaller(PACKED_TILE, p->P - column), p->J + block * p->depth * p->P + column, p->P, to.left,
-                   to.right);
-  return LSQNET_OK;
-}
-
-static lsqnet_status product_tile(void *argument, int64_t index, int64_t lane) {
-  const products *p = argument;
-  int64_t row = 0, column = 0;
-  (void)lane;
-  tile_place(index, &row, &column);
-  const int64_t i = row * PACKED_TILE, j = column * PACKED_TILE;
-  const int64_t rows = smaller(PACKED_TILE, p->P - i), columns = smaller(PACKED_TILE, p->P - j);
-  for (int64_t block = 0; block < p->blocks; block++) {
-    const packed_tile A = packed_from(p, block, row), B = packed_from(p, block, column);
-    p->kernels->product_packed(rows, columns, A.rows, A.left, B.right, p->H + i * p->P + j, p->P,
-                               p->accumulate || block > 0, row == column);
-  }
-  return LSQNET_OK;
-}
-
-/* Waking threads for each costs more than it gains where P is small. */
-static int64_t blocks_at_a_time(int64_t depth, int64_t P) {
-  const int64_t blocks = PACKED_NUMBERS / block_numbers(depth, P);
-  return blocks > 1 ? blocks : 1;
-}
+/* Of a whole block, in whole lines of cache. */
+static int64_t left_numbers(int64_t depth, int64_t P) { return (lsq_packed_left(depth, P) + 7) / 8 * 8; }
 
 int64_t lsq_products_scratch(int64_t P) {
-  const int64_t block = block_numbers(LSQ_PRODUCT_DEPTH, P), packed = block > PACKED_NUMBERS ? block : PACKED_NUMBERS;
+  const int64_t packed = left_numbers(LSQ_PRODUCT_DEPTH, P) + lsq_packed_right(LSQ_PRODUCT_DEPTH, P);
   return packed > P * P ? packed : P * P;
+}
+
+static void wait_for(atomic_long *count, int64_t least) {
+  while (atomic_load_explicit(count, memory_order_acquire) < least) (void)sched_yield();
+}
+
+static void count_one(atomic_long *count) { (void)atomic_fetch_add_explicit(count, 1, memory_order_release); }
+
+static lsqnet_status product_task(void *argument, int64_t index, int64_t lane) {
+  products *p = argument;
+  const int64_t each = p->tiles + p->triangle, block = index / each, place = index % each;
+  const int64_t first = block * p->depth, rows = smaller(p->depth, p->N - first), apart = PACKED_TILE * rows;
+  double *left = p->packed, *right = p->packed + left_numbers(p->depth, p->P);
+  (void)lane;
+  if (place < p->tiles) {
+    const int64_t j = place * PACKED_TILE;
+    wait_for(&p->tiles_multiplied, block * p->triangle);
+    p->kernels->pack(rows, smaller(PACKED_TILE, p->P - j), p->J + first * p->P + j, p->P, left + place * apart,
+                     right + place * apart);
+    count_one(&p->tiles_packed);
+  } else {
+    int64_t row = 0, column = 0;
+    tile_place(place - p->tiles, &row, &column);
+    const int64_t i = row * PACKED_TILE, j = column * PACKED_TILE;
+    wait_for(&p->tiles_packed, (block + 1) * p->tiles);
+    p->kernels->product_packed(smaller(PACKED_TILE, p->P - i), smaller(PACKED_TILE, p->P - j), rows, left + row * apart,
+                               right + column * apart, p->H + i * p->P + j, p->P, p->accumulate || block > 0,
+                               row == column);
+    count_one(&p->tiles_multiplied);
+  }
+  return LSQNET_OK;
 }
 
 lsqnet_status lsq_add_products(struct lsq_pool *pool, const struct lsq_kernels_f64 *kernels, int64_t N, int64_t P,
                                const double *J, double *scratch, double *H, int accumulate) {
-  lsqnet_status st = LSQNET_OK;
-  const int64_t tiles = (P + PACKED_TILE - 1) / PACKED_TILE, depth = lsq_product_depth(N);
-  const int64_t rows = depth * blocks_at_a_time(depth, P);
-  products p = {.kernels = kernels, .P = P, .depth = depth, .packed = scratch, .H = H};
-  for (int64_t k = 0; k < N; k += rows) {
-    p.N = smaller(rows, N - k);
-    p.blocks = (p.N + depth - 1) / depth;
-    p.J = J + k * P;
-    p.accumulate = accumulate || k > 0;
-    LSQ_TRY(lsq_pool_run(pool, tiles * p.blocks, pack_tile, &p));
-    LSQ_TRY(lsq_pool_run(pool, tiles * (tiles + 1) / 2, product_tile, &p));
-  }
-done:
-  return st;
+  const int64_t tiles = (P + PACKED_TILE - 1) / PACKED_TILE, triangle = tiles * (tiles + 1) / 2;
+  const int64_t depth = lsq_product_depth(N), blocks = (N + depth - 1) / depth;
+  products p = {.kernels = kernels,
+                .N = N,
+                .P = P,
+                .depth = depth,
+                .tiles = tiles,
+                .triangle = triangle,
+                .J = J,
+                .packed = scratch,
+                .H = H,
+                .accumulate = accumulate};
+  return lsq_pool_run(pool, blocks * (tiles + triangle), product_task, &p);
 }
 
 typedef struct {
