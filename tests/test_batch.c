@@ -516,10 +516,48 @@ START_TEST(a_refused_allocation_is_a_status_of_the_call_and_of_each_problem) {
 }
 END_TEST
 
+/* On three threads, with left-overs: the last allocations of the first call are those that give all threads the room
+ * that one needed. One of them refused, the call is OK as ever, and so is the next, to the bit. */
+START_TEST(after_a_refused_allocation_the_next_call_answers) {
+  enum { LAST = 6 };
+  const int64_t count = 5600, m = 4, n = 2; /* groups of lanes ask for more at a time than left-overs do */
+  batch s = batch_create(count, m, n, 1, 0), first = batch_create(count, m, n, 1, 0);
+  problem q = problem_create(m, n, 1, 0);
+  uint64_t state = 3;
+  long long calls = 0;
+  for (int64_t p = 0; p < count; p++) {
+    problem_fill_condition(&q, p % 2 ? 1e8 : 10, 0, 1, &state);
+    batch_put(&s, p, &q);
+    batch_put(&first, p, &q);
+  }
+  for (int back = LAST + 1; back > 0; back--) {
+    counting_allocator allocator = {.refuse = 0};
+    lsqnet_context *counted = NULL;
+    ck_assert_int_eq(counting_context(&counted, &allocator, 3), LSQNET_OK);
+    lsqnet_solver *solver = solver_on(counted, _i == 0 ? exact : gates, NULL);
+    const long long before = allocator.calls;
+    if (back <= LAST) allocator.refuse = before + calls - back + 1;
+    const lsqnet_status st = batch_solve(solver, back <= LAST ? &s : &first, 0);
+    if (back > LAST) calls = allocator.calls - before;
+    if (back > LAST) ck_assert_int_eq(st, LSQNET_OK);
+    allocator.refuse = 0;
+    ck_assert_int_eq(batch_solve(solver, &s, 0), LSQNET_OK);
+    for (int64_t p = 0; p < count; p++)
+      for (int64_t j = 0; j < n; j++) ck_assert(batch_get(&s, BATCH_X, p, j, 0) == batch_get(&first, BATCH_X, p, j, 0));
+    lsqnet_solver_destroy(solver);
+    lsqnet_context_destroy(counted);
+    ck_assert_int_eq(allocator.live, 0);
+  }
+  problem_free(&q);
+  batch_free(&s);
+  batch_free(&first);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("batch");
   TCase *answers = tcase_create("answers"), *bits = tcase_create("bits"), *bad = tcase_create("bad problems"),
-        *honesty = tcase_create("honesty"), *memory = tcase_create("memory");
+        *honesty = tcase_create("honesty"), *memory = tcase_create("memory"), *refused = tcase_create("refused");
   TCase *const cases[] = {answers, bits, bad, honesty, memory};
   for (int i = 0; i < 5; i++) {
     tcase_add_checked_fixture(cases[i], setup, teardown);
@@ -541,6 +579,9 @@ int main(void) {
   tcase_add_test(memory, memory_does_not_grow_with_the_batch);
   tcase_add_loop_test(memory, memory_is_at_most_twice_what_is_in_flight, 0, 12);
   tcase_add_loop_test(memory, a_refused_allocation_is_a_status_of_the_call_and_of_each_problem, 0, 2);
+  tcase_add_loop_test(refused, after_a_refused_allocation_the_next_call_answers, 0, 2);
+  tcase_set_timeout(refused, 300);
+  suite_add_tcase(suite, refused);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);
   const int failed = srunner_ntests_failed(runner);

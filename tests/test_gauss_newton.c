@@ -497,7 +497,7 @@ START_TEST(little_memory_is_enough_for_levenberg_marquardt) {
   setting whole = attention_open(1, 1, "levenberg_marquardt"), s = attention_open(1, 1, "levenberg_marquardt");
   const int64_t weights = lsqnet_model_weight_count(s.model);
   lsqnet_progress p, q;
-  s.options.memory = 8 * (weights * weights + lsq_products_scratch(weights)) + 8 * weights * 100;
+  s.options.memory = 8 * (weights * weights + lsq_add_products_scratch(weights)) + 8 * weights * 100;
   lsqnet_trainer *trainer = start(&s), *other = start(&whole);
   for (int i = 0; i < 5; i++) {
     take_step(trainer, &p);

@@ -159,7 +159,7 @@ static const entry entries[] = {
     {OPTION_REAL, "--damping", "D", "Gauss-Newton's first (default: from the Jacobian)", AT(train.damping), -DBL_MAX},
     {OPTION_CHOICE, "--fresh-batch", "auto|no|yes", "Gauss-Newton: a new batch each iteration (default auto)",
      AT(train.fresh_batch), -1},
-    {OPTION_INTEGER, "--memory", "BYTES", "most for Gauss-Newton's matrices (default 2^30)", AT(train.memory),
+    {OPTION_INTEGER, "--memory", "BYTES", "most for Gauss-Newton's matrices: docs/training.md says how many (default 2^30)", AT(train.memory),
      -DBL_MAX},
     {OPTION_INTEGER, "--start-steps", "N", "most steps of Adam before Gauss-Newton (default -1: as it turns out)",
      AT(train.start_steps), -DBL_MAX},

@@ -1,4 +1,4 @@
-/* Threads of a context: a fixed set of workers with blocking waits. */
+/* Threads of a context: a fixed set of workers with blocking waits, which sleep while there is nothing to do. */
 #ifndef LSQ_BASE_POOL_H
 #define LSQ_BASE_POOL_H
 
@@ -15,7 +15,8 @@ void lsq_pool_destroy(struct lsq_pool *pool, const lsqnet_context *context);
 /* Threads, the caller's included: >= 1. */
 int64_t lsq_pool_lanes(const struct lsq_pool *pool);
 
-/* Runs tasks 0 .. count-1, each once, on the caller's thread and the workers; returns when all have ended. A call that
+/* Runs tasks 0 .. count-1, each once, on the caller's thread and the workers; returns when all have ended. They are begun
+ * in ascending order, so that one may wait for lower ones, if none of the call can fail. A call that
  * finds the pool busy (with another thread's call or its own caller's), or in a process made by fork, runs serially on
  * lane 0, so results must not depend on which lane does what. After a failure the tasks not yet begun are skipped; the
  * status and the message are those of the failed task with the lowest index among the ones that ran. */

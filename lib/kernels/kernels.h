@@ -2,7 +2,7 @@
  * Everything is row-major; `ld` is the distance between rows in elements. Outputs of products and Toeplitz products may
  * not overlap their inputs. Nothing here allocates or fails. On one level every result is a function of its inputs
  * alone: row i of a product has the same bits whatever the other rows are. Wide products (N and K beyond 192;
- * product_tn: N alone) are BLIS': it has its own buffers, and its bits depend on the processor too. */
+ * product_tn: K beyond 128) are BLIS': it has its own buffers, and its bits depend on the processor too. */
 #ifndef LSQ_KERNELS_KERNELS_H
 #define LSQ_KERNELS_KERNELS_H
 

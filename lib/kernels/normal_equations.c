@@ -4,10 +4,12 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 enum {
   TILE = 192,
-  PACKED_TILE = 96, /* a multiple of what pack makes strips and groups of, so that tiles of it lie side by side */
+  PACKED_TILE = 96,  /* a multiple of what pack makes strips and groups of, so that tiles of it lie side by side */
+  MOST_TURNS = 1000, /* of yielding the processor, before a wait sleeps */
   PANEL = 64,
   STRIPE = 256
 };
@@ -39,17 +41,25 @@ typedef struct {
 /* Of a whole block, in whole lines of cache. */
 static int64_t left_numbers(int64_t depth, int64_t P) { return (lsq_packed_left(depth, P) + 7) / 8 * 8; }
 
-int64_t lsq_products_scratch(int64_t P) {
+int64_t lsq_add_products_scratch(int64_t P) {
   const int64_t packed = left_numbers(LSQ_PRODUCT_DEPTH, P) + lsq_packed_right(LSQ_PRODUCT_DEPTH, P);
   return packed > P * P ? packed : P * P;
 }
 
+/* Whoever keeps others waiting for longer than it works has lost its processor: they leave it theirs. */
 static void wait_for(atomic_long *count, int64_t least) {
-  while (atomic_load_explicit(count, memory_order_acquire) < least) (void)sched_yield();
+  const struct timespec moment = {.tv_nsec = 50000};
+  for (int turns = 0; atomic_load_explicit(count, memory_order_acquire) < least; turns++) {
+    if (turns < MOST_TURNS)
+      (void)sched_yield();
+    else
+      (void)nanosleep(&moment, NULL);
+  }
 }
 
 static void count_one(atomic_long *count) { (void)atomic_fetch_add_explicit(count, 1, memory_order_release); }
 
+/* Never fails, or the others would wait for what is not begun any more. */
 static lsqnet_status product_task(void *argument, int64_t index, int64_t lane) {
   products *p = argument;
   const int64_t each = p->tiles + p->triangle, block = index / each, place = index % each;
@@ -89,7 +99,9 @@ lsqnet_status lsq_add_products(struct lsq_pool *pool, const struct lsq_kernels_f
                 .packed = scratch,
                 .H = H,
                 .accumulate = accumulate};
-  return lsq_pool_run(pool, blocks * (tiles + triangle), product_task, &p);
+  if (tiles > 1) return lsq_pool_run(pool, blocks * (tiles + triangle), product_task, &p);
+  for (int64_t i = 0; i < 2 * blocks; i++) (void)product_task(&p, i, 0); /* each waits for the one before it */
+  return LSQNET_OK;
 }
 
 typedef struct {

@@ -8,8 +8,8 @@
 #include "kernels/kernels.h"
 
 /* Lower triangle of H = J'J (+ H if accumulate), the bits those of product_tn.  J (N,P), N > 0, H (P,P); scratch of as
- * many numbers as the function before says: P^2, or a little more where P is small. */
-int64_t lsq_products_scratch(int64_t P);
+ * many numbers as the function before says: P^2, and more below P = 280. */
+int64_t lsq_add_products_scratch(int64_t P);
 lsqnet_status lsq_add_products(struct lsq_pool *pool, const struct lsq_kernels_f64 *kernels, int64_t N, int64_t P,
                                const double *J, double *scratch, double *H, int accumulate);
 

@@ -222,7 +222,7 @@ static void pack_columns(matrix B, int64_t depth, int64_t columns, int64_t width
 }
 
 /* Rows of B side by side, each with zeros up to `width`. */
-static void pack(matrix B, int64_t depth, int64_t columns, int64_t width, real *packed) {
+static void pack_panel(matrix B, int64_t depth, int64_t columns, int64_t width, real *packed) {
   for (int64_t k = 0; columns < width && k < depth; k++) store(packed + (k + 1) * width - LANES, (vector){0});
   if (B.column == 1) {
     pack_rows(B, depth, columns, width, packed);
@@ -248,7 +248,7 @@ static void block_product(int64_t M, int64_t N, int64_t depth, matrix A, matrix 
                         .start = start + first * LANES};
     if (B.column == 1 && panels[p].columns == width && B.row < FAR) continue;
     real *packed = buffer + first * LANES * depth;
-    pack(columns, depth, panels[p].columns, width, packed);
+    pack_panel(columns, depth, panels[p].columns, width, packed);
     panels[p].b = packed;
     panels[p].step = width;
   }

@@ -246,13 +246,13 @@ static int64_t *capacity_of(lsqnet_solver *s, int buffer) {
   return of_fold[buffer - MOMENTS];
 }
 
-/* What it held is lost, a plan of the fold too; the model is only ever asked for forward passes, which need nothing of
- * one before. */
+/* What it held is lost, and the plan that its room was for: the model's pass, the fold's map. */
 static lsqnet_status enlarge(lsqnet_solver *s, int buffer, int64_t capacity) {
   lsq_arrays_f64 *arrays = &s->workspace->arrays_f64;
   void *const of_all[] = {&s->memory, &s->single, &s->reports, &s->probes, &s->rows, &arrays->cache, &arrays->scratch};
   const size_t size = buffer == REPORTS ? sizeof *s->reports : sizeof(double);
   if (*capacity_of(s, buffer) >= capacity) return LSQNET_OK;
+  if (buffer == CACHE || buffer == SCRATCH) s->workspace->shape.batch = 0;
   if (buffer < MOMENTS) return lsq_reserve(s->context, of_all[buffer], capacity_of(s, buffer), capacity, size);
   void *const of_fold[] = {&s->fold->moments, &s->fold->first, &s->fold->source, &s->fold->weight};
   s->fold->plan.n = s->fold->side_plan.n = 0;

@@ -31,7 +31,7 @@ static lsqnet_status choose_block(const lsq_gauss_newton *g, int64_t *block) {
   const int64_t memory = g->trainer->options.memory, row_bytes = 8 * g->P * lsq_jacobian_outputs(g->jacobian);
   int64_t squares = 0;
   const int overflow = __builtin_mul_overflow(16 * g->P, g->P, &squares);
-  if (!overflow) squares = 8 * (g->P * g->P + lsq_products_scratch(g->P));
+  if (!overflow) squares = 8 * (g->P * g->P + lsq_add_products_scratch(g->P));
   if (overflow || squares >= memory)
     return lsq_fail(LSQNET_E_ARGUMENT, "memory=%lld: the normal equations of %lld weights alone take %lld bytes",
                     (long long)memory, (long long)g->P, (long long)squares);
@@ -51,9 +51,13 @@ static lsqnet_status create_solver(lsq_gauss_newton *g, void **out) {
   LSQ_TRY(lsq_alloc(context, &s, 1, sizeof *s));
   *out = s;
   LSQ_TRY(choose_block(g, &s->block));
+  if (s->block < g->samples)
+    lsq_log(context, LSQNET_LOG_WARNING,
+            "memory=%lld holds J of %lld samples of %lld: last digits of steps are not refined",
+            (long long)g->trainer->options.memory, (long long)s->block, (long long)g->samples);
   LSQ_TRY(lsq_alloc(context, &s->J, s->block * lsq_jacobian_outputs(g->jacobian) * g->P, sizeof(double)));
   LSQ_TRY(lsq_alloc(context, &s->H, g->P * g->P, sizeof(double)));
-  LSQ_TRY(lsq_alloc(context, &s->C, lsq_products_scratch(g->P), sizeof(double)));
+  LSQ_TRY(lsq_alloc(context, &s->C, lsq_add_products_scratch(g->P), sizeof(double)));
   LSQ_TRY(lsq_alloc(context, &s->s, g->P, sizeof(double)));
   LSQ_TRY(lsq_alloc(context, &s->z, g->P, sizeof(double)));
   LSQ_TRY(lsq_alloc(context, &s->p, g->P, sizeof(double)));

@@ -1,4 +1,4 @@
-/* Prints the rate of J'J, Levenberg-Marquardt's largest part, and of bli_dsyrk on the same numbers: J has 2.5 P rows.
+/* Prints the rate of J'J, Levenberg-Marquardt's largest part, and of bli_dsyrk on the same numbers.
  * One thread is measured by its processor time, two by the clock on the wall, ours and BLIS in turns.
  *
  *   bench_normal_equations [--check] */
@@ -106,7 +106,7 @@ static void print_size(table *out, size s, int threads) {
   options.threads = threads;
   must(lsqnet_context_create(&context, &options));
   p.J = numbers(p.N * P);
-  p.scratch = numbers(lsq_products_scratch(P));
+  p.scratch = numbers(lsq_add_products_scratch(P));
   p.ours = numbers(P * P);
   p.theirs = numbers(P * P);
   const double against = ratio(&p, context, threads, s.runs, &rate);
@@ -121,7 +121,7 @@ static void print_size(table *out, size s, int threads) {
 }
 
 int main(int argc, char **argv) {
-  /* 2.5 P rows; the largest J in ten blocks, as training has it when memory is short */
+  /* 2.5 P rows, but of the largest J a tenth, as training makes it where memory is short */
   static const size sizes[] = {{150, 375, RUNS_MOST}, {300, 750, RUNS_MOST}, {1300, 3250, 9}, {6000, 1500, 5}};
   table out = table_open(argc, argv);
   const int32_t level = lsq_kernels_choose_f64(LSQNET_KERNEL_AUTO)->level;

@@ -197,11 +197,15 @@ LSQNET_API lsqnet_status lsqnet_problems_init(lsqnet_problems *problems, uint32_
  *  Threads  Those of the context share the problems: those that go through vector lanes (roads PROBLEMS and ROWS) some
  *           at a time, and those on the other roads (more than 64 unknowns, least norm, conditions above about 10^6,
  *           iterations) one by one, if they have 2^15 numbers or more in all.
- *  Memory   In lanes at most twice what the threads have in flight (problems of 2^17 numbers each), and a byte a problem.
- *           One at a time, on each thread, some 4 times the problem's own numbers, 5 with weights, and up to 10 n^2
- *           more, so that a square one takes 15 times its own; 8 bytes for each such problem; and a few MB that depend
- *           on the model and n. The solver keeps it, so that a call that is no larger than one before it, and leaves no
- *           more to be solved one at a time, allocates nothing.
+ *  Memory   In lanes at most twice what the threads have in flight (doubles: of 2^17 numbers of problems a thread, or of
+ *           as many problems as a vector has lanes if those are more), 8 n bytes a lane and right-hand side, and a byte
+ *           a problem; a model without a map of moments (BaseConv) holds its activations besides, up to 40 MB. One at a
+ *           time, on each thread, some 4 times the problem's own numbers, 5 with weights, and up to 10 n^2 more, so that
+ *           a square one takes 15 times its own; 8 bytes for each such problem; and a few MB that depend on the model
+ *           and n. The solver keeps it: a call like one before it, of the same shape, number type, weights and options,
+ *           allocates nothing, unless a problem takes a road that none took there (a rank or a condition that calls for
+ *           it, where there was none of the kind) or the one that options.lapack_fallback is for. With no model given
+ *           the first call for so many unknowns also makes a solver for the model that it takes.
  *  Errors   as lsqnet_solver_solve_f64. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_batch_f64(lsqnet_solver *solver, const lsqnet_problems *problems,
                                                        const double *a, const double *b, const double *weights,

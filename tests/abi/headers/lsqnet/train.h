@@ -45,7 +45,8 @@ typedef struct lsqnet_train_options {
   int64_t metric_every;      /**< steps between measurements of the cosine metric; default 1000 */
   int64_t metric_batches;    /**< fresh batches for it; default 64 */
   int64_t memory;            /**< bytes that Gauss-Newton's matrices may take; default 2^30. With P trained
-                                  weights "levenberg_marquardt" needs more than 16 P^2, and up to 0.2 MB;
+                                  weights "levenberg_marquardt" needs more than 16 P^2, and up to 0.2 MB, and does
+                                  best with 36 P^2, which hold J too; bits depend on it;
                                   "gauss_newton_cg" makes do with little, and takes fewer iterations the more it has,
                                   up to 2 P^2 */
   int64_t dims_start;        /**< curriculum over unknowns: how many at first; 0 (default): none */

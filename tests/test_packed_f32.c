@@ -1,0 +1,2 @@
+#define LSQ_PRECISION 32
+#include "test_packed.c"
