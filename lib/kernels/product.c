@@ -170,8 +170,9 @@ INLINE void transpose(const real *from, int64_t from_step, real *to, int64_t to_
   for (int i = 0; i < LANES; i++) store(to + i * to_step, v[i]);
 }
 
-static void partial_tile(const panel *p, const real *const *a, int64_t a_step, int64_t rows, real *C, int64_t ldc,
-                         int accumulate) {
+/* Not inlined: it would be half of the code of what calls it. */
+static __attribute__((noinline)) void partial_tile(const panel *p, const real *const *a, int64_t a_step, int64_t rows,
+                                                   real *C, int64_t ldc, int accumulate) {
   const int64_t width = p->vectors * LANES;
   real whole[TILE_ROWS * TILE_VECTORS * LANES];
   if (accumulate) {
