@@ -54,9 +54,10 @@ enum {
   LSQNET_WHY_NONE = 0,
   LSQNET_WHY_SMALL = 1,     /**< as many numbers as several problems may have in fast memory together: PROBLEMS */
   LSQNET_WHY_TALL = 2,      /**< more: ROWS */
-  LSQNET_WHY_WIDE = 3,      /**< more than 64 unknowns: ORTHOGONAL */
+  LSQNET_WHY_WIDE = 3,      /**< more than 64 unknowns, or more than a model of one serves: ORTHOGONAL */
   LSQNET_WHY_CONDITION = 4, /**< side by side no certificate was to be had, mostly for the condition: ORTHOGONAL */
-  LSQNET_WHY_OPTIONS = 5,   /**< the options or data (an iterative method, corrections below 2, pairs) need it */
+  LSQNET_WHY_OPTIONS = 5,   /**< the options or data (an iterative method, corrections below 2, pairs,
+                                 least norm) need it */
   LSQNET_WHY_STATE = 6      /**< a lsqnet_state was asked */
 };
 
