@@ -19,9 +19,11 @@ static inline int64_t lsq_product_depth(int64_t K) {
   return (K + blocks - 1) / blocks;
 }
 
-/* Numbers that packing N columns of K numbers takes, on any level. */
-static inline int64_t lsq_packed_left(int64_t K, int64_t N) { return K * (N + 5); }
-static inline int64_t lsq_packed_right(int64_t K, int64_t N) { return K * (N + 15); }
+/* Numbers that packing N columns of K numbers takes, whole tiles of any level. Where LSQ_PACKED_TILE columns end the
+ * next ones begin without a gap. */
+enum { LSQ_PACKED_TILE = 96, LSQ_MOST_TILE_ROWS = 6, LSQ_MOST_LANES = 16 };
+static inline int64_t lsq_packed_left(int64_t K, int64_t N) { return K * (N + LSQ_MOST_TILE_ROWS - 1); }
+static inline int64_t lsq_packed_right(int64_t K, int64_t N) { return K * (N + LSQ_MOST_LANES - 1); }
 
 /* The same table for float and double:
  *

@@ -8,7 +8,6 @@
 
 enum {
   TILE = 192,
-  PACKED_TILE = 96,  /* a multiple of what pack makes strips and groups of, so that tiles of it lie side by side */
   MOST_TURNS = 1000, /* of yielding the processor, before a wait sleeps */
   PANEL = 64,
   STRIPE = 256
@@ -63,23 +62,23 @@ static void count_one(atomic_long *count) { (void)atomic_fetch_add_explicit(coun
 static lsqnet_status product_task(void *argument, int64_t index, int64_t lane) {
   products *p = argument;
   const int64_t each = p->tiles + p->triangle, block = index / each, place = index % each;
-  const int64_t first = block * p->depth, rows = smaller(p->depth, p->N - first), apart = PACKED_TILE * rows;
+  const int64_t first = block * p->depth, rows = smaller(p->depth, p->N - first), apart = LSQ_PACKED_TILE * rows;
   double *left = p->packed, *right = p->packed + left_numbers(p->depth, p->P);
   (void)lane;
   if (place < p->tiles) {
-    const int64_t j = place * PACKED_TILE;
+    const int64_t j = place * LSQ_PACKED_TILE;
     wait_for(&p->tiles_multiplied, block * p->triangle);
-    p->kernels->pack(rows, smaller(PACKED_TILE, p->P - j), p->J + first * p->P + j, p->P, left + place * apart,
+    p->kernels->pack(rows, smaller(LSQ_PACKED_TILE, p->P - j), p->J + first * p->P + j, p->P, left + place * apart,
                      right + place * apart);
     count_one(&p->tiles_packed);
   } else {
     int64_t row = 0, column = 0;
     tile_place(place - p->tiles, &row, &column);
-    const int64_t i = row * PACKED_TILE, j = column * PACKED_TILE;
+    const int64_t i = row * LSQ_PACKED_TILE, j = column * LSQ_PACKED_TILE;
     wait_for(&p->tiles_packed, (block + 1) * p->tiles);
-    p->kernels->product_packed(smaller(PACKED_TILE, p->P - i), smaller(PACKED_TILE, p->P - j), rows, left + row * apart,
-                               right + column * apart, p->H + i * p->P + j, p->P, p->accumulate || block > 0,
-                               row == column);
+    p->kernels->product_packed(smaller(LSQ_PACKED_TILE, p->P - i), smaller(LSQ_PACKED_TILE, p->P - j), rows,
+                               left + row * apart, right + column * apart, p->H + i * p->P + j, p->P,
+                               p->accumulate || block > 0, row == column);
     count_one(&p->tiles_multiplied);
   }
   return LSQNET_OK;
@@ -87,7 +86,7 @@ static lsqnet_status product_task(void *argument, int64_t index, int64_t lane) {
 
 lsqnet_status lsq_add_products(struct lsq_pool *pool, const struct lsq_kernels_f64 *kernels, int64_t N, int64_t P,
                                const double *J, double *scratch, double *H, int accumulate) {
-  const int64_t tiles = (P + PACKED_TILE - 1) / PACKED_TILE, triangle = tiles * (tiles + 1) / 2;
+  const int64_t tiles = (P + LSQ_PACKED_TILE - 1) / LSQ_PACKED_TILE, triangle = tiles * (tiles + 1) / 2;
   const int64_t depth = lsq_product_depth(N), blocks = (N + depth - 1) / depth;
   products p = {.kernels = kernels,
                 .N = N,

@@ -28,6 +28,9 @@ enum {
   WIDEST = LSQ_PRODUCT_WIDEST         /* beyond, BLIS is as fast or faster: tests/bench/bench_products.c shows it */
 };
 
+_Static_assert(LSQ_PACKED_TILE % (int)TILE_ROWS == 0 && LSQ_PACKED_TILE % (int)LANES == 0, "tiles without a gap");
+_Static_assert((int)TILE_ROWS <= (int)LSQ_MOST_TILE_ROWS && (int)LANES <= (int)LSQ_MOST_LANES, "room to pack");
+
 #define INLINE static inline __attribute__((always_inline))
 
 /* Up to TILE_VECTORS vectors side by side; `vectors` is a constant wherever these are inlined. */
@@ -183,15 +186,21 @@ static __attribute__((noinline)) void partial_tile(const panel *p, const real *c
   for (int64_t r = 0; r < rows; r++) copy_row(p->columns, whole + r * width, C + r * ldc);
 }
 
+/* A tile of `rows` rows, which start at a[r] and go in steps of a_step. */
+INLINE void panel_tile(const panel *p, const real *const *a, int64_t a_step, int64_t rows, real *C, int64_t ldc,
+                       int accumulate) {
+  if (rows == TILE_ROWS && p->columns == p->vectors * LANES) {
+    tiles[p->vectors](p->depth, a, a_step, p->b, p->step, p->start, C, ldc, accumulate);
+  } else {
+    partial_tile(p, a, a_step, rows, C, ldc, accumulate);
+  }
+}
+
 static void panel_product(int64_t M, matrix A, const panel *p, real *C, int64_t ldc, int accumulate) {
   for (int64_t i = 0; i < M; i += TILE_ROWS) {
     const real *a[TILE_ROWS];
     for (int64_t r = 0; r < TILE_ROWS; r++) a[r] = A.data + min(i + r, M - 1) * A.row;
-    if (i + TILE_ROWS <= M && p->columns == p->vectors * LANES) {
-      tiles[p->vectors](p->depth, a, A.column, p->b, p->step, p->start, C + i * ldc, ldc, accumulate);
-    } else {
-      partial_tile(p, a, A.column, min(M - i, TILE_ROWS), C + i * ldc, ldc, accumulate);
-    }
+    panel_tile(p, a, A.column, min(M - i, TILE_ROWS), C + i * ldc, ldc, accumulate);
   }
 }
 
@@ -264,17 +273,18 @@ static void block_product(int64_t M, int64_t N, int64_t depth, matrix A, matrix 
 /* C = A B + bias (+ C if accumulate). */
 static void product(int64_t M, int64_t N, int64_t K, matrix A, matrix B, const real *bias, real *C, int64_t ldc,
                     int accumulate) {
-  const int64_t depth = lsq_product_depth(K), blocks = K > DEPTH ? (K + DEPTH - 1) / DEPTH : 1;
-  const int64_t width = min(WIDTH, BUFFER / (depth + !depth) / STRIP * STRIP);
-  for (int64_t block = 0; block < blocks; block++) {
+  const int64_t depth = lsq_product_depth(K), width = min(WIDTH, BUFFER / (depth + !depth) / STRIP * STRIP);
+  int64_t k = 0;
+  do { /* once for K = 0, too */
     for (int64_t j = 0; j < N; j += width) {
-      const int64_t columns = min(width, N - j), k = block * depth;
+      const int64_t columns = min(width, N - j);
       _Alignas(64) real start[WIDTH] = {0};
-      if (block == 0 && bias != NULL) copy_row(columns, bias + j, start);
+      if (k == 0 && bias != NULL) copy_row(columns, bias + j, start);
       block_product(M, columns, min(depth, K - k), matrix_from(A, 0, k), matrix_from(B, k, j), start, C + j, ldc,
-                    accumulate || block > 0);
+                    accumulate || k > 0);
     }
-  }
+    k += depth;
+  } while (k < K);
 }
 
 /* The same through BLIS. */
@@ -344,11 +354,7 @@ void LEVEL(product_packed)(int64_t M, int64_t N, int64_t K, const real *left, co
       const real *a[TILE_ROWS];
       for (int64_t r = 0; r < TILE_ROWS; r++) a[r] = left + i * K + r;
       fetch_tile(C + i * ldc + j, ldc, rows);
-      if (rows == TILE_ROWS && columns == p.step) {
-        tiles[p.vectors](K, a, TILE_ROWS, p.b, p.step, start, C + i * ldc + j, ldc, accumulate);
-      } else {
-        partial_tile(&p, a, TILE_ROWS, rows, C + i * ldc + j, ldc, accumulate);
-      }
+      panel_tile(&p, a, TILE_ROWS, rows, C + i * ldc + j, ldc, accumulate);
     }
   }
 }
