@@ -492,13 +492,23 @@ START_TEST(little_memory_is_enough_for_conjugate_gradients) {
 }
 END_TEST
 
-/* J'J twice, and J a few samples at a time: the same steps but for roundings, and the same end. */
+static void count_lines(void *user, int32_t level, const char *text) {
+  if (level == LSQNET_LOG_WARNING && strstr(text, "holds J of") != NULL) ++*(int *)user;
+}
+
+/* J'J twice, and J a few samples at a time: the same steps but for roundings, and the same end. The log is told. */
 START_TEST(little_memory_is_enough_for_levenberg_marquardt) {
   setting whole = attention_open(1, 1, "levenberg_marquardt"), s = attention_open(1, 1, "levenberg_marquardt");
   const int64_t weights = lsqnet_model_weight_count(s.model);
   lsqnet_progress p, q;
   s.options.memory = 8 * (weights * weights + lsq_add_products_scratch(weights)) + 8 * weights * 100;
+  int told = 0, told_of_whole = 0;
+  s.context->options.log = whole.context->options.log = count_lines;
+  s.context->options.log_user = &told;
+  whole.context->options.log_user = &told_of_whole;
   lsqnet_trainer *trainer = start(&s), *other = start(&whole);
+  ck_assert_int_ge(told, 1);
+  ck_assert_int_eq(told_of_whole, 0);
   for (int i = 0; i < 5; i++) {
     take_step(trainer, &p);
     take_step(other, &q);

@@ -1,5 +1,7 @@
 /* J'J and its Cholesky factor, on every level that the machine has: the bits of plain products, on any number of
  * threads, whatever is packed on the way. */
+#define LSQ_PRECISION 64
+
 #include <check.h>
 #include <math.h>
 #include <pthread.h>
@@ -7,17 +9,7 @@
 #include <string.h>
 
 #include "kernels/normal_equations.h"
-
-static double *numbers(int64_t count, uint64_t stream) {
-  uint64_t state = 1000 * stream;
-  double *x = malloc((size_t)count * sizeof *x); /* not a number more, so that an overrun is seen */
-  ck_assert_ptr_nonnull(x);
-  for (int64_t i = 0; i < count; i++) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    x[i] = (double)(state >> 11) * 0x1p-52 - 1;
-  }
-  return x;
-}
+#include "numbers.h"
 
 /* J'J (+ H), lower triangle, by product_tn: columns few enough that it is our own. */
 static void plain_products(const struct lsq_kernels_f64 *kernels, int64_t N, int64_t P, const double *J, double *H,

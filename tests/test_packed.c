@@ -8,20 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/real.h"
 #include "kernels/kernels.h"
-
-/* Not a number more than asked for, so that an overrun is seen. */
-static real *numbers(int64_t count, uint64_t stream) {
-  uint64_t state = 1000 * stream;
-  real *x = malloc((size_t)count * sizeof *x);
-  ck_assert_ptr_nonnull(x);
-  for (int64_t i = 0; i < count; i++) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    x[i] = (real)((double)(state >> 11) * 0x1p-52 - 1);
-  }
-  return x;
-}
+#include "numbers.h"
 
 /* M and N beside whole groups and strips of every level, C wider than N and not to be touched there. */
 START_TEST(packed_products_have_the_bits_of_plain_ones) {

@@ -13,7 +13,7 @@
  * at a time, so that accumulating over parts of a multiple of LSQ_PRODUCT_DEPTH rows comes to the same bits. */
 enum { LSQ_PRODUCT_DEPTH = 128, LSQ_PRODUCT_WIDEST = 192 };
 
-/* How many of K terms a product of ours sums at a time: as many each time as may be. */
+/* How many of K terms a product of ours sums at a time: as evenly as may be. */
 static inline int64_t lsq_product_depth(int64_t K) {
   const int64_t blocks = K > LSQ_PRODUCT_DEPTH ? (K + LSQ_PRODUCT_DEPTH - 1) / LSQ_PRODUCT_DEPTH : 1;
   return (K + blocks - 1) / blocks;

@@ -128,6 +128,6 @@ int main(int argc, char **argv) {
   printf("J'J, float64, kernel level %d\n", (int)level);
   table_row("peak, one thread", peak_of_threads(1, LSQNET_F64, level), "GFLOP/s");
   for (int threads = 1; threads <= 2; threads++)
-    for (int i = 0; i < 4; i++) print_size(&out, sizes[i], threads);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) print_size(&out, sizes[i], threads);
   return table_close(&out);
 }

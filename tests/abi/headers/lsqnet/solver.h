@@ -200,8 +200,8 @@ LSQNET_API lsqnet_status lsqnet_problems_init(lsqnet_problems *problems, uint32_
  *           iterations) one by one, if they have 2^15 numbers or more in all.
  *  Memory   In lanes at most twice what the threads have in flight (doubles: of 2^17 numbers of problems a thread, or of
  *           as many problems as a vector has lanes if those are more), 8 n bytes a lane and right-hand side, and a byte
- *           a problem; a model without a map of moments (BaseConv) holds its activations besides, up to 40 MB. One at a
- *           time, on each thread, some 4 times the problem's own numbers, 5 with weights, and up to 10 n^2 more, so that
+ *           a problem; a model without a map of moments (BaseConv) holds the activations of up to 8000 rows of prompts
+ *           besides. One at a time, on each thread, some 4 times the problem's own numbers, 5 with weights, and up to 10 n^2 more, so that
  *           a square one takes 15 times its own; 8 bytes for each such problem; and a few MB that depend on the model
  *           and n. The solver keeps it: a call like one before it, of the same shape, number type, weights and options,
  *           allocates nothing, unless a problem takes a road that none took there (a rank or a condition that calls for
