@@ -23,6 +23,7 @@ static lsqnet_solver *solver_of(const lsqnet_model *model) {
 static void ask(lsqnet_solver *solver, const problem *p, int folded, double *G, double *c) {
   struct lsq_fold *fold = solver->fold;
   if (!folded) solver->fold = NULL;
+  if (!folded && solver->workspace == NULL) ck_assert_int_eq(lsq_prompts_open(solver), LSQNET_OK);
   ck_assert_int_eq(lsq_gram(solver, p->m, p->n, p->a, p->lda, G, p->n), LSQNET_OK);
   ck_assert_int_eq(lsq_gram_rhs(solver, p->m, p->n, p->a, p->lda, p->b, c), LSQNET_OK);
   solver->fold = fold;

@@ -74,7 +74,7 @@ static long resident_pages(void) {
 
 START_TEST(loading_and_unloading_leaves_nothing) {
   const char *path = getenv("LSQNET_LIBRARY");
-  const int rounds = getenv("LSQNET_TEST_SLOW") != NULL ? 10 : 100;
+  const int rounds = getenv("LSQNET_TEST_SLOW") != NULL ? 10 : 300;
   long settled = 0;
   ck_assert_ptr_nonnull(path);
   for (int i = 0; i < rounds; i++) {
@@ -88,8 +88,8 @@ START_TEST(loading_and_unloading_leaves_nothing) {
     ck_assert_msg(dlopen(path, RTLD_NOW | RTLD_NOLOAD) == NULL, "round %d: it is still there", i);
     if (i == rounds / 5) settled = resident_pages();
   }
-  /* a leaked solver has some 200 KB: a page a round would be more than arenas that settle late */
-  ck_assert_msg(resident_pages() - settled < rounds, "%ld pages more", resident_pages() - settled);
+  /* a leaked solver has some 200 KB, 50 pages a round; arenas that settle late have some hundred in all */
+  ck_assert_msg(resident_pages() - settled < rounds + 200, "%ld pages more", resident_pages() - settled);
 }
 END_TEST
 

@@ -45,7 +45,8 @@ START_TEST(a_callback_stops_a_batch_and_what_is_done_stays_done) {
   batch s = batch_create(count, 20, 4, 1, 0);
   problem q = problem_normal(20, 4, 1, 0, 2);
   for (int64_t p = 0; p < count; p++) batch_put(&s, p, &q);
-  for (int64_t allowed = 0; allowed < 4; allowed++) {
+  for (int64_t round = 0; round < 4; round++) {
+    const int64_t allowed = _i == 1 ? 20 * round : round; /* a model without a map is asked problem by problem */
     patience user = {.allowed = allowed, .thread = pthread_self()};
     lsqnet_solver_options options = solver_options(LSQNET_METHOD_AUTO);
     options.stop = run_out;
@@ -63,7 +64,7 @@ START_TEST(a_callback_stops_a_batch_and_what_is_done_stays_done) {
       if (!touched) ck_assert_int_eq(s.reports[p].stopped, LSQNET_STOP_CALLER);
       done += touched;
     }
-    ck_assert(done < count && (done > 0) == (allowed > (_i == 0 ? 0 : 1)));
+    ck_assert(done < count && (done > 0) == (allowed > 0));
     user.allowed = INT64_MAX; /* and the solver serves again */
     ck_assert_int_eq(batch_solve(solver, &s, 0), LSQNET_OK);
     lsqnet_solver_destroy(solver);

@@ -72,7 +72,7 @@ void lsq_log(const lsqnet_context *context, int32_t level, const char *format, .
   context->options.log(context->options.log_user, level, text);
 }
 
-lsqnet_status lsq_alloc(const lsqnet_context *context, void *out, int64_t count, uint64_t size) {
+static lsqnet_status allocate(const lsqnet_context *context, void *out, int64_t count, uint64_t size, int zeroed) {
   block_header *block = NULL;
   void *memory = NULL;
   uint64_t bytes = 0;
@@ -85,11 +85,15 @@ lsqnet_status lsq_alloc(const lsqnet_context *context, void *out, int64_t count,
   bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + sizeof *block;
   block = context->options.allocate(context->options.allocator_user, bytes, ALIGNMENT);
   if (block == NULL) return lsq_fail(LSQNET_E_MEMORY, "no memory for %llu bytes", (unsigned long long)bytes);
-  memset(block, 0, (size_t)bytes);
+  if (zeroed) memset(block, 0, (size_t)bytes);
   block->bytes = bytes;
   memory = block + 1;
   memcpy(out, &memory, sizeof memory);
   return LSQNET_OK;
+}
+
+lsqnet_status lsq_alloc(const lsqnet_context *context, void *out, int64_t count, uint64_t size) {
+  return allocate(context, out, count, size, 1);
 }
 
 void lsq_free(const lsqnet_context *context, void *memory) {
@@ -106,7 +110,7 @@ lsqnet_status lsq_reserve(const lsqnet_context *context, void *buffer, int64_t *
   memcpy(&old, buffer, sizeof old);
   lsq_free(context, old);
   *capacity = 0;
-  LSQ_TRY(lsq_alloc(context, buffer, count, size));
+  LSQ_TRY(allocate(context, buffer, count, size, 0));
   *capacity = count;
 done:
   return st;

@@ -46,7 +46,8 @@ lsqnet_status lsq_alloc(const lsqnet_context *context, void *out, int64_t count,
 /* Frees what lsq_alloc returned; NULL is fine. */
 void lsq_free(const lsqnet_context *context, void *memory);
 
-/* Makes *buffer hold at least `count` elements: content is lost when it grows. *capacity counts elements. */
+/* Makes *buffer hold at least `count` elements; *capacity counts elements. When it grows its content is lost and what is
+ * there is not defined: pages that nobody writes to cost nothing. */
 lsqnet_status lsq_reserve(const lsqnet_context *context, void *buffer, int64_t *capacity, int64_t count, uint64_t size);
 
 /* A copy of `text`, or NULL for NULL. */

@@ -7,53 +7,67 @@
 
 int lsq_have_lapack(void) { return 1; }
 
-static void copy_rows(int64_t rows, int64_t columns, const double *in, int64_t ld_in, double *out, int64_t ld_out) {
-  for (int64_t i = 0; i < rows; i++) memcpy(out + i * ld_out, in + i * ld_in, (size_t)columns * sizeof *out);
-}
+/* dgelsd's arrays, by columns: one after the other in `work`. */
+typedef struct {
+  double *a, *b, *singular_values, *work;
+  lapack_int *integers;
+  lapack_int work_size;
+} arrays;
 
-static lsqnet_status status_of(lapack_int info) {
-  if (info == 0) return LSQNET_OK;
-  if (info == LAPACK_WORK_MEMORY_ERROR || info == LAPACK_TRANSPOSE_MEMORY_ERROR)
-    return lsq_fail(LSQNET_E_MEMORY, "LAPACKE_dgelsd: no memory for its work arrays");
-  if (info > 0)
-    return lsq_fail(LSQNET_E_NOT_CONVERGED, "LAPACKE_dgelsd: %ld singular values did not converge", (long)info);
-  return lsq_fail(LSQNET_E_INTERNAL, "LAPACKE_dgelsd: argument %ld is refused", -(long)info);
-}
+static int too_large(int64_t m, int64_t n) { return m > INT32_MAX / 8 || n > INT32_MAX / 8; }
 
-lsqnet_status lsq_lapack_least_squares(const lsqnet_context *context, int64_t m, int64_t n, int64_t k, const double *A,
-                                       int64_t lda, const double *B, int64_t ldb, double *X, int64_t ldx,
-                                       int64_t *rank) {
-  lsqnet_status st = LSQNET_OK;
+/* Doubles in all; hands out pieces of `memory` unless it is NULL. dgelsd is asked what it wants itself. */
+static int64_t lay_out(int64_t m, int64_t n, double *memory, arrays *out) {
   const int64_t tall = m > n ? m : n, small = m < n ? m : n;
-  double *a = NULL, *b = NULL, *singular_values = NULL;
+  double wanted = 0.0, none = 0.0;
+  lapack_int integers = 0, rank = 0;
+  (void)LAPACKE_dgelsd_work(LAPACK_COL_MAJOR, (lapack_int)m, (lapack_int)n, 1, &none, (lapack_int)m, &none,
+                            (lapack_int)tall, &none, DBL_EPSILON, &rank, &wanted, -1, &integers);
+  const int64_t whole = m * n + tall + small + (int64_t)wanted;
+  if (memory != NULL) {
+    *out = (arrays){.a = memory, .b = memory + m * n, .work_size = (lapack_int)wanted};
+    out->singular_values = out->b + tall;
+    out->work = out->singular_values + small;
+    out->integers = (lapack_int *)(void *)(memory + whole);
+  }
+  return whole + (integers + 1) / 2;
+}
+
+int64_t lsq_lapack_size(int64_t m, int64_t n) { return too_large(m, n) ? 0 : lay_out(m, n, NULL, NULL); }
+
+lsqnet_status lsq_lapack_least_squares(int64_t m, int64_t n, const double *A, int64_t lda, const double *b, double *x,
+                                       int64_t *rank, double *work) {
   lapack_int found = 0;
-  if (tall > INT32_MAX / 8 || k > INT32_MAX / 8)
-    return lsq_fail(LSQNET_E_SHAPE, "m=%lld n=%lld k=%lld: more than LAPACK's 32-bit sizes hold", (long long)m,
-                    (long long)n, (long long)k);
-  LSQ_TRY(lsq_alloc(context, &a, m * n, sizeof *a));
-  LSQ_TRY(lsq_alloc(context, &b, tall * k, sizeof *b));
-  LSQ_TRY(lsq_alloc(context, &singular_values, small, sizeof *singular_values));
-  copy_rows(m, n, A, lda, a, n);
-  copy_rows(m, k, B, ldb, b, k);
-  LSQ_TRY(status_of(LAPACKE_dgelsd(LAPACK_ROW_MAJOR, (lapack_int)m, (lapack_int)n, (lapack_int)k, a, (lapack_int)n, b,
-                                   (lapack_int)k, singular_values, DBL_EPSILON, &found)));
-  copy_rows(n, k, b, k, X, ldx);
+  arrays p;
+  if (too_large(m, n))
+    return lsq_fail(LSQNET_E_SHAPE, "m=%lld n=%lld: more than LAPACK's 32-bit sizes hold", (long long)m, (long long)n);
+  (void)lay_out(m, n, work, &p);
+  for (int64_t i = 0; i < m; i++)
+    for (int64_t j = 0; j < n; j++) p.a[j * m + i] = A[i * lda + j];
+  memcpy(p.b, b, (size_t)m * sizeof *b);
+  const lapack_int info = LAPACKE_dgelsd_work(LAPACK_COL_MAJOR, (lapack_int)m, (lapack_int)n, 1, p.a, (lapack_int)m,
+                                              p.b, (lapack_int)(m > n ? m : n), p.singular_values, DBL_EPSILON, &found,
+                                              p.work, p.work_size, p.integers);
+  if (info > 0)
+    return lsq_fail(LSQNET_E_NOT_CONVERGED, "LAPACK's dgelsd: %ld singular values did not converge", (long)info);
+  if (info < 0) return lsq_fail(LSQNET_E_INTERNAL, "LAPACK's dgelsd: argument %ld is refused", -(long)info);
+  memcpy(x, p.b, (size_t)n * sizeof *x);
   *rank = found;
-done:
-  lsq_free(context, singular_values);
-  lsq_free(context, b);
-  lsq_free(context, a);
-  return st;
+  return LSQNET_OK;
 }
 
 #else
 
 int lsq_have_lapack(void) { return 0; }
 
-lsqnet_status lsq_lapack_least_squares(const lsqnet_context *context, int64_t m, int64_t n, int64_t k, const double *A,
-                                       int64_t lda, const double *B, int64_t ldb, double *X, int64_t ldx,
-                                       int64_t *rank) {
-  (void)context, (void)m, (void)n, (void)k, (void)A, (void)lda, (void)B, (void)ldb, (void)X, (void)ldx, (void)rank;
+int64_t lsq_lapack_size(int64_t m, int64_t n) {
+  (void)m, (void)n;
+  return 0;
+}
+
+lsqnet_status lsq_lapack_least_squares(int64_t m, int64_t n, const double *A, int64_t lda, const double *b, double *x,
+                                       int64_t *rank, double *work) {
+  (void)m, (void)n, (void)A, (void)lda, (void)b, (void)x, (void)rank, (void)work;
   return lsq_fail(LSQNET_E_UNSUPPORTED, "this build of the library has no LAPACK");
 }
 

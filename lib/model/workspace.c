@@ -41,8 +41,7 @@ static int64_t last_size(const lsqnet_workspace *w, const lsqnet_batch *s) {
   return s->batch - (w->chunks - 1) * w->chunk;
 }
 
-/* Cuts the batch and makes room for its passes. */
-static lsqnet_status plan_batch(lsqnet_workspace *w, const lsqnet_batch *s) {
+lsqnet_status REAL(lsq_workspace_plan)(lsqnet_workspace *w, const lsqnet_batch *s) {
   lsqnet_status st = LSQNET_OK;
   const lsqnet_model *m = w->model;
   arrays_type *a = &w->REAL(arrays);
@@ -102,7 +101,7 @@ lsqnet_status REAL(lsq_batch_forward)(lsqnet_workspace *w, const lsqnet_batch *s
   lsqnet_status st = LSQNET_OK;
   batch_pass b = {.w = w, .x = x, .y = y};
   w->has_forward = 0;
-  LSQ_TRY(plan_batch(w, shape));
+  LSQ_TRY(REAL(lsq_workspace_plan)(w, shape));
   LSQ_TRY(lsq_pool_run(w->context->pool, w->chunks, forward_chunk, &b));
   w->has_forward = 1;
 done:

@@ -9,8 +9,9 @@
 /* Most gradients that are summed side by side: chunk c adds to gradient c mod groups. */
 enum { LSQ_GROUPS_MOST = 8 };
 
-/* The arrays of either precision; open and close make and free those that the model alone sizes. The passes are the
- * public ones without the checks of their arguments: `shape` is right, and backward and jvp follow a forward. */
+/* The arrays of either precision; open and close make and free those that the model alone sizes. `plan` cuts a batch and
+ * makes room for its passes, as a forward pass does. The passes are the public ones without the checks of their
+ * arguments: `shape` is right, and backward and jvp follow a forward. */
 #define LSQ_DECLARE_WORKSPACE(real, suffix)                                                                       \
   typedef struct {                                                                                                \
     const real **weights;    /* (parameter_count) the model's */                                                  \
@@ -23,6 +24,7 @@ enum { LSQ_GROUPS_MOST = 8 };
   } lsq_arrays_##suffix;                                                                                          \
   lsqnet_status lsq_workspace_open_##suffix(lsqnet_workspace *workspace);                                         \
   void lsq_workspace_close_##suffix(lsqnet_workspace *workspace);                                                 \
+  lsqnet_status lsq_workspace_plan_##suffix(lsqnet_workspace *workspace, const lsqnet_batch *shape);              \
   lsqnet_status lsq_batch_forward_##suffix(lsqnet_workspace *workspace, const lsqnet_batch *shape, const real *x, \
                                            real *y);                                                              \
   lsqnet_status lsq_batch_backward_##suffix(lsqnet_workspace *workspace, const real *dy, real *dx);               \

@@ -1,12 +1,10 @@
 #include "solve/batch.h"
 
-#include <float.h>
-#include <math.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/pool.h"
 #include "base/sized.h"
-#include "model/workspace.h"
 #include "solve/fold.h"
 
 enum { TASK = 1 << 17 };       /* numbers of the problems that a thread takes at a time, at most */
@@ -60,8 +58,12 @@ typedef struct {
   char *reports; /* the caller's, or NULL */
   uint32_t report_size;
   int32_t why;
+  int in_lanes;
+  int64_t threads;                /* that may be at work */
+  int64_t memory_of_group;        /* 0: no lanes */
   int64_t groups, groups_of_task; /* of problems, in lanes */
-  int64_t memory_of_group;
+  pthread_mutex_t lock;           /* of `next` */
+  int64_t next;                   /* problem, from which on nobody has looked yet whether it is left over */
 } job;
 
 static void write_report(const job *j, int64_t p, int64_t side, const lsqnet_report *report) {
@@ -82,11 +84,18 @@ static void report_failure(const job *j, int64_t p, lsqnet_status st, int32_t st
 
 /* ---- lanes ---- */
 
+/* A group of a thread's own. */
+static double *lanes_of(const job *j, int64_t thread) { return j->solver->lanes + thread * j->memory_of_group; }
+
+/* The solver of a thread, which is there since prepare: the caller's, or one on the same model. */
+static lsqnet_solver *solver_of(const job *j, int64_t thread) {
+  return thread > 0 ? j->solver->others[thread - 1] : j->solver;
+}
+
 static void hand_out(const job *j, const lsq_lane_group *group, int64_t p, int64_t l) {
   const lsq_problems *problems = j->problems;
-  const int64_t lanes = group->kernels->lanes, n = problems->n;
   for (int64_t side = 0; side < problems->k; side++) {
-    lsq_write_x(problems, p, side, group->answer + side * n * lanes + l, lanes);
+    lsq_write_x(problems, p, side, lsq_lane_answer(group, l, side), group->width);
     if (j->reports == NULL) continue;
     const lsqnet_report report = lsq_lane_report(group, l, side);
     write_report(j, p, side, &report);
@@ -106,17 +115,17 @@ static void expect_answers(const job *j, int64_t first, int64_t used) {
 static lsqnet_status solve_groups(void *argument, int64_t index, int64_t thread) {
   lsqnet_status st = LSQNET_OK;
   const job *j = argument;
-  lsqnet_solver *solver = j->solver;
+  lsqnet_solver *solver = j->solver->fold == NULL ? solver_of(j, thread) : j->solver; /* one map serves all threads */
   lsq_lane_group group;
   if (lsq_limits_look(solver, thread)) return LSQNET_OK;
-  lsq_lane_group_begin(solver, j->problems, solver->lanes + thread * j->memory_of_group, &group);
+  lsq_lane_group_begin(solver, j->problems, lanes_of(j, thread), &group);
   group.thread = thread;
   const int64_t lanes = group.kernels->lanes, most = (index + 1) * j->groups_of_task;
   const int64_t end = most < j->groups ? most : j->groups;
   if (end * lanes < group.end) group.end = end * lanes;
   for (int64_t g = index * j->groups_of_task; g < end; g++) {
     const int64_t first = g * lanes, left = j->problems->count - first, used = left < lanes ? left : lanes;
-    int8_t *outcomes = solver->outcomes + first;
+    int8_t *outcomes = j->solver->outcomes + first;
     expect_answers(j, first, used);
     LSQ_TRY(lsq_lane_group_solve(solver, j->problems, first, used, &group, outcomes));
     for (int64_t l = 0; l < used; l++)
@@ -126,37 +135,39 @@ done:
   return st;
 }
 
-/* The caller's own thread waits for the last groups: it can still be asked whether to stop. */
+/* The caller's own thread waits for the last ones: it can still be asked whether to stop. */
 static void watch_limits(void *argument) { (void)lsq_limits_look(((const job *)argument)->solver, 0); }
 
-/* `share` groups of `numbers` numbers, or what the bounds of a task make of them. */
-static int64_t groups_of_task(int64_t numbers, int64_t share) {
-  const int64_t least = LEAST_TASK / numbers, most = TASK / numbers;
+/* Tasks of the call, on its threads. */
+static lsqnet_status run(job *j, int64_t tasks, lsq_task_fn task) {
+  lsqnet_status st = LSQNET_OK;
+  const lsqnet_solver *solver = j->solver;
+  if (j->threads > 1)
+    return lsq_pool_run_watched(solver->context->pool, tasks, task, j,
+                                solver->options.stop != NULL ? watch_limits : NULL);
+  for (int64_t index = 0; index < tasks && st == LSQNET_OK; index++) st = task(j, index, 0);
+  return st;
+}
+
+/* `share` groups of `numbers` numbers, or what the bounds of a task make of them. A model that is asked works long enough
+ * at any of them. */
+static int64_t groups_of_task(const lsqnet_solver *solver, int64_t numbers, int64_t share) {
+  const int64_t least = solver->fold != NULL ? LEAST_TASK / numbers : 1, most = TASK / numbers;
   const int64_t groups = share < least ? least : share < most ? share : most;
   return groups < 1 ? 1 : groups;
 }
 
-/* A model without a map of moments goes through the pool itself. */
 static lsqnet_status solve_in_lanes(job *j) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_solver *solver = j->solver;
   const lsq_problems *problems = j->problems;
   const int64_t lanes = lsq_lane_kernels_of(solver->context->kernels_f64->level)->lanes;
-  const int64_t threads = solver->fold != NULL ? lsq_pool_lanes(solver->context->pool) : 1;
   const int64_t numbers = lanes * problems->m * (problems->n + problems->k);
-  j->memory_of_group = lsq_lane_group_size(solver, problems);
   j->groups = (problems->count + lanes - 1) / lanes;
-  j->groups_of_task = groups_of_task(numbers, j->groups / (TASKS_EACH * threads));
+  j->groups_of_task = groups_of_task(solver, numbers, j->groups / (TASKS_EACH * j->threads));
   const int64_t tasks = (j->groups + j->groups_of_task - 1) / j->groups_of_task;
-  LSQ_TRY(lsq_reserve(solver->context, &solver->lanes, &solver->lanes_capacity, threads * j->memory_of_group,
-                      sizeof(double)));
-  if (solver->fold != NULL) {
-    LSQ_TRY(lsq_fold_plan(solver, problems->n));
-    LSQ_TRY(lsq_pool_run_watched(solver->context->pool, tasks, solve_groups, j,
-                                 solver->options.stop != NULL ? watch_limits : NULL));
-  } else {
-    for (int64_t task = 0; task < tasks; task++) LSQ_TRY(solve_groups(j, task, 0));
-  }
+  if (solver->fold != NULL) LSQ_TRY(lsq_fold_plan(solver, problems->n));
+  LSQ_TRY(run(j, tasks, solve_groups));
 done:
   return st;
 }
@@ -184,105 +195,37 @@ static lsqnet_status fail_first(const job *j, int64_t threads) {
                   (long long)j->problems->count, first->text);
 }
 
-/* The solver of a thread, made when it has its first problem: the caller's, or one on the same model whose lanes hold
- * a group. */
-static lsqnet_status solver_of(const job *j, int64_t thread, lsqnet_solver **out) {
-  lsqnet_status st = LSQNET_OK;
-  lsqnet_solver *leader = j->solver, **other = NULL;
-  *out = leader;
-  if (thread == 0) return LSQNET_OK;
-  other = &leader->others[thread - 1];
-  if (*other == NULL) LSQ_TRY(lsq_solver_create(other, leader->context, leader->model, &leader->options));
-  *out = *other;
-  (*out)->leader = leader;
-  (*out)->options = leader->options;
-  (*out)->precision = leader->precision;
-  (*out)->halted = LSQNET_STOP_NONE;
-  if (j->memory_of_group == 0) return LSQNET_OK;
-  if ((*out)->fold != NULL) LSQ_TRY(lsq_fold_plan(*out, j->problems->n));
-  LSQ_TRY(lsq_reserve((*out)->context, &(*out)->lanes, &(*out)->lanes_capacity, j->memory_of_group, sizeof(double)));
-done:
-  return st;
+/* The next problem that is left over, which no other thread gets: there is one. */
+static int64_t claim(job *j) {
+  (void)pthread_mutex_lock(&j->lock);
+  while (j->solver->outcomes[j->next] == LSQ_LANE_DONE) j->next++;
+  const int64_t p = j->next++;
+  (void)pthread_mutex_unlock(&j->lock);
+  return p;
 }
 
-/* What lanes have left over of problem p. Its own failure is no failure of the call: *own says. */
-static lsqnet_status solve_left_over(const job *j, lsqnet_solver *solver, int64_t p, lsqnet_status *own) {
-  lsqnet_status st = LSQNET_OK;
-  const int64_t k = j->problems->k;
-  LSQ_TRY(lsq_reserve(solver->context, &solver->reports, &solver->reports_capacity, k, sizeof *solver->reports));
-  *own = lsq_solve_single(solver, j->problems, p, j->solver->outcomes[p], j->why, solver->reports);
-  if (*own == LSQNET_E_MEMORY) st = *own;
-  for (int64_t side = 0; side < k; side++) write_report(j, p, side, &solver->reports[side]);
-done:
-  return st;
-}
-
-/* Number `index` of the left-over problems; E_STOPPED, without a message, once the call has to end. */
+/* One of the left-over problems, whose own failure is none of the call's; E_STOPPED, without a message, once that has to
+ * end. */
 static lsqnet_status solve_one(void *argument, int64_t index, int64_t thread) {
-  lsqnet_status st = LSQNET_OK, own = LSQNET_OK;
-  const job *j = argument;
-  lsqnet_solver *leader = j->solver, *solver = NULL;
-  const int64_t p = leader->left[index];
+  job *j = argument;
+  lsqnet_solver *leader = j->solver, *solver = solver_of(j, thread);
+  (void)index;
   if (lsq_limits_look(leader, thread)) return LSQNET_E_STOPPED;
-  LSQ_TRY(solver_of(j, thread, &solver));
-  LSQ_TRY(solve_left_over(j, solver, p, &own));
+  const int64_t p = claim(j);
+  const lsqnet_status own =
+      lsq_solve_single(solver, j->problems, p, leader->outcomes[p], j->why, lanes_of(j, thread), solver->reports);
+  for (int64_t side = 0; side < j->problems->k; side++) write_report(j, p, side, &solver->reports[side]);
+  if (own == LSQNET_E_MEMORY) return own;
   leader->outcomes[p] = LSQ_LANE_DONE;
   keep_first(&leader->failures[thread], own, p);
-done:
-  return st;
-}
-
-/* What solving a problem makes larger. */
-enum { MEMORY, SINGLE, REPORTS, PROBES, ROWS, CACHE, SCRATCH, MOMENTS, FIRSTS, SOURCES, WEIGHTS, BUFFERS };
-
-static int64_t *capacity_of(lsqnet_solver *s, int buffer) {
-  lsq_arrays_f64 *arrays = &s->workspace->arrays_f64;
-  int64_t *const of_all[] = {&s->memory_capacity,      &s->single_capacity, &s->reports_capacity,
-                             &s->probes_capacity,      &s->rows_capacity,   &arrays->cache_capacity,
-                             &arrays->scratch_capacity};
-  if (buffer < MOMENTS) return of_all[buffer];
-  if (s->fold == NULL) return NULL;
-  int64_t *const of_fold[] = {&s->fold->moments_capacity, &s->fold->firsts, &s->fold->sources, &s->fold->weights};
-  return of_fold[buffer - MOMENTS];
-}
-
-/* What it held is lost, and the plan that its room was for: the model's pass, the fold's map. */
-static lsqnet_status enlarge(lsqnet_solver *s, int buffer, int64_t capacity) {
-  lsq_arrays_f64 *arrays = &s->workspace->arrays_f64;
-  void *const of_all[] = {&s->memory, &s->single, &s->reports, &s->probes, &s->rows, &arrays->cache, &arrays->scratch};
-  const size_t size = buffer == REPORTS ? sizeof *s->reports : sizeof(double);
-  if (*capacity_of(s, buffer) >= capacity) return LSQNET_OK;
-  if (buffer == CACHE || buffer == SCRATCH) s->workspace->shape.batch = 0;
-  if (buffer < MOMENTS) return lsq_reserve(s->context, of_all[buffer], capacity_of(s, buffer), capacity, size);
-  void *const of_fold[] = {&s->fold->moments, &s->fold->first, &s->fold->source, &s->fold->weight};
-  s->fold->plan.n = s->fold->side_plan.n = 0;
-  return lsq_reserve(s->context, of_fold[buffer - MOMENTS], capacity_of(s, buffer), capacity, size);
-}
-
-/* What one thread has needed any may need in the next call, whatever problems it gets there. */
-static lsqnet_status make_equal(const job *j, int64_t threads) {
-  lsqnet_status st = LSQNET_OK;
-  lsqnet_solver *leader = j->solver, *solver = NULL;
-  for (int64_t i = 1; i < threads; i++) LSQ_TRY(solver_of(j, i, &solver));
-  for (int buffer = 0; buffer < BUFFERS && capacity_of(leader, buffer) != NULL; buffer++) {
-    int64_t most = *capacity_of(leader, buffer);
-    for (int64_t i = 1; i < threads; i++) {
-      const int64_t capacity = *capacity_of(leader->others[i - 1], buffer);
-      if (capacity > most) most = capacity;
-    }
-    LSQ_TRY(enlarge(leader, buffer, most));
-    for (int64_t i = 1; i < threads; i++) LSQ_TRY(enlarge(leader->others[i - 1], buffer, most));
-  }
-done:
-  return st;
+  return LSQNET_OK;
 }
 
 /* Reports of the problems that the end of the call has come before; one message for all. */
-static void report_stopped(const job *j, int64_t count) {
+static void report_stopped(const job *j) {
   lsqnet_solver *solver = j->solver;
   int64_t first = -1;
-  for (int64_t i = 0; i < count; i++) {
-    const int64_t p = solver->left[i];
+  for (int64_t p = 0; p < j->problems->count; p++) {
     if (solver->outcomes[p] == LSQ_LANE_DONE) continue;
     report_failure(j, p, LSQNET_E_STOPPED, solver->halted);
     solver->outcomes[p] = LSQ_LANE_DONE;
@@ -294,27 +237,76 @@ static void report_stopped(const job *j, int64_t count) {
 static lsqnet_status solve_left_overs(job *j, int64_t count) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_solver *solver = j->solver;
-  const lsqnet_context *context = solver->context;
+  for (int64_t i = 0; i < j->threads; i++) solver->failures[i].status = LSQNET_OK;
+  st = run(j, count, solve_one);
+  if (st != LSQNET_E_STOPPED) LSQ_TRY(st);
+  if (st == LSQNET_E_STOPPED) report_stopped(j);
+  st = fail_first(j, j->threads);
+done:
+  return st;
+}
+
+/* ---- all of it ---- */
+
+/* Whether there is enough to do for more than one thread. */
+static int64_t threads_for(const job *j) {
+  const lsqnet_solver *solver = j->solver;
   const lsq_problems *problems = j->problems;
   const double m = (double)problems->m + (solver->options.ridge > 0.0 ? (double)problems->n : 0.0);
   const double numbers = m * ((double)problems->n + (double)problems->k);
-  const int shared = count > 1 && (double)count * numbers >= SHARED;
-  const int64_t threads = shared ? lsq_pool_lanes(context->pool) : 1;
-  int64_t at = 0;
-  LSQ_TRY(lsq_reserve(context, &solver->left, &solver->left_capacity, count, sizeof *solver->left));
-  LSQ_TRY(lsq_reserve(context, &solver->failures, &solver->failures_capacity, threads, sizeof *solver->failures));
-  if (solver->others == NULL && threads > 1)
-    LSQ_TRY(lsq_alloc(context, &solver->others, threads - 1, sizeof(lsqnet_solver *)));
-  for (int64_t p = 0; p < problems->count; p++)
-    if (solver->outcomes[p] != LSQ_LANE_DONE) solver->left[at++] = p;
-  for (int64_t i = 0; i < threads; i++) solver->failures[i].status = LSQNET_OK;
-  if (threads > 1)
-    st = lsq_pool_run_watched(context->pool, count, solve_one, j, solver->options.stop != NULL ? watch_limits : NULL);
-  for (int64_t i = 0; i < count && threads == 1 && st == LSQNET_OK; i++) st = solve_one(j, i, 0);
-  if (st != LSQNET_E_STOPPED) LSQ_TRY(st);
-  if (st == LSQNET_E_STOPPED) report_stopped(j, count);
-  (void)make_equal(j, threads); /* all is answered: what there is no memory for now is asked for when it is needed */
-  st = fail_first(j, threads);
+  const int asked = j->in_lanes && solver->fold == NULL;
+  const int shared = problems->count > 1 && (asked || (double)problems->count * numbers >= SHARED);
+  return shared ? lsq_pool_lanes(solver->context->pool) : 1;
+}
+
+static int is_same(const lsq_room *a, const lsq_room *b) {
+  return a->m == b->m && a->n == b->n && a->k == b->k && a->threads == b->threads && a->lanes == b->lanes &&
+         a->weighted == b->weighted && a->a_pairs == b->a_pairs && a->b_pairs == b->b_pairs;
+}
+
+/* All that any problem of a call like this may need, on each thread: no later one asks for more. */
+static lsqnet_status make_room(const job *j) {
+  lsqnet_status st = LSQNET_OK;
+  lsqnet_solver *solver = j->solver;
+  const int64_t most = lsq_pool_lanes(solver->context->pool);
+  if (solver->failures == NULL) LSQ_TRY(lsq_alloc(solver->context, &solver->failures, most, sizeof(lsq_failure)));
+  if (solver->others == NULL) LSQ_TRY(lsq_alloc(solver->context, &solver->others, most - 1, sizeof(lsqnet_solver *)));
+  LSQ_TRY(lsq_reserve(solver->context, &solver->lanes, &solver->lanes_capacity, j->threads * j->memory_of_group,
+                      sizeof(double)));
+  for (int64_t thread = 0; thread < j->threads; thread++) {
+    if (thread > 0 && solver->others[thread - 1] == NULL) LSQ_TRY(lsq_solver_join(&solver->others[thread - 1], solver));
+    LSQ_TRY(lsq_single_reserve(solver_of(j, thread), j->problems, j->in_lanes));
+  }
+done:
+  return st;
+}
+
+static lsqnet_status prepare(job *j) {
+  lsqnet_status st = LSQNET_OK;
+  lsqnet_solver *solver = j->solver;
+  const lsq_problems *problems = j->problems;
+  j->in_lanes = lsq_lanes_take(solver, problems, &j->why);
+  j->threads = threads_for(j);
+  j->memory_of_group = j->in_lanes ? lsq_lane_group_size(solver, problems) : 0;
+  const lsq_room room = {.m = problems->m,
+                         .n = problems->n,
+                         .k = problems->k,
+                         .threads = j->threads,
+                         .lanes = j->threads * j->memory_of_group,
+                         .weighted = problems->weights != NULL,
+                         .a_pairs = problems->a_low != NULL,
+                         .b_pairs = problems->b_low != NULL};
+  if (!is_same(&solver->room, &room)) {
+    solver->room = (lsq_room){0};
+    LSQ_TRY(make_room(j));
+    solver->room = room;
+  }
+  for (int64_t thread = 1; thread < j->threads; thread++) {
+    lsqnet_solver *other = solver_of(j, thread);
+    other->options = solver->options;
+    other->precision = solver->precision;
+    other->halted = LSQNET_STOP_NONE;
+  }
 done:
   return st;
 }
@@ -324,10 +316,10 @@ static lsqnet_status solve_all(job *j) {
   lsqnet_solver *solver = j->solver;
   const int64_t count = j->problems->count;
   int64_t left = 0;
-  const int in_lanes = lsq_lanes_take(solver, j->problems, &j->why);
   LSQ_TRY(lsq_reserve(solver->context, &solver->outcomes, &solver->outcomes_capacity, count, 1));
   memset(solver->outcomes, NOT_BEGUN, (size_t)count);
-  if (in_lanes) st = solve_in_lanes(j);
+  LSQ_TRY(prepare(j));
+  if (j->in_lanes) st = solve_in_lanes(j);
   if (st != LSQNET_E_STOPPED) LSQ_TRY(st); /* of the other ones the reports say so */
   st = LSQNET_OK;
   for (int64_t p = 0; p < count; p++) left += solver->outcomes[p] != LSQ_LANE_DONE;
@@ -337,7 +329,8 @@ done:
 }
 
 lsqnet_status lsq_solve_batch(lsqnet_solver *solver, const lsq_problems *problems, lsqnet_report *reports) {
-  job j = {.solver = solver, .problems = problems, .reports = (char *)reports};
+  job j = {
+      .solver = solver, .problems = problems, .reports = (char *)reports, .lock = PTHREAD_MUTEX_INITIALIZER};
   if (reports != NULL) j.report_size = reports[0].size;
   lsq_limits_begin(solver);
   const lsqnet_status st = solve_all(&j);

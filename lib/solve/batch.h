@@ -13,7 +13,7 @@
 #include "solve/solver.h"
 
 /* Problems as the caller has them; checked. Element (i,j) of A is at i a_row + j a_column, one of which is 1. */
-typedef struct {
+struct lsq_problems {
   int64_t count, m, n, k;
   int64_t first_side; /* columns of B before the k that are meant; 0 but in lane_group.c */
   int64_t a_row, a_column, b_row, b_column, x_row, x_column;
@@ -24,7 +24,7 @@ typedef struct {
   /* of one problem of doubles, laid out as a, b and weights; each may be NULL */
   const double *a_low, *b_low, *weights_low;
   int derived; /* as in lsq_data */
-} lsq_problems;
+};
 
 const void *lsq_problem_a(const lsq_problems *problems, int64_t p);
 const void *lsq_problem_b(const lsq_problems *problems, int64_t p);
@@ -77,15 +77,22 @@ typedef struct {
   double *reduced; /* the same, lanes added up: one problem after the other */
   double *point;   /* n + 1 vectors: x and a limit, the same in all lanes */
   double *zeros;   /* rows that are not there */
-  double *answer;  /* (k,n) in the caller's units, of all right-hand sides; the system has LSQ_LANE_SIDES at a time */
+  int64_t width;   /* of the group: its lanes, or fewer where there are not so many problems */
+  double *answer;  /* (k,n,width) in the caller's units, of all right-hand sides; the system has LSQ_LANE_SIDES at a time */
   int64_t first_side; /* of those that the system has */
   int64_t end;        /* of the problems that this thread goes on with: what comes behind is not fetched ahead */
   int64_t thread;     /* at work on it; 0: the caller's */
   int64_t passed;     /* numbers of A and B since it last looked at the limits */
-  double *number;     /* (k,LSQ_ANSWER_NUMBERS) */
+  double *number;     /* (k,LSQ_ANSWER_NUMBERS,width) */
+  double *A, *G;      /* of a problem as rows and its products, for a model that is asked; else NULL */
 } lsq_lane_group;
 
 enum { LSQ_ANSWER_WORST, LSQ_ANSWER_BACKWARD, LSQ_ANSWER_NORM, LSQ_ANSWER_CORRECTIONS, LSQ_ANSWER_NUMBERS };
+
+/* The answer of side `side` in lane l: component j is at j width. */
+static inline const double *lsq_lane_answer(const lsq_lane_group *group, int64_t l, int64_t side) {
+  return group->answer + side * group->system.n * group->width + l;
+}
 
 /* Doubles that a group of such problems works in, and a group in so much memory, 64-byte aligned. */
 int64_t lsq_lane_group_size(const lsqnet_solver *solver, const lsq_problems *problems);
@@ -104,9 +111,13 @@ void lsq_lane_group_collect(lsq_lane_group *group, int64_t side, double least, d
 
 /* ---- single.c ---- */
 
-/* Solves problem p, which lanes did not take (`why`) or gave up with `outcome`, and writes its answer. reports (k). */
+/* Solves problem p, which lanes did not take (`why`) or gave up with `outcome`, and writes its answer. `lanes` has room
+ * for a group, if the outcome was WILD. reports (k). */
 lsqnet_status lsq_solve_single(lsqnet_solver *solver, const lsq_problems *problems, int64_t p, int outcome, int32_t why,
-                               lsqnet_report *reports);
+                               double *lanes, lsqnet_report *reports);
+
+/* Makes room for that, and for solver->reports; lsq_solve_reserve says for what not. */
+lsqnet_status lsq_single_reserve(lsqnet_solver *solver, const lsq_problems *problems, int in_lanes);
 
 /* The report of side `side` in lane l. */
 lsqnet_report lsq_lane_report(const lsq_lane_group *group, int64_t l, int64_t side);

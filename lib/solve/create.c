@@ -7,8 +7,6 @@
 #include "solve/fold.h"
 #include "solve/shipped.h"
 
-enum { BATCH_ROWS = 8000 }; /* rows of prompts that go through the model together */
-
 static lsqnet_status check_step(lsqnet_solver *solver) {
   const lsqnet_model_step *step = &solver->step;
   if (step->output == LSQNET_OUTPUT_NONE || step->prompt == NULL)
@@ -43,35 +41,22 @@ static lsqnet_status set_node_weights(lsqnet_solver *solver) {
   return LSQNET_OK;
 }
 
-static lsqnet_status reserve_batch(lsqnet_solver *solver) {
-  lsqnet_status st = LSQNET_OK;
-  const int64_t L = solver->step.rows, D = solver->step.dim;
-  lsqnet_model_options model;
-  LSQ_TRY(lsqnet_model_get_options(solver->model, &model, sizeof model));
-  solver->answer_width = model.out_width;
-  LSQ_TRY(lsq_prompt_shape(solver->prompt, L, D, &solver->prompt_rows, &solver->prompt_width, &solver->read_row));
-  solver->batch = BATCH_ROWS / solver->prompt_rows > 0 ? BATCH_ROWS / solver->prompt_rows : 1;
-  const int64_t prompt_size = solver->prompt_rows * solver->prompt_width;
-  LSQ_TRY(lsq_alloc(solver->context, &solver->prompts, solver->batch * prompt_size, sizeof(double)));
-  LSQ_TRY(lsq_alloc(solver->context, &solver->answers, solver->batch * solver->answer_width, sizeof(double)));
-  LSQ_TRY(lsq_alloc(solver->context, &solver->without_data, solver->answer_width, sizeof(double)));
-  LSQ_TRY(lsq_alloc(solver->context, &solver->block, L * D, sizeof(double)));
-  LSQ_TRY(lsq_alloc(solver->context, &solver->block_rhs, L, sizeof(double)));
-done:
-  return st;
-}
-
 static lsqnet_status take_model(lsqnet_solver *solver, const lsqnet_model *model) {
   lsqnet_status st = LSQNET_OK;
+  lsqnet_model_options options;
   LSQ_TRY(lsqnet_model_convert(&solver->model, model, LSQNET_F64));
-  LSQ_TRY(lsqnet_workspace_create(&solver->workspace, solver->model));
+  LSQ_TRY(lsqnet_model_get_options(solver->model, &options, sizeof options));
+  solver->answer_width = options.out_width;
   LSQ_TRY(lsqnet_model_get_step(solver->model, &solver->step, sizeof solver->step));
   LSQ_TRY(check_step(solver));
   LSQ_TRY(lsq_prompt_find(solver->step.prompt, &solver->prompt));
+  LSQ_TRY(lsq_prompt_shape(solver->prompt, solver->step.rows, solver->step.dim, &solver->prompt_rows,
+                           &solver->prompt_width, &solver->read_row));
   LSQ_TRY(lsq_alloc(solver->context, &solver->node_weights, solver->step.iterates, sizeof(double)));
   LSQ_TRY(set_node_weights(solver));
-  LSQ_TRY(reserve_batch(solver));
+  LSQ_TRY(lsq_prompts_open(solver));
   LSQ_TRY(lsq_fold_create(solver));
+  if (solver->fold != NULL) lsq_prompts_close(solver); /* it is never asked again */
 done:
   return st;
 }
@@ -98,6 +83,30 @@ done:
   return st;
 }
 
+lsqnet_status lsq_solver_join(lsqnet_solver **out, lsqnet_solver *leader) {
+  lsqnet_status st = LSQNET_OK;
+  lsqnet_solver *solver = NULL;
+  LSQ_TRY(lsq_alloc(leader->context, &solver, 1, sizeof *solver));
+  *solver = (lsqnet_solver){.context = lsq_context_hold(leader->context),
+                            .leader = leader,
+                            .options = leader->options,
+                            .model = leader->model,
+                            .step = leader->step,
+                            .prompt = leader->prompt,
+                            .prompt_rows = leader->prompt_rows,
+                            .prompt_width = leader->prompt_width,
+                            .read_row = leader->read_row,
+                            .answer_width = leader->answer_width,
+                            .node_weights = leader->node_weights};
+  LSQ_TRY(lsq_fold_share(solver));
+  if (solver->fold == NULL) LSQ_TRY(lsq_prompts_open(solver));
+  *out = solver;
+  solver = NULL;
+done:
+  lsq_solver_destroy(solver);
+  return st;
+}
+
 void lsq_solver_destroy(lsqnet_solver *solver) {
   if (solver == NULL) return;
   lsqnet_context *context = solver->context;
@@ -109,21 +118,12 @@ void lsq_solver_destroy(lsqnet_solver *solver) {
   lsq_free(context, solver->failures);
   lsq_fold_destroy(solver);
   lsq_free(context, solver->reports);
-  lsq_free(context, solver->left);
   lsq_free(context, solver->outcomes);
-  lsq_free(context, solver->single);
-  lsq_free(context, solver->rows);
   lsq_free(context, solver->lanes);
-  lsq_free(context, solver->probes);
-  lsqnet_workspace_destroy(solver->workspace);
-  lsqnet_model_destroy(solver->model);
   lsq_free(context, solver->memory);
-  lsq_free(context, solver->block_rhs);
-  lsq_free(context, solver->block);
-  lsq_free(context, solver->without_data);
-  lsq_free(context, solver->answers);
-  lsq_free(context, solver->prompts);
-  lsq_free(context, solver->node_weights);
+  lsq_prompts_close(solver);
+  if (solver->leader == NULL) lsq_free(context, solver->node_weights);
+  if (solver->leader == NULL) lsqnet_model_destroy(solver->model);
   lsq_free(context, solver);
   lsqnet_context_destroy(context);
 }

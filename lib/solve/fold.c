@@ -287,6 +287,17 @@ done:
   return st;
 }
 
+lsqnet_status lsq_fold_share(lsqnet_solver *solver) {
+  lsqnet_status st = LSQNET_OK;
+  const struct lsq_fold *theirs = solver->leader->fold;
+  if (theirs == NULL) return LSQNET_OK;
+  LSQ_TRY(lsq_alloc(solver->context, &solver->fold, 1, sizeof *solver->fold));
+  solver->fold->system = theirs->system;
+  solver->fold->side = theirs->side;
+done:
+  return st;
+}
+
 static void free_terms(const lsqnet_solver *solver, lsq_fold_terms *terms) {
   lsq_free(solver->context, terms->first);
   lsq_free(solver->context, terms->left);
@@ -298,8 +309,8 @@ void lsq_fold_destroy(lsqnet_solver *solver) {
   struct lsq_fold *fold = solver->fold;
   solver->fold = NULL;
   if (fold == NULL) return;
-  free_terms(solver, &fold->system);
-  free_terms(solver, &fold->side);
+  if (solver->leader == NULL) free_terms(solver, &fold->system);
+  if (solver->leader == NULL) free_terms(solver, &fold->side);
   lsq_free(solver->context, fold->first);
   lsq_free(solver->context, fold->source);
   lsq_free(solver->context, fold->weight);

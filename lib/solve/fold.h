@@ -27,9 +27,13 @@ struct lsq_fold {
 
 /* Folds the solver's model into solver->fold, if it can be; NULL else. */
 lsqnet_status lsq_fold_create(lsqnet_solver *solver);
+
+/* One with its leader's terms, if that has a fold. */
+lsqnet_status lsq_fold_share(lsqnet_solver *solver);
 void lsq_fold_destroy(lsqnet_solver *solver);
 
-/* Makes fold->plan what lsq_gram finds for n unknowns, column block by column block, and side_plan lsq_gram_rhs. */
+/* Makes fold->plan what lsq_gram finds for n unknowns, column block by column block, and side_plan lsq_gram_rhs; and
+ * room for the moments that these start from. */
 lsqnet_status lsq_fold_plan(lsqnet_solver *solver, int64_t n);
 
 /* lsq_gram and lsq_gram_rhs of a folded model. */

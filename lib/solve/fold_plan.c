@@ -98,6 +98,7 @@ lsqnet_status lsq_fold_plan(lsqnet_solver *solver, int64_t n) {
   LSQ_TRY(lsq_reserve(solver->context, &fold->first, &fold->firsts, lsq_triangle(n) + n + 1, sizeof *fold->first));
   LSQ_TRY(lsq_reserve(solver->context, &fold->source, &fold->sources, count.count + 1, sizeof *fold->source));
   LSQ_TRY(lsq_reserve(solver->context, &fold->weight, &fold->weights, count.count + 1, sizeof *fold->weight));
+  LSQ_TRY(lsq_reserve(solver->context, &fold->moments, &fold->moments_capacity, lsq_triangle(n), sizeof(double)));
   writer out = {.source = fold->source, .weight = fold->weight};
   write_plans(fold, D, n, fold->first, &out);
   fold->plan = (lsq_plan){n, fold->first, fold->source, fold->weight};
@@ -118,7 +119,6 @@ lsqnet_status lsq_fold_gram(lsqnet_solver *solver, int64_t m, int64_t n, const d
   lsqnet_status st = LSQNET_OK;
   struct lsq_fold *fold = solver->fold;
   LSQ_TRY(lsq_fold_plan(solver, n));
-  LSQ_TRY(lsq_reserve(solver->context, &fold->moments, &fold->moments_capacity, lsq_triangle(n), sizeof(double)));
   lsq_pass_product(solver, m, n, n, A, lda, A, lda, G, ldg);
   LSQ_TRY(lsq_limits_found(solver));
   for (int64_t j = 0; j < n; j++)
@@ -135,7 +135,6 @@ lsqnet_status lsq_fold_gram_rhs(lsqnet_solver *solver, int64_t m, int64_t n, con
   lsqnet_status st = LSQNET_OK;
   struct lsq_fold *fold = solver->fold;
   LSQ_TRY(lsq_fold_plan(solver, n));
-  LSQ_TRY(lsq_reserve(solver->context, &fold->moments, &fold->moments_capacity, n, sizeof(double)));
   lsq_pass_product(solver, m, n, 1, A, lda, b, 1, fold->moments, 1);
   LSQ_TRY(lsq_limits_found(solver));
   for (int64_t j = 0; j < n; j++) c[j] = entry_of(&fold->side_plan, j, fold->moments);

@@ -37,11 +37,13 @@ typedef struct {
   int64_t lanes, used;
 } cutter;
 
-static double *cut(cutter *c, int64_t vectors) {
+static double *cut_numbers(cutter *c, int64_t count) {
   const int64_t begin = c->used;
-  c->used += (vectors * c->lanes + 7) / 8 * 8;
+  c->used += (count + 7) / 8 * 8;
   return c->memory != NULL ? c->memory + begin : NULL;
 }
+
+static double *cut(cutter *c, int64_t vectors) { return cut_numbers(c, vectors * c->lanes); }
 
 static void lay_out_system(int64_t n, int64_t k, cutter *c, lsq_lane_system *s) {
   double **const columns[] = {&s->norms,  &s->rows,  &s->x,         &s->x_low,  &s->g,   &s->d,
@@ -88,8 +90,11 @@ static void lay_out(const lsqnet_solver *solver, const lsq_problems *problems, c
   g->reduced = cut(c, lsq_triangle(n + k) + 1);
   g->point = cut(c, 2 * n + 1);
   g->zeros = cut(c, n + k);
-  g->answer = cut(c, problems->k * n);
-  g->number = cut(c, problems->k * LSQ_ANSWER_NUMBERS);
+  if (solver->fold == NULL) g->A = cut_numbers(c, g->system.m * n);
+  if (solver->fold == NULL) g->G = cut_numbers(c, n * n);
+  g->width = problems->count < c->lanes ? problems->count : c->lanes;
+  g->answer = cut_numbers(c, problems->k * n * g->width);
+  g->number = cut_numbers(c, problems->k * LSQ_ANSWER_NUMBERS * g->width);
 }
 
 int64_t lsq_lane_group_size(const lsqnet_solver *solver, const lsq_problems *problems) {
@@ -376,25 +381,21 @@ static void write_rows(const lsq_lane_group *g, const lsq_problems *problems, in
   for (int64_t j = 0; j < n; j++) out[(m + j) * n + j] = sqrt(s->ridge) * s->scale[j * lanes + l];
 }
 
-/* Asks the model about all problems of the group together. */
+/* Asks the model about each problem of the group that is still of use. */
 static lsqnet_status ask_model(lsqnet_solver *solver, const lsq_problems *problems, int64_t first, int64_t used,
                                lsq_lane_group *g) {
   lsqnet_status st = LSQNET_OK;
-  lsq_lane_system *s = &g->system;
-  const int64_t n = s->n, entries = lsq_triangle(n), size = s->m * n, most = used * (size + n * n);
-  int64_t asked[LSQ_LANES_MOST], count = 0;
-  LSQ_TRY(lsq_reserve(solver->context, &solver->rows, &solver->rows_capacity, most, sizeof(double)));
-  double *A = solver->rows, *G = A + used * size;
-  for (int64_t l = 0; l < used; l++) {
-    if (s->state[l] != LSQ_LANE_GOING) continue;
-    write_rows(g, problems, first + l, l, A + count * size);
-    asked[count++] = l;
-  }
-  LSQ_TRY(lsq_gram_many(solver, count, s->m, n, A, G));
+  const lsq_lane_system *s = &g->system;
+  const int64_t n = s->n, entries = lsq_triangle(n);
   memset(g->reduced, 0, (size_t)(used * entries) * sizeof(double));
-  for (int64_t c = 0; c < count; c++)
+  for (int64_t l = 0; l < used; l++) {
+    double *system = g->reduced + l * entries;
+    if (s->state[l] != LSQ_LANE_GOING) continue;
+    write_rows(g, problems, first + l, l, g->A);
+    LSQ_TRY(lsq_gram(solver, s->m, n, g->A, n, g->G, n));
     for (int64_t j = 0; j < n; j++)
-      for (int64_t i = 0; i <= j; i++) g->reduced[asked[c] * entries + lsq_triangle(j) + i] = G[c * n * n + i * n + j];
+      for (int64_t i = 0; i <= j; i++) system[lsq_triangle(j) + i] = g->G[i * n + j];
+  }
   spread(g, used, entries, s->inverse);
 done:
   return st;
@@ -404,23 +405,24 @@ done:
 
 void lsq_lane_group_collect(lsq_lane_group *g, int64_t side, double least, double most) {
   lsq_lane_system *s = &g->system;
-  const int64_t lanes = g->kernels->lanes, n = s->n;
+  const int64_t lanes = g->kernels->lanes, n = s->n, width = g->width;
   const double *number = s->number, *scale = s->scale + (n + side) * lanes;
-  double *out = g->answer + (g->first_side + side) * n * lanes;
-  double *numbers = g->number + (g->first_side + side) * LSQ_ANSWER_NUMBERS * lanes;
-  for (int64_t l = 0; l < lanes; l++) {
+  double *out = g->answer + (g->first_side + side) * n * width;
+  double *numbers = g->number + (g->first_side + side) * LSQ_ANSWER_NUMBERS * width;
+  for (int64_t l = 0; l < width; l++) {
     const double over = 1 / scale[l];
-    for (int64_t i = l; i < n * lanes; i += lanes) {
-      out[i] = s->answer[i] * s->scale[i] * over;
-      const double size = fabs(out[i]);
-      if (!(size >= least && size <= most) && s->answer[i] != 0.0) s->state[l] = LSQ_LANE_REFUSED;
+    for (int64_t j = 0; j < n; j++) {
+      const double answer = s->answer[j * lanes + l], value = answer * s->scale[j * lanes + l] * over;
+      const double size = fabs(value);
+      out[j * width + l] = value;
+      if (!(size >= least && size <= most) && answer != 0.0) s->state[l] = LSQ_LANE_REFUSED;
     }
   }
-  for (int64_t l = 0; l < lanes; l++) {
-    numbers[LSQ_ANSWER_WORST * lanes + l] = number[LSQ_LANE_WORST * lanes + l];
-    numbers[LSQ_ANSWER_BACKWARD * lanes + l] = number[LSQ_LANE_BACKWARD * lanes + l];
-    numbers[LSQ_ANSWER_NORM * lanes + l] = number[LSQ_LANE_NORM * lanes + l];
-    numbers[LSQ_ANSWER_CORRECTIONS * lanes + l] = (double)s->corrections[l];
+  for (int64_t l = 0; l < width; l++) {
+    numbers[LSQ_ANSWER_WORST * width + l] = number[LSQ_LANE_WORST * lanes + l];
+    numbers[LSQ_ANSWER_BACKWARD * width + l] = number[LSQ_LANE_BACKWARD * lanes + l];
+    numbers[LSQ_ANSWER_NORM * width + l] = number[LSQ_LANE_NORM * lanes + l];
+    numbers[LSQ_ANSWER_CORRECTIONS * width + l] = (double)s->corrections[l];
   }
 }
 

@@ -8,28 +8,62 @@
  * differences of answers, and a model that answers nothing shows nothing (x itself would show a multiple of x). */
 #include <string.h>
 
+#include "model/workspace.h"
 #include "solve/fold.h"
 
-/* Sequences that wait to go through the model together, and what each adds to the result: the same queries about each
- * of `problems` matrices. */
+enum { ACTIVATIONS = 1 << 17 }; /* numbers that sequences on their way through the model may take together */
+
+void lsq_prompts_close(lsqnet_solver *solver) {
+  double **const arrays[] = {&solver->prompts, &solver->answers,   &solver->without_data,
+                             &solver->block,   &solver->block_rhs, &solver->probes};
+  for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
+    lsq_free(solver->context, *arrays[i]);
+    *arrays[i] = NULL;
+  }
+  lsqnet_workspace_destroy(solver->workspace);
+  solver->workspace = NULL;
+}
+
+/* As many sequences at a time as the model passes within ACTIVATIONS numbers, at least one. */
+lsqnet_status lsq_prompts_open(lsqnet_solver *solver) {
+  lsqnet_status st = LSQNET_OK;
+  const lsqnet_context *context = solver->context;
+  const int64_t L = solver->step.rows, D = solver->step.dim, size = solver->prompt_rows * solver->prompt_width;
+  lsqnet_batch shape = {
+      .size = sizeof shape, .batch = 1, .rows = solver->prompt_rows, .first = solver->read_row, .count = 1};
+  LSQ_TRY(lsqnet_workspace_create(&solver->workspace, solver->model));
+  const lsq_arrays_f64 *room = &solver->workspace->arrays_f64;
+  LSQ_TRY(lsq_workspace_plan_f64(solver->workspace, &shape));
+  if (room->cache_capacity + room->scratch_capacity < ACTIVATIONS)
+    shape.batch = ACTIVATIONS / (room->cache_capacity + room->scratch_capacity);
+  LSQ_TRY(lsq_workspace_plan_f64(solver->workspace, &shape));
+  solver->batch = shape.batch;
+  LSQ_TRY(lsq_alloc(context, &solver->prompts, solver->batch * size, sizeof(double)));
+  LSQ_TRY(lsq_alloc(context, &solver->answers, solver->batch * solver->answer_width, sizeof(double)));
+  LSQ_TRY(lsq_alloc(context, &solver->without_data, solver->answer_width, sizeof(double)));
+  LSQ_TRY(lsq_alloc(context, &solver->block, L * D, sizeof(double)));
+  LSQ_TRY(lsq_alloc(context, &solver->block_rhs, L, sizeof(double)));
+  LSQ_TRY(lsq_alloc(context, &solver->probes, 2 * (D + 1) * D + D, sizeof(double)));
+done:
+  return st;
+}
+
+/* Sequences that wait to go through the model together, and what each adds to the result. */
 typedef struct {
   lsqnet_solver *solver;
-  int64_t problems, apart; /* numbers from one A to the next */
   int64_t m;
   const double *A;
   int64_t lda;
   const double *b;
   int64_t count;
   const int64_t *columns;
-  int64_t queries;
   const double *X;
   double *out;
 } request;
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* One sequence: x of a query (those of all problems counted through) with a block of rows at scale 4^-node, or with no
- * data. */
+/* One sequence: x of a query with a block of rows at scale 4^-node, or with no data. */
 typedef struct {
   int64_t query, block, node;
   int data;
@@ -50,16 +84,15 @@ static sequence sequence_of(const request *q, int64_t index) {
 static void fill_prompt(const request *q, sequence s, double *prompt) {
   lsqnet_solver *solver = q->solver;
   const int64_t L = solver->step.rows, begin = s.block * L, rows = s.data ? smaller(L, q->m - begin) : 0;
-  const double *A = q->A + s.query / q->queries * q->apart, *x = q->X + s.query % q->queries * q->count;
   for (int64_t i = 0; i < rows; i++)
-    for (int64_t j = 0; j < q->count; j++) solver->block[i * q->count + j] = A[(begin + i) * q->lda + q->columns[j]];
+    for (int64_t j = 0; j < q->count; j++) solver->block[i * q->count + j] = q->A[(begin + i) * q->lda + q->columns[j]];
   if (q->b != NULL) memcpy(solver->block_rhs, q->b + begin, (size_t)rows * sizeof(double));
   if (s.node > 0) {
     lsq_scale_copy(rows * q->count, solver->block, 1, -(int)s.node, solver->block, 1);
     if (q->b != NULL) lsq_scale_copy(rows, solver->block_rhs, 1, -(int)s.node, solver->block_rhs, 1);
   }
   lsq_prompt_fill_f64(solver->prompt, L, solver->step.dim, rows, q->count, solver->block, q->count,
-                      q->b != NULL ? solver->block_rhs : NULL, x, prompt);
+                      q->b != NULL ? solver->block_rhs : NULL, q->X + s.query * q->count, prompt);
 }
 
 static void add_answer(const request *q, sequence s, const double *answer) {
@@ -76,44 +109,33 @@ static void add_answer(const request *q, sequence s, const double *answer) {
   }
 }
 
-static lsqnet_status respond(const request *q) {
+lsqnet_status lsq_respond(lsqnet_solver *solver, int64_t m, const double *A, int64_t lda, const double *b,
+                          int64_t count, const int64_t *columns, int64_t queries, const double *X, double *out) {
   lsqnet_status st = LSQNET_OK;
-  lsqnet_solver *solver = q->solver;
-  const int64_t queries = q->problems * q->queries, sequences = sequences_per_query(solver, q->m) * queries;
-  const int64_t prompt_size = solver->prompt_rows * solver->prompt_width, width = solver->answer_width;
-  memset(q->out, 0, (size_t)(queries * q->count) * sizeof(double));
+  const request q = {solver, m, A, lda, b, count, columns, X, out};
+  const int64_t sequences = sequences_per_query(solver, m) * queries, width = solver->answer_width;
+  const int64_t prompt_size = solver->prompt_rows * solver->prompt_width;
+  memset(out, 0, (size_t)(queries * count) * sizeof(double));
   for (int64_t begin = 0; begin < sequences; begin += solver->batch) {
     const int64_t batch = smaller(solver->batch, sequences - begin);
     const lsqnet_batch shape = {
         .size = sizeof shape, .batch = batch, .rows = solver->prompt_rows, .first = solver->read_row, .count = 1};
     LSQ_TRY(lsq_limits_check(solver));
-    for (int64_t i = 0; i < batch; i++) fill_prompt(q, sequence_of(q, begin + i), solver->prompts + i * prompt_size);
+    for (int64_t i = 0; i < batch; i++) fill_prompt(&q, sequence_of(&q, begin + i), solver->prompts + i * prompt_size);
     LSQ_TRY(lsqnet_model_forward_f64(solver->model, solver->workspace, &shape, solver->prompts, solver->answers));
-    for (int64_t i = 0; i < batch; i++) add_answer(q, sequence_of(q, begin + i), solver->answers + i * width);
+    for (int64_t i = 0; i < batch; i++) add_answer(&q, sequence_of(&q, begin + i), solver->answers + i * width);
     solver->model_calls += batch;
   }
 done:
   return st;
 }
 
-lsqnet_status lsq_respond(lsqnet_solver *solver, int64_t m, const double *A, int64_t lda, const double *b,
-                          int64_t count, const int64_t *columns, int64_t queries, const double *X, double *out) {
-  const request q = {solver, 1, 0, m, A, lda, b, count, columns, queries, X, out};
-  return respond(&q);
-}
-
-/* solver->probes: queries of D columns, answers to those of `problems`, and columns' numbers. */
-static lsqnet_status reserve_probes(lsqnet_solver *solver, int64_t problems, double **queries, double **answers,
-                                    int64_t **columns) {
-  lsqnet_status st = LSQNET_OK;
-  const int64_t D = solver->step.dim, each = (D + 1) * D;
-  LSQ_TRY(lsq_reserve(solver->context, &solver->probes, &solver->probes_capacity, (problems + 1) * each + D,
-                      sizeof(double)));
+/* solver->probes: columns' numbers, queries of D columns, and answers to them. */
+static void cut_probes(const lsqnet_solver *solver, double **queries, double **answers, int64_t **columns) {
+  const int64_t D = solver->step.dim;
   *columns = (int64_t *)(void *)solver->probes;
   *queries = solver->probes + D;
-  *answers = *queries + each;
-done:
-  return st;
+  *answers = *queries + (D + 1) * D;
 }
 
 /* Rows and columns of G that one request reveals: the products of the columns `rows` with the columns `probes`. */
@@ -167,38 +189,13 @@ lsqnet_status lsq_gram(lsqnet_solver *solver, int64_t m, int64_t n, const double
     solver->model_calls += lsq_gram_sequences(solver, m, n);
     return lsq_fold_gram(solver, m, n, A, lda, G, ldg);
   }
-  LSQ_TRY(reserve_probes(solver, 1, &queries, &answers, &columns));
+  cut_probes(solver, &queries, &answers, &columns);
   for (int64_t j = 0; j < n; j += block)
     for (int64_t i = 0; i <= j; i += block) {
       const gram_block part = {i, smaller(block, n - i), j, smaller(block, n - j)};
       LSQ_TRY(fill_gram_block(solver, m, A, lda, part, G, ldg, queries, answers, columns));
     }
   symmetrise(n, G, ldg, block);
-done:
-  return st;
-}
-
-/* All problems' probes go through the model together where it holds all columns. */
-lsqnet_status lsq_gram_many(lsqnet_solver *solver, int64_t count, int64_t m, int64_t n, const double *A, double *G) {
-  lsqnet_status st = LSQNET_OK;
-  double *queries = NULL, *answers = NULL;
-  int64_t *columns = NULL;
-  if (n > solver->step.dim || solver->fold != NULL) {
-    for (int64_t p = 0; p < count; p++) LSQ_TRY(lsq_gram(solver, m, n, A + p * m * n, n, G + p * n * n, n));
-    return LSQNET_OK;
-  }
-  LSQ_TRY(reserve_probes(solver, count, &queries, &answers, &columns));
-  memset(queries, 0, (size_t)((n + 1) * n) * sizeof(double));
-  for (int64_t j = 0; j < n; j++) {
-    columns[j] = j;
-    queries[(j + 1) * n + j] = 1.0;
-  }
-  LSQ_TRY(respond(&(request){solver, count, m * n, m, A, n, NULL, n, columns, n + 1, queries, answers}));
-  for (int64_t p = 0; p < count; p++, answers += (n + 1) * n, G += n * n) {
-    for (int64_t j = 0; j < n; j++)
-      for (int64_t i = 0; i < n; i++) G[i * n + j] = answers[(j + 1) * n + i] - answers[i];
-    symmetrise(n, G, n, n);
-  }
 done:
   return st;
 }
@@ -213,7 +210,7 @@ lsqnet_status lsq_gram_rhs(lsqnet_solver *solver, int64_t m, int64_t n, const do
     solver->model_calls += 2 * ((n + D - 1) / D) * sequences_per_query(solver, m);
     return lsq_fold_gram_rhs(solver, m, n, A, lda, b, c);
   }
-  LSQ_TRY(reserve_probes(solver, 1, &query, &answers, &columns));
+  cut_probes(solver, &query, &answers, &columns);
   memset(query, 0, (size_t)D * sizeof *query);
   for (int64_t begin = 0; begin < n; begin += D) {
     const int64_t count = smaller(D, n - begin);

@@ -3,15 +3,15 @@
 #include <string.h>
 
 #include "kernels/lapack.h"
-#include "solve/solver.h"
+#include "solve/fold.h"
 #include "solve/wide.h"
 
 enum { SMALLER = 512 }; /* powers of two */
 
 /* All arrays of one call of lsq_solve, cut from solver->memory. */
 typedef struct {
-  double *A, *A_low, *b, *b_low, *r, *r_low, *x, *scale, *unscale, *vectors, *work, *exact, *lanczos;
-  double *zero_answer, *unit, *G;
+  double *X, *A, *A_low, *b, *b_low, *r, *r_low, *x, *scale, *unscale, *vectors, *work, *exact, *lanczos;
+  double *zero_answer, *unit, *G, *lapack;
   int64_t *columns;
   lsq_factor factor;
   lsq_wide wide; /* for m < n, and then nothing for columns */
@@ -33,7 +33,7 @@ static void lay_out_rows(const lsq_data *data, cutter *c, lsq_wide *w) {
   const int64_t m = data->m, n = data->n;
   *w = (lsq_wide){.m = m, .n = n, .factor = {.n = m}};
   w->W = cut(c, n * m);
-  w->W_low = data->A_low != NULL ? cut(c, n * m) : NULL;
+  w->W_low = data->a_pairs ? cut(c, n * m) : NULL;
   w->factor.Q = cut(c, n * m);
   w->factor.R = cut(c, m * m);
   w->factor.G = cut(c, m * m);
@@ -47,32 +47,39 @@ static void lay_out_rows(const lsq_data *data, cutter *c, lsq_wide *w) {
   for (int i = 0; i < 8; i++) *vectors[i] = cut(c, m);
 }
 
-static void lay_out_columns(const lsq_data *data, cutter *c, arrays *a) {
-  const int64_t m = data->m, n = data->n;
+static void lay_out_columns(const lsqnet_solver_options *options, const lsq_data *data, cutter *c, arrays *a) {
+  const int64_t m = data->m, n = data->n, steps = n < LSQ_LANCZOS_MOST ? n : LSQ_LANCZOS_MOST;
+  const int iterative = options->method != LSQNET_METHOD_AUTO && options->method != LSQNET_METHOD_DIRECT;
   a->factor.Q = cut(c, m * n);
   a->factor.R = cut(c, n * n);
   a->factor.G = cut(c, n * n);
-  a->factor.M = cut(c, n * n);
-  a->factor.K = cut(c, n * n);
-  a->factor.S = cut(c, n * n);
-  a->G = cut(c, n * n);
   a->factor.inverse_rows = cut(c, n);
   a->factor.work = cut(c, 4 * n);
   a->exact = cut(c, n * LSQ_EXACT_TERMS);
-  a->lanczos = cut(c, (n < LSQ_LANCZOS_MOST ? n : LSQ_LANCZOS_MOST) * (n + 2) + n);
   a->columns = (int64_t *)(void *)cut(c, n);
   a->factor.order = (int64_t *)(void *)cut(c, n);
   a->factor.place = (int64_t *)(void *)cut(c, n);
+  if (iterative) {
+    a->G = cut(c, n * n);
+    a->lanczos = cut(c, steps * (n + 2) + n);
+  }
+  if (options->min_norm) {
+    a->factor.M = cut(c, n * n);
+    a->factor.K = cut(c, n * n);
+    a->factor.S = cut(c, n * n);
+  }
   for (int64_t j = 0; j < n && a->columns != NULL; j++) a->columns[j] = j;
 }
 
-static void lay_out(const lsq_data *data, int by_rows, cutter *c, arrays *a) {
+/* X comes first, on either road. */
+static void lay_out(const lsqnet_solver_options *options, const lsq_data *data, int by_rows, cutter *c, arrays *a) {
   const int64_t m = data->m, n = data->n;
   *a = (arrays){.factor = {.n = n}};
+  a->X = cut(c, n * data->k);
   a->A = cut(c, m * n);
-  a->A_low = data->A_low != NULL ? cut(c, m * n) : NULL;
+  a->A_low = data->a_pairs ? cut(c, m * n) : NULL;
   a->b = cut(c, m);
-  a->b_low = data->B_low != NULL ? cut(c, m) : NULL;
+  a->b_low = data->b_pairs ? cut(c, m) : NULL;
   a->r = cut(c, m);
   a->r_low = cut(c, m);
   a->factor.norms = cut(c, n);
@@ -83,23 +90,51 @@ static void lay_out(const lsq_data *data, int by_rows, cutter *c, arrays *a) {
   a->unit = cut(c, n);
   a->vectors = cut(c, 6 * n);
   a->work = cut(c, 8 * n);
+  a->lapack = options->lapack_fallback ? cut(c, lsq_lapack_size(m, n)) : NULL;
   if (by_rows)
     lay_out_rows(data, c, &a->wide);
   else
-    lay_out_columns(data, c, a);
+    lay_out_columns(options, data, c, a);
 }
 
-/* What is taken apart by rows needs nothing of n x n. */
-static lsqnet_status reserve(lsqnet_solver *solver, const lsq_data *data, int by_rows, arrays *a) {
+enum { MANY = 256 }; /* columns, which are worth their square in memory where no other answer is at hand only */
+
+/* Whether a problem is taken apart by rows first; and whether by columns, besides or instead. */
+static int begins_by_rows(const lsqnet_solver *solver, const lsq_data *data) {
+  const lsqnet_solver_options *options = &solver->options;
+  const int direct = options->method == LSQNET_METHOD_AUTO || options->method == LSQNET_METHOD_DIRECT;
+  return data->m < data->n && direct && options->corrections > 0;
+}
+
+static int may_go_by_columns(const lsqnet_solver *solver, const lsq_data *data) {
+  return !begins_by_rows(solver, data) || data->n <= MANY;
+}
+
+/* Room for as long as the problem is at work, so that X stays where it is. What is taken apart by rows needs nothing of n
+ * x n. */
+static lsqnet_status reserve(lsqnet_solver *solver, const lsq_data *data, int columns) {
   lsqnet_status st = LSQNET_OK;
-  const int64_t longest = data->m > data->n || by_rows ? data->m : data->n;
+  const int rows = begins_by_rows(solver, data);
+  const int64_t longest = data->m > data->n || !columns ? data->m : data->n;
   int64_t whole = 0;
-  cutter count = {0}, pieces = {0};
+  cutter by_rows = {0}, by_columns = {0};
+  arrays a;
   LSQ_TRY(lsq_size_product(&whole, (const int64_t[]){longest + 8, data->n + 8, 16}, 3, "a problem of m x n"));
-  lay_out(data, by_rows, &count, a);
-  LSQ_TRY(lsq_reserve(solver->context, &solver->memory, &solver->memory_capacity, count.used, sizeof(double)));
-  pieces.base = solver->memory;
-  lay_out(data, by_rows, &pieces, a);
+  LSQ_TRY(lsq_size_product(&whole, (const int64_t[]){data->m + data->n, data->k, 16}, 3, "right-hand sides and x"));
+  if (rows) lay_out(&solver->options, data, 1, &by_rows, &a);
+  if (columns) lay_out(&solver->options, data, 0, &by_columns, &a);
+  const int64_t most = by_rows.used > by_columns.used ? by_rows.used : by_columns.used;
+  LSQ_TRY(lsq_reserve(solver->context, &solver->memory, &solver->memory_capacity, most, sizeof(double)));
+done:
+  return st;
+}
+
+lsqnet_status lsq_solve_reserve(lsqnet_solver *solver, const lsq_data *data) {
+  lsqnet_status st = LSQNET_OK;
+  const int columns = may_go_by_columns(solver, data);
+  LSQ_TRY(reserve(solver, data, columns));
+  if (solver->fold != NULL && columns) LSQ_TRY(lsq_fold_plan(solver, data->n));
+  if (solver->fold != NULL && begins_by_rows(solver, data)) LSQ_TRY(lsq_fold_plan(solver, data->m));
 done:
   return st;
 }
@@ -118,17 +153,18 @@ static void set_unscale(int64_t n, const double *scale, const double *norms, dou
 
 /* Columns at unit size: A_scaled = A 2^-e_j, so that x_j = z_j 2^-e_j; scale holds the exponents -e_j. */
 static void scale_matrix(lsqnet_solver *solver, const lsq_data *data, arrays *a) {
+  const int64_t m = data->m, n = data->n;
   double *norms = a->factor.norms;
-  for (int64_t j = 0; j < data->n; j++) {
-    if (lsq_pass(solver, 4 * data->m)) return;
-    const int exponent = lsq_scale_exponent(data->m, data->A + j, data->lda);
-    lsq_scale_copy(data->m, data->A + j, data->lda, -exponent, a->A + j, data->n);
-    if (a->A_low != NULL) lsq_scale_copy(data->m, data->A_low + j, data->lda, -exponent, a->A_low + j, data->n);
+  for (int64_t j = 0; j < n; j++) {
+    if (lsq_pass(solver, 4 * m)) return;
+    const int exponent = lsq_scale_exponent(m, a->A + j, n);
+    lsq_scale_copy(m, a->A + j, n, -exponent, a->A + j, n);
+    if (a->A_low != NULL) lsq_scale_copy(m, a->A_low + j, n, -exponent, a->A_low + j, n);
     a->scale[j] = -exponent;
     norms[j] = 0.0;
-    for (int64_t i = 0; i < data->m; i++) norms[j] = fmax(norms[j], fabs(a->A[i * data->n + j]));
+    for (int64_t i = 0; i < m; i++) norms[j] = fmax(norms[j], fabs(a->A[i * n + j]));
   }
-  set_unscale(data->n, a->scale, norms, a->unscale);
+  set_unscale(n, a->scale, norms, a->unscale);
 }
 
 /* The model's answer to zero, which lsq_operator_apply subtracts, and the spectrum. */
@@ -260,7 +296,7 @@ static lsqnet_status fall_back(const lsq_problem *p, arrays *a, lsqnet_report *r
   lsqnet_status st = LSQNET_OK;
   lsqnet_report other = *report;
   double *x = a->vectors + 2 * p->n, *part = x + p->n;
-  st = lsq_lapack_least_squares(p->solver->context, p->m, p->n, 1, p->A, p->n, a->b, 1, x, 1, &other.rank);
+  st = lsq_lapack_least_squares(p->m, p->n, p->A, p->n, a->b, x, &other.rank, a->lapack);
   if (st == LSQNET_E_NOT_CONVERGED) return LSQNET_OK;
   LSQ_TRY(st);
   lsq_certify(p, a->b, a->b_low, x, a->r, a->r_low, a->vectors, &other);
@@ -296,27 +332,26 @@ double lsq_hand_out(const lsqnet_solver *solver, double x, int exponent, lsqnet_
 }
 
 /* Hands a->x out; the certificate becomes that of what is handed out, where the number type moves it. */
-static void hand_out(const lsq_problem *p, const lsq_data *data, int64_t column, int exponent, arrays *a, double *X,
-                     int64_t ldx, lsqnet_report *report) {
+static void hand_out(const lsq_problem *p, const lsq_data *data, int64_t column, int exponent, arrays *a,
+                     lsqnet_report *report) {
   int moved = 0;
   for (int64_t j = 0; j < data->n; j++) {
     const int power = exponent + (int)a->scale[j];
     const double value = lsq_hand_out(p->solver, a->x[j], power, report), back = ldexp(value, -power);
     moved |= isfinite(back) && back != a->x[j];
     if (isfinite(back)) a->x[j] = back;
-    X[j * ldx + column] = value;
+    a->X[j * data->k + column] = value;
   }
   if (moved) lsq_certify(p, a->b, a->b_low, a->x, a->r, a->r_low, a->vectors, report);
   report->residual_norm = ldexp(report->residual_norm, exponent);
 }
 
-/* An answer at unit scale, for a right-hand side times 2^-exponent, and its certificate. */
-static lsqnet_status answer(const lsq_problem *p, const lsq_data *data, int64_t column, int exponent, arrays *a,
-                            int contradiction, lsqnet_report *report) {
+/* An answer at unit scale, for the right-hand side in a->b times 2^-exponent, and its certificate. */
+static lsqnet_status answer(const lsq_problem *p, int exponent, arrays *a, int contradiction, lsqnet_report *report) {
   lsqnet_status st = LSQNET_OK;
-  lsq_scale_copy(data->m, data->B + column, data->ldb, -exponent, a->b, 1);
-  if (a->b_low != NULL) lsq_scale_copy(data->m, data->B_low + column, data->ldb, -exponent, a->b_low, 1);
-  memset(a->x, 0, (size_t)data->n * sizeof(double));
+  lsq_scale_copy(p->m, a->b, 1, -exponent, a->b, 1);
+  if (a->b_low != NULL) lsq_scale_copy(p->m, a->b_low, 1, -exponent, a->b_low, 1);
+  memset(a->x, 0, (size_t)p->n * sizeof(double));
   report->method = p->method;
   report->rank = p->factor != NULL ? p->factor->rank : -1;
   if (contradiction) {
@@ -339,17 +374,19 @@ done:
 /* One right-hand side, from the caller's column of B to its column of X. Where rows are of very different size, an
  * answer that is a number may be none at unit scale; then the right-hand side is made smaller. */
 static lsqnet_status solve_column(const lsq_problem *p, const lsq_data *data, int64_t column, arrays *a,
-                                  int contradiction, double *X, int64_t ldx, lsqnet_report *report) {
+                                  int contradiction, lsqnet_report *report) {
   lsqnet_status st = LSQNET_OK;
   const lsqnet_report before = *report;
-  int exponent = lsq_scale_exponent(data->m, data->B + column, data->ldb);
-  LSQ_TRY(answer(p, data, column, exponent, a, contradiction, report));
+  lsq_take_side(p->solver, data, column, a->b, a->b_low);
+  int exponent = lsq_scale_exponent(data->m, a->b, 1);
+  LSQ_TRY(answer(p, exponent, a, contradiction, report));
   if (!isfinite(lsq_norm(data->n, a->x))) {
     *report = before;
     exponent += SMALLER;
-    LSQ_TRY(answer(p, data, column, exponent, a, contradiction, report));
+    lsq_take_side(p->solver, data, column, a->b, a->b_low);
+    LSQ_TRY(answer(p, exponent, a, contradiction, report));
   }
-  hand_out(p, data, column, exponent, a, X, ldx, report);
+  hand_out(p, data, column, exponent, a, report);
   if (isnan(report->backward_error)) report->backward_error = report->residual_norm = INFINITY;
 done:
   return st;
@@ -397,7 +434,11 @@ static lsqnet_status first_failure(const lsq_data *data, const lsqnet_report *re
 /* The problem at unit scale. */
 static lsqnet_status begin(lsqnet_solver *solver, const lsq_data *data, int by_rows, arrays *a, lsq_problem *problem) {
   lsqnet_status st = LSQNET_OK;
-  LSQ_TRY(reserve(solver, data, by_rows, a));
+  cutter pieces = {0};
+  LSQ_TRY(reserve(solver, data, !by_rows || may_go_by_columns(solver, data)));
+  pieces.base = solver->memory;
+  lay_out(&solver->options, data, by_rows, &pieces, a);
+  lsq_take_matrix(solver, data, a->A, a->A_low);
   scale_matrix(solver, data, a);
   *problem = (lsq_problem){.solver = solver,
                            .m = data->m,
@@ -415,8 +456,6 @@ static lsqnet_status begin(lsqnet_solver *solver, const lsq_data *data, int by_r
 done:
   return st;
 }
-
-enum { MANY = 256 }; /* columns, which are worth their square in memory where no other answer is at hand only */
 
 /* Fewer rows than columns are taken apart by rows, and by columns if those depend on each other. */
 static lsqnet_status begin_wide(lsqnet_solver *solver, const lsq_data *data, arrays *a, lsq_problem *problem,
@@ -441,12 +480,12 @@ static int rank_refused(const lsq_problem *p) {
 
 /* All right-hand sides, or those that have no certified answer yet. */
 static lsqnet_status solve_columns(const lsq_problem *p, const lsq_data *data, arrays *a, int contradiction, int all,
-                                   double *X, int64_t ldx, lsqnet_report *reports) {
+                                   lsqnet_report *reports) {
   lsqnet_status st = LSQNET_OK;
   for (int64_t i = 0; i < data->k; i++) {
     if (!all && reports[i].status != LSQNET_E_NOT_CONVERGED) continue;
     reports[i] = (lsqnet_report){.size = sizeof *reports, .rank = -1, .model_calls = reports[i].model_calls};
-    LSQ_TRY(solve_column(p, data, i, a, contradiction, X, ldx, &reports[i]));
+    LSQ_TRY(solve_column(p, data, i, a, contradiction, &reports[i]));
     LSQ_TRY(lsq_limits_found(p->solver));
     if (!contradiction) report_condition(p, &reports[i]);
     reports[i].model_calls += p->solver->model_calls;
@@ -463,8 +502,8 @@ static int64_t first_uncertain(const lsq_data *data, const lsqnet_report *report
 }
 
 /* Where rows have been nearly parallel, columns may not be. */
-static lsqnet_status solve_uncertain(lsq_problem *p, const lsq_data *data, arrays *a, lsq_operator *op, double *X,
-                                     int64_t ldx, lsqnet_report *reports) {
+static lsqnet_status solve_uncertain(lsq_problem *p, const lsq_data *data, arrays *a, lsq_operator *op,
+                                     lsqnet_report *reports) {
   lsqnet_status st = LSQNET_OK;
   const row_rank rows = {data->m, lsq_factor_condition(p->factor)};
   int contradiction = 0;
@@ -472,34 +511,33 @@ static lsqnet_status solve_uncertain(lsq_problem *p, const lsq_data *data, array
   LSQ_TRY(prepare(p, data, a, &rows, op, &contradiction));
   LSQ_TRY(lsq_limits_found(p->solver));
   if (contradiction || !columns_tell_more(p, &rows)) goto done;
-  LSQ_TRY(solve_columns(p, data, a, 0, 0, X, ldx, reports));
+  LSQ_TRY(solve_columns(p, data, a, 0, 0, reports));
 done:
   return st;
 }
 
-lsqnet_status lsq_solve(lsqnet_solver *solver, const lsq_data *data, double *X, int64_t ldx, lsqnet_report *reports) {
+lsqnet_status lsq_solve(lsqnet_solver *solver, const lsq_data *data, const double **X, lsqnet_report *reports) {
   lsqnet_status st = LSQNET_OK;
-  const lsqnet_solver_options *options = &solver->options;
   arrays a;
   lsq_problem problem;
   lsq_operator op;
   int contradiction = 0;
-  const int direct = options->method == LSQNET_METHOD_AUTO || options->method == LSQNET_METHOD_DIRECT;
   for (int64_t i = 0; i < data->k; i++) reports[i] = (lsqnet_report){.size = sizeof *reports, .rank = -1};
-  if (data->m < data->n && !options->min_norm) return fail_rank(data, -1, 0, reports);
+  if (data->m < data->n && !solver->options.min_norm) return fail_rank(data, -1, 0, reports);
   solver->model_calls = 0;
-  if (data->m < data->n && direct && options->corrections > 0) {
+  if (begins_by_rows(solver, data)) {
     LSQ_TRY(begin_wide(solver, data, &a, &problem, &op, &contradiction));
   } else {
     LSQ_TRY(begin(solver, data, 0, &a, &problem));
     LSQ_TRY(prepare(&problem, data, &a, &(row_rank){data->m, 0.0}, &op, &contradiction));
   }
+  *X = a.X;
   LSQ_TRY(lsq_limits_found(solver));
   if (!contradiction && rank_refused(&problem))
     return fail_rank(data, problem.factor->rank, solver->model_calls, reports);
-  LSQ_TRY(solve_columns(&problem, data, &a, contradiction, 1, X, ldx, reports));
+  LSQ_TRY(solve_columns(&problem, data, &a, contradiction, 1, reports));
   if (problem.wide != NULL && data->n <= MANY && first_uncertain(data, reports) < data->k)
-    LSQ_TRY(solve_uncertain(&problem, data, &a, &op, X, ldx, reports));
+    LSQ_TRY(solve_uncertain(&problem, data, &a, &op, reports));
   st = first_failure(data, reports);
 done:
   return st;

@@ -1,5 +1,6 @@
 /* The solver's inside. A problem goes through it in this order:
  *
+ *   take.c         the caller's numbers as rows of doubles, weighted, rows of a ridge below them
  *   scaling.c      columns and right-hand side to unit size by powers of two
  *   respond.c      the model's answers, summed over blocks of rows, for any pair of column blocks
  *   fold.c         or, for a layer of linear attention, a map from second moments that gives the same (fold.h)
@@ -33,40 +34,42 @@ typedef struct {
   char text[400];
 } lsq_failure;
 
+/* What a call has made room for. */
+typedef struct {
+  int64_t m, n, k, threads, lanes;
+  int weighted, a_pairs, b_pairs;
+} lsq_room;
+
 struct lsqnet_solver {
   lsqnet_context *context;
   lsq_users users;
-  lsqnet_model *model; /* float64, ours; its step is checked */
-  lsqnet_workspace *workspace;
+  lsqnet_solver *leader; /* of another thread's: the solver whose model, fold and limits hold; else NULL */
   lsqnet_solver_options options;
+  double precision;    /* unit of the answer's number type: DBL_EPSILON or FLT_EPSILON */
+  lsqnet_model *model; /* float64, ours; its step is checked */
   lsqnet_model_step step;
   const lsq_prompt *prompt;
   int64_t prompt_rows, prompt_width, read_row;
-  int64_t answer_width;                          /* the model's outputs: D, or more, of which the first D count */
-  double *node_weights;                          /* (step.iterates), see respond.c */
-  double *without_data;                          /* (answer_width), see respond.c */
-  double *prompts, *answers, *block, *block_rhs; /* a batch of prompts on its way through the model */
-  int64_t batch;                                 /* sequences that `prompts` holds */
-  double *memory;                                /* of the problem at hand */
-  int64_t memory_capacity;
-  int64_t model_calls;    /* sequences, since the solve began */
-  double precision;       /* unit of the answer's number type: DBL_EPSILON or FLT_EPSILON */
-  struct lsq_fold *fold;  /* of the model; NULL if it has none: see fold.h */
-  double *probes;         /* queries, answers and columns of lsq_gram */
-  double *lanes;          /* of batches: a group a thread */
-  double *rows;           /* a group's problems as rows, for the model */
-  double *single;         /* a problem that lanes have left over */
-  int8_t *outcomes;       /* one a problem */
-  int64_t *left;          /* numbers of the problems that lanes have left over */
-  lsq_failure *failures;  /* of each thread */
+  int64_t answer_width;       /* the model's outputs: D, or more, of which the first D count */
+  double *node_weights;       /* (step.iterates), see respond.c */
+  struct lsq_fold *fold;      /* of the model; NULL if it has none: see fold.h */
+  lsqnet_workspace *workspace; /* without a fold: of `batch` sequences on their way through the model */
+  int64_t batch;
+  double *prompts, *answers, *block, *block_rhs;
+  double *without_data;  /* (answer_width), see respond.c */
+  double *probes;        /* queries, answers and columns of lsq_gram */
+  int64_t model_calls;   /* sequences, since the solve began */
+  double *memory;        /* of the problem at hand */
+  double *lanes;         /* of batches: a group a thread */
+  int8_t *outcomes;      /* one a problem */
   lsqnet_report *reports; /* of one problem */
-  int64_t probes_capacity, lanes_capacity, rows_capacity, single_capacity, outcomes_capacity, reports_capacity,
-      left_capacity, failures_capacity;
+  int64_t memory_capacity, lanes_capacity, outcomes_capacity, reports_capacity;
+  lsq_room room;           /* that there is, on all threads */
+  lsq_failure *failures;   /* of each thread */
+  lsqnet_solver **others;  /* of the pool's other threads, NULL until needed (batch.c) */
   double deadline;         /* of the call, see lsq_limits_begin */
   int64_t passed;          /* numbers that the caller's thread has passed over since it looked at the limits */
   atomic_int halted;       /* LSQNET_STOP_TIME or CALLER once the call has to end; NONE else */
-  lsqnet_solver **others;  /* of the pool's other threads, NULL until needed (batch.c) */
-  lsqnet_solver *leader;   /* of one of these: the solver whose limits hold; else NULL */
   lsqnet_solver **shipped; /* without a model: solvers on the shipped ones, NULL until needed (shipped.h); else NULL */
 };
 
@@ -78,19 +81,40 @@ lsqnet_status lsq_solver_create(lsqnet_solver **out, lsqnet_context *context, co
                                 const lsqnet_solver_options *options);
 void lsq_solver_destroy(lsqnet_solver *solver);
 
-/* The data as the caller gave it; checked. */
+/* One for another thread, which lives as long as its leader. */
+lsqnet_status lsq_solver_join(lsqnet_solver **out, lsqnet_solver *leader);
+
+typedef struct lsq_problems lsq_problems; /* batch.h */
+
+/* One problem. Its numbers are where the caller has them: lsq_take_matrix and lsq_take_side get them. */
 typedef struct {
-  int64_t m, n, k;
-  const double *A, *A_low; /* (m,n), A_low may be NULL */
-  int64_t lda;
-  const double *B, *B_low; /* (m,k), B_low may be NULL */
-  int64_t ldb;
-  int rounded; /* rows have been multiplied by roots, which pairs hold to some 2^-105 only */
-  int derived; /* not the caller's own numbers, but pairs computed from them */
+  const lsq_problems *problems;
+  int64_t p;
+  int64_t m, n, k; /* m: the rows of a ridge included */
+  int a_pairs, b_pairs; /* whether A and B have low parts */
+  int rounded;     /* rows are multiplied by roots, which pairs hold to some 2^-105 only */
+  int derived;     /* not the caller's own numbers, but pairs computed from them */
 } lsq_data;
 
-/* Solves all right-hand sides: X (n,k), reports (k), both ours to write. See lsqnet_solver_solve_f64. */
-lsqnet_status lsq_solve(lsqnet_solver *solver, const lsq_data *data, double *X, int64_t ldx, lsqnet_report *reports);
+/* Solves all right-hand sides: *X (n,k), in the solver's memory; reports (k). See lsqnet_solver_solve_f64. */
+lsqnet_status lsq_solve(lsqnet_solver *solver, const lsq_data *data, const double **X, lsqnet_report *reports);
+
+/* Makes room for that, on whatever road but one: for columns of more than 256 unknowns whose equations, fewer than they,
+ * depend on each other. */
+lsqnet_status lsq_solve_reserve(lsqnet_solver *solver, const lsq_data *data);
+
+/* ---- take.c ---- */
+
+/* Problem p. E_SHAPE if there are more rows than can be addressed. */
+lsqnet_status lsq_describe(const lsqnet_solver *solver, const lsq_problems *problems, int64_t p, lsq_data *data);
+
+/* E_NOT_FINITE or E_ARGUMENT, naming the place, if a number is not finite or a weight negative; E_STOPPED. */
+lsqnet_status lsq_check_numbers(lsqnet_solver *solver, const lsq_data *data);
+
+/* A (m,n) and right-hand side `side` (m), with their low parts where they have such, else NULL. What is left over when
+ * the call has to end is not written. */
+void lsq_take_matrix(lsqnet_solver *solver, const lsq_data *data, double *A, double *A_low);
+void lsq_take_side(lsqnet_solver *solver, const lsq_data *data, int64_t side, double *b, double *b_low);
 
 /* x 2^exponent as the caller's number type has it: digits go where that is denormal, all of it where it overflows, and
  * the report says so. */
@@ -152,6 +176,10 @@ void lsq_scale_copy(int64_t count, const double *values, int64_t stride, int exp
 
 /* ---- respond.c ---- */
 
+/* What passes through the model take: all that is below does, but for a solver whose model is folded. */
+lsqnet_status lsq_prompts_open(lsqnet_solver *solver);
+void lsq_prompts_close(lsqnet_solver *solver);
+
 /* The model as an operator: for each of `queries` vectors x (in X, row by row, `count` values each), the sum over
  * blocks of rows of L times the gradient that the model answers for the columns `columns` of A and right-hand side b:
  * nearly A_c'(A_c x - b).  b NULL means zero.  count <= D; out (queries,count). */
@@ -161,9 +189,6 @@ lsqnet_status lsq_respond(lsqnet_solver *solver, int64_t m, const double *A, int
 /* G = A'A (n,n), symmetric, as differences of answers: probes of unit vectors, in pairs of column blocks when n > D. */
 lsqnet_status lsq_gram(lsqnet_solver *solver, int64_t m, int64_t n, const double *A, int64_t lda, double *G,
                        int64_t ldg);
-
-/* The same for `count` problems: A (count,m,n), G (count,n,n). */
-lsqnet_status lsq_gram_many(lsqnet_solver *solver, int64_t count, int64_t m, int64_t n, const double *A, double *G);
 
 /* Sequences that lsq_gram asks for; a fold stands in for as many. */
 int64_t lsq_gram_sequences(const lsqnet_solver *solver, int64_t m, int64_t n);

@@ -69,14 +69,14 @@ static void sum_state(const lsqnet_state *s, lsq_lane_group *g, int64_t side, do
 static int solve_side(const lsqnet_state *s, lsq_lane_group *g, int64_t side, double *memory, double *x, int64_t ldx,
                       lsqnet_report *report) {
   lsq_lane_system *system = &g->system;
-  const int64_t lanes = g->kernels->lanes, n = s->options.n;
+  const int64_t n = s->options.n;
   int64_t pass = 0;
   g->kernels->start(system, side);
   do sum_state(s, g, side, memory);
   while (g->kernels->advance(system, side, pass++));
   lsq_lane_group_collect(g, side, DBL_MIN, DBL_MAX);
   if (system->state[0] != LSQ_LANE_DONE) return 0;
-  for (int64_t j = 0; j < n; j++) x[j * ldx + side] = g->answer[(side * n + j) * lanes];
+  for (int64_t j = 0; j < n; j++) x[j * ldx + side] = lsq_lane_answer(g, 0, side)[j * g->width];
   *report = lsq_lane_report(g, 0, side);
   report->road = LSQNET_ROAD_STATE;
   report->why = LSQNET_WHY_STATE;
@@ -215,7 +215,7 @@ static lsqnet_status solve_factor(lsqnet_solver *solver, lsqnet_state *s, double
                                  .derived = 1,
                                  .x = X};
   solver->options.ridge = 0.0;
-  st = lsq_solve_single(solver, &problems, 0, -1, LSQNET_WHY_CONDITION, reports);
+  st = lsq_solve_single(solver, &problems, 0, -1, LSQNET_WHY_CONDITION, NULL, reports);
   solver->options.ridge = ridge;
   for (int64_t l = 0; l < k; l++) {
     reports[l].road = LSQNET_ROAD_STATE;
@@ -253,7 +253,7 @@ static lsqnet_status solve_rows(lsqnet_solver *solver, lsqnet_state *s, double *
                                  .weights = fading ? s->weights : NULL,
                                  .weights_low = fading ? s->weights + s->rows : NULL,
                                  .x = X};
-  st = lsq_solve_single(solver, &problems, 0, -1, LSQNET_WHY_CONDITION, reports);
+  st = lsq_solve_single(solver, &problems, 0, -1, LSQNET_WHY_CONDITION, NULL, reports);
 done:
   return st;
 }
