@@ -60,7 +60,6 @@ typedef struct {
   int32_t why;
   int in_lanes;
   int64_t threads;                /* that may be at work */
-  int64_t memory_of_group;        /* 0: no lanes */
   int64_t groups, groups_of_task; /* of problems, in lanes */
   pthread_mutex_t lock;           /* of `next` */
   int64_t next;                   /* problem, from which on nobody has looked yet whether it is left over */
@@ -84,13 +83,6 @@ static void report_failure(const job *j, int64_t p, lsqnet_status st, int32_t st
 
 /* ---- lanes ---- */
 
-/* A group of a thread's own. */
-static double *lanes_of(const job *j, int64_t thread) { return j->solver->lanes + thread * j->memory_of_group; }
-
-/* The solver of a thread, which is there since prepare: the caller's, or one on the same model. */
-static lsqnet_solver *solver_of(const job *j, int64_t thread) {
-  return thread > 0 ? j->solver->others[thread - 1] : j->solver;
-}
 
 static void hand_out(const job *j, const lsq_lane_group *group, int64_t p, int64_t l) {
   const lsq_problems *problems = j->problems;
@@ -111,14 +103,15 @@ static void expect_answers(const job *j, int64_t first, int64_t used) {
     lsq_expect(lsq_problem_x(problems, first), used * problems->x_stride * lsq_number_size(problems));
 }
 
-/* Groups index * groups_of_task and on, unless the call has to end. */
+/* Groups index * groups_of_task and on, unless the call has to end. One map of moments serves all threads; a model that
+ * is asked, one at a time. */
 static lsqnet_status solve_groups(void *argument, int64_t index, int64_t thread) {
   lsqnet_status st = LSQNET_OK;
   const job *j = argument;
-  lsqnet_solver *solver = j->solver->fold == NULL ? solver_of(j, thread) : j->solver; /* one map serves all threads */
+  lsqnet_solver *own = lsq_solver_of(j->solver, thread), *solver = own->fold == NULL ? own : j->solver;
   lsq_lane_group group;
   if (lsq_limits_look(solver, thread)) return LSQNET_OK;
-  lsq_lane_group_begin(solver, j->problems, lanes_of(j, thread), &group);
+  lsq_lane_group_begin(solver, j->problems, own->memory, &group);
   group.thread = thread;
   const int64_t lanes = group.kernels->lanes, most = (index + 1) * j->groups_of_task;
   const int64_t end = most < j->groups ? most : j->groups;
@@ -208,12 +201,11 @@ static int64_t claim(job *j) {
  * end. */
 static lsqnet_status solve_one(void *argument, int64_t index, int64_t thread) {
   job *j = argument;
-  lsqnet_solver *leader = j->solver, *solver = solver_of(j, thread);
+  lsqnet_solver *leader = j->solver, *solver = lsq_solver_of(leader, thread);
   (void)index;
   if (lsq_limits_look(leader, thread)) return LSQNET_E_STOPPED;
   const int64_t p = claim(j);
-  const lsqnet_status own =
-      lsq_solve_single(solver, j->problems, p, leader->outcomes[p], j->why, lanes_of(j, thread), solver->reports);
+  const lsqnet_status own = lsq_solve_single(solver, j->problems, p, leader->outcomes[p], j->why, solver->reports);
   for (int64_t side = 0; side < j->problems->k; side++) write_report(j, p, side, &solver->reports[side]);
   if (own == LSQNET_E_MEMORY) return own;
   leader->outcomes[p] = LSQ_LANE_DONE;
@@ -259,58 +251,6 @@ static int64_t threads_for(const job *j) {
   return shared ? lsq_pool_lanes(solver->context->pool) : 1;
 }
 
-static int is_same(const lsq_room *a, const lsq_room *b) {
-  return a->m == b->m && a->n == b->n && a->k == b->k && a->threads == b->threads && a->lanes == b->lanes &&
-         a->weighted == b->weighted && a->a_pairs == b->a_pairs && a->b_pairs == b->b_pairs;
-}
-
-/* All that any problem of a call like this may need, on each thread: no later one asks for more. */
-static lsqnet_status make_room(const job *j) {
-  lsqnet_status st = LSQNET_OK;
-  lsqnet_solver *solver = j->solver;
-  const int64_t most = lsq_pool_lanes(solver->context->pool);
-  if (solver->failures == NULL) LSQ_TRY(lsq_alloc(solver->context, &solver->failures, most, sizeof(lsq_failure)));
-  if (solver->others == NULL) LSQ_TRY(lsq_alloc(solver->context, &solver->others, most - 1, sizeof(lsqnet_solver *)));
-  LSQ_TRY(lsq_reserve(solver->context, &solver->lanes, &solver->lanes_capacity, j->threads * j->memory_of_group,
-                      sizeof(double)));
-  for (int64_t thread = 0; thread < j->threads; thread++) {
-    if (thread > 0 && solver->others[thread - 1] == NULL) LSQ_TRY(lsq_solver_join(&solver->others[thread - 1], solver));
-    LSQ_TRY(lsq_single_reserve(solver_of(j, thread), j->problems, j->in_lanes));
-  }
-done:
-  return st;
-}
-
-static lsqnet_status prepare(job *j) {
-  lsqnet_status st = LSQNET_OK;
-  lsqnet_solver *solver = j->solver;
-  const lsq_problems *problems = j->problems;
-  j->in_lanes = lsq_lanes_take(solver, problems, &j->why);
-  j->threads = threads_for(j);
-  j->memory_of_group = j->in_lanes ? lsq_lane_group_size(solver, problems) : 0;
-  const lsq_room room = {.m = problems->m,
-                         .n = problems->n,
-                         .k = problems->k,
-                         .threads = j->threads,
-                         .lanes = j->threads * j->memory_of_group,
-                         .weighted = problems->weights != NULL,
-                         .a_pairs = problems->a_low != NULL,
-                         .b_pairs = problems->b_low != NULL};
-  if (!is_same(&solver->room, &room)) {
-    solver->room = (lsq_room){0};
-    LSQ_TRY(make_room(j));
-    solver->room = room;
-  }
-  for (int64_t thread = 1; thread < j->threads; thread++) {
-    lsqnet_solver *other = solver_of(j, thread);
-    other->options = solver->options;
-    other->precision = solver->precision;
-    other->halted = LSQNET_STOP_NONE;
-  }
-done:
-  return st;
-}
-
 static lsqnet_status solve_all(job *j) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_solver *solver = j->solver;
@@ -318,7 +258,9 @@ static lsqnet_status solve_all(job *j) {
   int64_t left = 0;
   LSQ_TRY(lsq_reserve(solver->context, &solver->outcomes, &solver->outcomes_capacity, count, 1));
   memset(solver->outcomes, NOT_BEGUN, (size_t)count);
-  LSQ_TRY(prepare(j));
+  j->in_lanes = lsq_lanes_take(solver, j->problems, &j->why);
+  j->threads = threads_for(j);
+  LSQ_TRY(lsq_make_room(solver, j->problems, j->in_lanes, j->threads));
   if (j->in_lanes) st = solve_in_lanes(j);
   if (st != LSQNET_E_STOPPED) LSQ_TRY(st); /* of the other ones the reports say so */
   st = LSQNET_OK;

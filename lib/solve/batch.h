@@ -5,10 +5,12 @@
  *
  *   lane_group.c   one group, from the caller's numbers to certified answers
  *   batch.c        groups over threads, reports
- *   single.c       what the lanes leave over */
+ *   single.c       what the lanes leave over
+ *   room.c         memory and solvers of the threads, before the first problem */
 #ifndef LSQ_SOLVE_BATCH_H
 #define LSQ_SOLVE_BATCH_H
 
+#include "base/pool.h"
 #include "solve/lanes.h"
 #include "solve/solver.h"
 
@@ -111,13 +113,18 @@ void lsq_lane_group_collect(lsq_lane_group *group, int64_t side, double least, d
 
 /* ---- single.c ---- */
 
-/* Solves problem p, which lanes did not take (`why`) or gave up with `outcome`, and writes its answer. `lanes` has room
- * for a group, if the outcome was WILD. reports (k). */
+/* Solves problem p, which lanes did not take (`why`) or gave up with `outcome`, and writes its answer. reports (k). */
 lsqnet_status lsq_solve_single(lsqnet_solver *solver, const lsq_problems *problems, int64_t p, int outcome, int32_t why,
-                               double *lanes, lsqnet_report *reports);
+                               lsqnet_report *reports);
 
-/* Makes room for that, and for solver->reports; lsq_solve_reserve says for what not. */
+/* Makes room for that, for a group in lanes if they take such problems, and for solver->reports; lsq_solve_reserve says
+ * for what not. */
 lsqnet_status lsq_single_reserve(lsqnet_solver *solver, const lsq_problems *problems, int in_lanes);
+
+/* ---- room.c ---- */
+
+/* Makes a call's room, and solvers for threads 1 .. threads-1, which take on the options that hold. */
+lsqnet_status lsq_make_room(lsqnet_solver *solver, const lsq_problems *problems, int in_lanes, int64_t threads);
 
 /* The report of side `side` in lane l. */
 lsqnet_report lsq_lane_report(const lsq_lane_group *group, int64_t l, int64_t side);

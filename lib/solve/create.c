@@ -119,7 +119,6 @@ void lsq_solver_destroy(lsqnet_solver *solver) {
   lsq_fold_destroy(solver);
   lsq_free(context, solver->reports);
   lsq_free(context, solver->outcomes);
-  lsq_free(context, solver->lanes);
   lsq_free(context, solver->memory);
   lsq_prompts_close(solver);
   if (solver->leader == NULL) lsq_free(context, solver->node_weights);

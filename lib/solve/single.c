@@ -42,31 +42,34 @@ static int may_go_back(const lsqnet_solver *solver, const lsq_problems *problems
   return problems->k <= LSQ_LANE_SIDES && solver->options.ridge == 0.0 && problems->weights == NULL;
 }
 
-/* solver->memory: X (n,k), A (m,n), B (m,k). */
+/* solver->memory: a group alone, X (n,k), A (m,n), B (m,k). */
 static lsqnet_status reserve_scaled(lsqnet_solver *solver, const lsq_problems *problems) {
-  const int64_t size = problems->n * problems->k + problems->m * (problems->n + problems->k);
+  lsq_problems scaled = *problems;
+  scaled.count = 1;
+  const int64_t group = lsq_lane_group_size(solver, &scaled);
+  const int64_t size = group + scaled.n * scaled.k + scaled.m * (scaled.n + scaled.k);
   return lsq_reserve(solver->context, &solver->memory, &solver->memory_capacity, size, sizeof(double));
 }
 
-/* The scaled problem alone in a group, that works in `lanes`; *X is NULL where the lanes refuse that one too. */
-static lsqnet_status solve_scaled(lsqnet_solver *solver, const lsq_data *data, double *lanes, const double **X,
+/* The scaled problem alone in a group; *X is NULL where the lanes refuse that one too. */
+static lsqnet_status solve_scaled(lsqnet_solver *solver, const lsq_data *data, const double **X,
                                   lsqnet_report *reports) {
   lsqnet_status st = LSQNET_OK;
   const int64_t m = data->m, n = data->n, k = data->k;
+  lsq_problems scaled = {.count = 1, .m = m, .n = n, .k = k, .a_row = n, .a_column = 1, .b_row = 1, .b_column = m};
   LSQ_TRY(reserve_scaled(solver, data->problems));
-  double *x = solver->memory, *A = x + n * k, *B = A + m * n;
-  const lsq_problems scaled = {
-      .count = 1, .m = m, .n = n, .k = k, .a_row = n, .a_column = 1, .b_row = 1, .b_column = m, .a = A, .b = B};
+  double *x = solver->memory + lsq_lane_group_size(solver, &scaled), *A = x + n * k, *B = A + m * n;
   lsq_lane_group group;
   int8_t outcome = LSQ_LANE_REFUSED;
   int a_exponents[LSQ_LANE_UNKNOWNS], b_exponents[LSQ_LANE_SIDES];
-  *X = NULL;
+  scaled.a = A;
+  scaled.b = B;
   lsq_take_matrix(solver, data, A, NULL);
   for (int64_t l = 0; l < k; l++) lsq_take_side(solver, data, l, B + l * m, NULL);
   scale_columns(solver, m, n, A, n, 1, a_exponents);
   scale_columns(solver, m, k, B, 1, m, b_exponents);
   LSQ_TRY(lsq_limits_found(solver));
-  lsq_lane_group_begin(solver, &scaled, lanes, &group);
+  lsq_lane_group_begin(solver, &scaled, solver->memory, &group);
   group.system.scaled = 1;
   LSQ_TRY(lsq_lane_group_solve(solver, &scaled, 0, 1, &group, &outcome));
   int done = outcome == LSQ_LANE_DONE;
@@ -111,6 +114,9 @@ lsqnet_status lsq_single_reserve(lsqnet_solver *solver, const lsq_problems *prob
   lsq_data data;
   LSQ_TRY(lsq_reserve(solver->context, &solver->reports, &solver->reports_capacity, problems->k,
                       sizeof *solver->reports));
+  if (in_lanes)
+    LSQ_TRY(lsq_reserve(solver->context, &solver->memory, &solver->memory_capacity,
+                        lsq_lane_group_size(solver, problems), sizeof(double)));
   if (too_few_rows(solver, problems)) return LSQNET_OK;
   if (in_lanes && may_go_back(solver, problems)) LSQ_TRY(reserve_scaled(solver, problems));
   LSQ_TRY(lsq_describe(solver, problems, 0, &data));
@@ -120,7 +126,7 @@ done:
 }
 
 lsqnet_status lsq_solve_single(lsqnet_solver *solver, const lsq_problems *problems, int64_t p, int outcome, int32_t why,
-                               double *lanes, lsqnet_report *reports) {
+                               lsqnet_report *reports) {
   lsqnet_status st = LSQNET_OK;
   const int64_t k = problems->k;
   const double *X = NULL;
@@ -132,7 +138,7 @@ lsqnet_status lsq_solve_single(lsqnet_solver *solver, const lsq_problems *proble
   if (st == LSQNET_E_NOT_FINITE || st == LSQNET_E_ARGUMENT) early = LSQNET_STOP_DATA;
   LSQ_TRY(st);
   if (outcome == LSQ_LANE_WILD && may_go_back(solver, problems)) {
-    LSQ_TRY(solve_scaled(solver, &data, lanes, &X, reports));
+    LSQ_TRY(solve_scaled(solver, &data, &X, reports));
     if (X == NULL) clear(k, reports);
   }
   if (X == NULL) st = solve_rows(solver, &data, outcome >= LSQ_LANE_REFUSED ? LSQNET_WHY_CONDITION : why, &X, reports);

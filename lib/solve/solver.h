@@ -36,7 +36,7 @@ typedef struct {
 
 /* What a call has made room for. */
 typedef struct {
-  int64_t m, n, k, threads, lanes;
+  int64_t m, n, k, width, threads;
   int weighted, a_pairs, b_pairs;
 } lsq_room;
 
@@ -59,11 +59,10 @@ struct lsqnet_solver {
   double *without_data;  /* (answer_width), see respond.c */
   double *probes;        /* queries, answers and columns of lsq_gram */
   int64_t model_calls;   /* sequences, since the solve began */
-  double *memory;        /* of the problem at hand */
-  double *lanes;         /* of batches: a group a thread */
+  double *memory;        /* of the problem at hand, or the group of a batch in lanes */
   int8_t *outcomes;      /* one a problem */
   lsqnet_report *reports; /* of one problem */
-  int64_t memory_capacity, lanes_capacity, outcomes_capacity, reports_capacity;
+  int64_t memory_capacity, outcomes_capacity, reports_capacity;
   lsq_room room;           /* that there is, on all threads */
   lsq_failure *failures;   /* of each thread */
   lsqnet_solver **others;  /* of the pool's other threads, NULL until needed (batch.c) */
@@ -83,6 +82,11 @@ void lsq_solver_destroy(lsqnet_solver *solver);
 
 /* One for another thread, which lives as long as its leader. */
 lsqnet_status lsq_solver_join(lsqnet_solver **out, lsqnet_solver *leader);
+
+/* The solver of a thread, once lsq_make_room has seen to it. */
+static inline lsqnet_solver *lsq_solver_of(lsqnet_solver *leader, int64_t thread) {
+  return thread > 0 ? leader->others[thread - 1] : leader;
+}
 
 typedef struct lsq_problems lsq_problems; /* batch.h */
 

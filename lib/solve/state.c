@@ -27,6 +27,7 @@ lsqnet_status lsq_state_create(lsqnet_state **out, lsqnet_context *context, cons
   LSQ_TRY(lsq_alloc(context, &s->left, s->stride, sizeof(double)));
   LSQ_TRY(lsq_alloc(context, &s->left_low, s->stride, sizeof(double)));
   LSQ_TRY(lsq_alloc(context, &s->answer, options->n * options->k, sizeof(double)));
+  LSQ_TRY(lsq_alloc(context, &s->factor, 2 * s->columns * s->columns, sizeof(double)));
   *out = s;
   s = NULL;
 done:
@@ -125,7 +126,7 @@ static const double *kept_row(const lsqnet_state *s, int64_t index) {
 static lsqnet_status make_room(lsqnet_state *s, int64_t rows) {
   lsqnet_status st = LSQNET_OK;
   const int64_t held = s->rows, wanted = s->first + held + rows;
-  double *kept = NULL;
+  double *kept = NULL, *weights = NULL;
   int64_t *numbers = NULL, most = 0;
   if (s->first >= held + rows) {
     memmove(s->kept, kept_row(s, 0), (size_t)(held * s->columns) * sizeof(double));
@@ -137,19 +138,23 @@ static lsqnet_status make_room(lsqnet_state *s, int64_t rows) {
   const int64_t capacity = wanted + wanted / 2 + 16;
   LSQ_TRY(lsq_alloc(s->context, &kept, capacity * s->columns, sizeof *kept));
   LSQ_TRY(lsq_alloc(s->context, &numbers, capacity, sizeof *numbers));
+  if (s->options.forgetting < 1.0) LSQ_TRY(lsq_alloc(s->context, &weights, 2 * capacity, sizeof *weights));
   if (held > 0) {
     memcpy(kept, kept_row(s, 0), (size_t)(held * s->columns) * sizeof(double));
     memcpy(numbers, s->numbers + s->first, (size_t)held * sizeof *numbers);
   }
   lsq_free(s->context, s->kept);
   lsq_free(s->context, s->numbers);
+  lsq_free(s->context, s->weights);
   s->kept = kept;
   s->numbers = numbers;
+  s->weights = weights;
   s->first = 0;
   s->kept_capacity = capacity;
-  kept = NULL;
+  kept = weights = NULL;
   numbers = NULL;
 done:
+  lsq_free(s->context, weights);
   lsq_free(s->context, kept);
   lsq_free(s->context, numbers);
   return st;

@@ -24,11 +24,13 @@ struct lsqnet_state {
   double *answer;                /* (n,k) */
   int changed;                   /* rows have been removed since moments were summed up anew */
   double fresh_drift;            /* when they were, lsq_state_drift just after */
-  double *factor, *weights;      /* for answers that moments alone do not give, see state_solve.c */
-  int64_t factor_capacity, weights_capacity;
+  double *factor; /* 2 (columns,columns), for answers that moments alone do not give, see state_solve.c */
+  const lsqnet_solver *served_by; /* the solver that has room for this state, and for how many rows kept */
+  int64_t served_rows;
   /* rows kept: [a b] each, oldest first, and the number that `appended` was at each */
   double *kept;
   int64_t *numbers;
+  double *weights; /* of each and low parts, if they fade */
   int64_t first, kept_capacity; /* rows before `first` have gone */
 };
 

@@ -100,9 +100,9 @@ static lsqnet_status solve_moments(lsqnet_solver *solver, const lsqnet_state *s,
   if (solver->fold == NULL || problems.k > LSQ_LANE_SIDES || !lsq_lanes_take(solver, &problems, &why)) return LSQNET_OK;
   problems.m = 1;
   const int64_t size = lsq_lane_group_size(solver, &problems);
-  LSQ_TRY(lsq_reserve(solver->context, &solver->lanes, &solver->lanes_capacity, size + 4 * s->stride, sizeof(double)));
+  LSQ_TRY(lsq_reserve(solver->context, &solver->memory, &solver->memory_capacity, size + 4 * s->stride, sizeof(double)));
   LSQ_TRY(lsq_fold_plan(solver, s->options.n));
-  lsq_lane_group_begin(solver, &problems, solver->lanes, &g);
+  lsq_lane_group_begin(solver, &problems, solver->memory, &g);
   g.system.m = s->rows + (solver->options.ridge > 0.0 ? s->options.n : 0);
   g.system.terms = 1;
   g.sequences = lsq_gram_sequences(solver, g.system.m, s->options.n);
@@ -112,7 +112,7 @@ static lsqnet_status solve_moments(lsqnet_solver *solver, const lsqnet_state *s,
   g.kernels->invert(&g.system);
   *done = g.system.state[0] == LSQ_LANE_GOING;
   for (int64_t side = 0; side < s->options.k && *done; side++)
-    *done = solve_side(s, &g, side, solver->lanes + size, X, s->options.k, &reports[side]);
+    *done = solve_side(s, &g, side, solver->memory + size, X, s->options.k, &reports[side]);
 done:
   return st;
 }
@@ -188,72 +188,91 @@ static void admit_drift(const lsqnet_solver *solver, const lsqnet_state *s, cons
   }
 }
 
-/* As a problem of n + k rows, with any model. The ridge goes into the factor, before what it makes independent could be
- * taken for roundings, and is not the solver's to add again. */
-static lsqnet_status solve_factor(lsqnet_solver *solver, lsqnet_state *s, double *X, lsqnet_report *reports) {
-  lsqnet_status st = LSQNET_OK;
+/* The factor as a problem of n + k rows. */
+static lsq_problems factor_problem(const lsqnet_state *s) {
   const int64_t P = s->columns, n = s->options.n, k = s->options.k;
+  const double *R = s->factor;
+  return (lsq_problems){.count = 1,
+                        .m = P,
+                        .n = n,
+                        .k = k,
+                        .a_row = P,
+                        .a_column = 1,
+                        .b_row = P,
+                        .b_column = 1,
+                        .x_row = k,
+                        .x_column = 1,
+                        .a = R,
+                        .b = R + n,
+                        .a_low = R + P * P,
+                        .b_low = R + P * P + n,
+                        .derived = 1,
+                        .x = s->answer};
+}
+
+/* With any model. The ridge goes into the factor, before what it makes independent could be taken for roundings, and is
+ * not the solver's to add again. */
+static lsqnet_status solve_factor(lsqnet_solver *solver, lsqnet_state *s, lsqnet_report *reports) {
+  const int64_t P = s->columns;
   const double ridge = solver->options.ridge;
-  LSQ_TRY(lsq_reserve(s->context, &s->factor, &s->factor_capacity, 2 * P * P, sizeof(double)));
-  double *R = s->factor;
-  memset(R, 0, (size_t)(2 * P * P) * sizeof *R);
-  factor(s, ridge, R, R + P * P);
-  const lsq_problems problems = {.count = 1,
-                                 .m = P,
-                                 .n = n,
-                                 .k = k,
-                                 .a_row = P,
-                                 .a_column = 1,
-                                 .b_row = P,
-                                 .b_column = 1,
-                                 .x_row = k,
-                                 .x_column = 1,
-                                 .a = R,
-                                 .b = R + n,
-                                 .a_low = R + P * P,
-                                 .b_low = R + P * P + n,
-                                 .derived = 1,
-                                 .x = X};
+  const lsq_problems problems = factor_problem(s);
+  memset(s->factor, 0, (size_t)(2 * P * P) * sizeof *s->factor);
+  factor(s, ridge, s->factor, s->factor + P * P);
   solver->options.ridge = 0.0;
-  st = lsq_solve_single(solver, &problems, 0, -1, LSQNET_WHY_CONDITION, NULL, reports);
+  lsqnet_status st = lsq_solve_single(solver, &problems, 0, -1, LSQNET_WHY_CONDITION, reports);
   solver->options.ridge = ridge;
-  for (int64_t l = 0; l < k; l++) {
+  for (int64_t l = 0; l < s->options.k; l++) {
     reports[l].road = LSQNET_ROAD_STATE;
-    admit_drift(solver, s, X, l, &reports[l]);
+    admit_drift(solver, s, s->answer, l, &reports[l]);
     if (st == LSQNET_OK && reports[l].status != LSQNET_OK)
       st = lsq_fail(reports[l].status, "right-hand side %lld: moments leave %.1f digits at condition %.1e",
                     (long long)l + 1, reports[l].digits, reports[l].condition);
   }
-done:
   return st;
 }
 
 /* ---- the rows themselves ---- */
 
-static lsqnet_status solve_rows(lsqnet_solver *solver, lsqnet_state *s, double *X, lsqnet_report *reports) {
-  lsqnet_status st = LSQNET_OK;
+/* `rows` of those kept. */
+static lsq_problems kept_problem(const lsqnet_state *s, int64_t rows) {
   const int64_t n = s->options.n, k = s->options.k;
-  const double *rows = s->kept + s->first * s->columns;
-  const int fading = s->options.forgetting < 1.0;
-  if (fading) LSQ_TRY(lsq_reserve(s->context, &s->weights, &s->weights_capacity, 2 * s->rows, sizeof(double)));
-  for (int64_t i = 0; i < s->rows && fading; i++)
+  const double *kept = s->kept + s->first * s->columns;
+  return (lsq_problems){.count = 1,
+                        .m = rows,
+                        .n = n,
+                        .k = k,
+                        .a_row = s->columns,
+                        .a_column = 1,
+                        .b_row = s->columns,
+                        .b_column = 1,
+                        .x_row = k,
+                        .x_column = 1,
+                        .a = kept,
+                        .b = kept + n,
+                        .weights = s->weights,
+                        .weights_low = s->weights != NULL ? s->weights + s->rows : NULL,
+                        .x = s->answer};
+}
+
+static lsqnet_status solve_rows(lsqnet_solver *solver, lsqnet_state *s, lsqnet_report *reports) {
+  const lsq_problems problems = kept_problem(s, s->rows);
+  for (int64_t i = 0; i < s->rows && s->weights != NULL; i++)
     s->weights[i] = lsq_state_weight(s, s->appended - 1 - s->numbers[s->first + i], &s->weights[s->rows + i]);
-  const lsq_problems problems = {.count = 1,
-                                 .m = s->rows,
-                                 .n = n,
-                                 .k = k,
-                                 .a_row = s->columns,
-                                 .a_column = 1,
-                                 .b_row = s->columns,
-                                 .b_column = 1,
-                                 .x_row = k,
-                                 .x_column = 1,
-                                 .a = rows,
-                                 .b = rows + n,
-                                 .weights = fading ? s->weights : NULL,
-                                 .weights_low = fading ? s->weights + s->rows : NULL,
-                                 .x = X};
-  st = lsq_solve_single(solver, &problems, 0, -1, LSQNET_WHY_CONDITION, NULL, reports);
+  return lsq_solve_single(solver, &problems, 0, -1, LSQNET_WHY_CONDITION, reports);
+}
+
+/* For either, as long as rows kept find a place where they are. */
+static lsqnet_status make_room(lsqnet_solver *solver, lsqnet_state *s) {
+  lsqnet_status st = LSQNET_OK;
+  const lsq_problems factors = factor_problem(s);
+  if (s->served_by == solver && s->served_rows == s->kept_capacity) return LSQNET_OK;
+  LSQ_TRY(lsq_make_room(solver, &factors, 0, 1));
+  if (s->kept != NULL) {
+    const lsq_problems rows = kept_problem(s, s->kept_capacity);
+    LSQ_TRY(lsq_make_room(solver, &rows, 0, 1));
+  }
+  s->served_by = solver;
+  s->served_rows = s->kept_capacity;
 done:
   return st;
 }
@@ -281,6 +300,7 @@ lsqnet_status lsq_state_solve(lsqnet_solver *solver, lsqnet_state *s, double *x,
   if (st != LSQNET_OK) report_all(s, st, solver->halted, reports);
   LSQ_TRY(st);
   if (s->rows < n && solver->options.ridge == 0.0 && !solver->options.min_norm) return fail_rows(s, reports);
+  LSQ_TRY(make_room(solver, s));
   lsq_state_repair_drift(s);
   LSQ_TRY(solve_moments(solver, s, X, reports, &done));
   if (!done && s->options.keep_rows && s->changed) {
@@ -288,9 +308,9 @@ lsqnet_status lsq_state_solve(lsqnet_solver *solver, lsqnet_state *s, double *x,
     LSQ_TRY(solve_moments(solver, s, X, reports, &done));
   }
   if (!done && s->options.keep_rows && s->rows > 0)
-    st = solve_rows(solver, s, X, reports);
+    st = solve_rows(solver, s, reports);
   else if (!done)
-    st = solve_factor(solver, s, X, reports);
+    st = solve_factor(solver, s, reports);
   const int answered = st == LSQNET_OK || st == LSQNET_E_NOT_CONVERGED || st == LSQNET_E_NOT_FINITE;
   for (int64_t l = 0; l < k; l++)
     for (int64_t j = 0; j < n && answered && lsq_has_answer(&reports[l]); j++) x[j * ldx + l] = X[j * k + l];
