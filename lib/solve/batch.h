@@ -86,7 +86,8 @@ typedef struct {
   int64_t thread;     /* at work on it; 0: the caller's */
   int64_t passed;     /* numbers of A and B since it last looked at the limits */
   double *number;     /* (k,LSQ_ANSWER_NUMBERS,width) */
-  double *A, *G;      /* of a problem as rows and its products, for a model that is asked; else NULL */
+  int64_t together;   /* problems that a model is asked about together; 0: it has a fold */
+  double *A, *G;      /* (together,m,n) of these as rows, and (together,n,n) what the model makes of them */
 } lsq_lane_group;
 
 enum { LSQ_ANSWER_WORST, LSQ_ANSWER_BACKWARD, LSQ_ANSWER_NORM, LSQ_ANSWER_CORRECTIONS, LSQ_ANSWER_NUMBERS };

@@ -90,8 +90,9 @@ static void lay_out(const lsqnet_solver *solver, const lsq_problems *problems, c
   g->reduced = cut(c, lsq_triangle(n + k) + 1);
   g->point = cut(c, 2 * n + 1);
   g->zeros = cut(c, n + k);
-  if (solver->fold == NULL) g->A = cut_numbers(c, g->system.m * n);
-  if (solver->fold == NULL) g->G = cut_numbers(c, n * n);
+  g->together = solver->fold == NULL ? lsq_gram_together(solver, g->system.m, n) : 0;
+  g->A = cut_numbers(c, g->together * g->system.m * n);
+  g->G = cut_numbers(c, g->together * n * n);
   g->width = problems->count < c->lanes ? problems->count : c->lanes;
   g->answer = cut_numbers(c, problems->k * n * g->width);
   g->number = cut_numbers(c, problems->k * LSQ_ANSWER_NUMBERS * g->width);
@@ -381,21 +382,38 @@ static void write_rows(const lsq_lane_group *g, const lsq_problems *problems, in
   for (int64_t j = 0; j < n; j++) out[(m + j) * n + j] = sqrt(s->ridge) * s->scale[j * lanes + l];
 }
 
-/* Asks the model about each problem of the group that is still of use. */
-static lsqnet_status ask_model(lsqnet_solver *solver, const lsq_problems *problems, int64_t first, int64_t used,
-                               lsq_lane_group *g) {
+/* Asks the model about `count` problems that wait in g->A, of lanes asked[0] and on. */
+static lsqnet_status ask_model(lsqnet_solver *solver, lsq_lane_group *g, int64_t count, const int64_t *asked) {
+  lsqnet_status st = LSQNET_OK;
+  const int64_t n = g->system.n;
+  LSQ_TRY(lsq_gram_many(solver, count, g->system.m, n, g->A, g->G));
+  for (int64_t c = 0; c < count; c++) {
+    const double *G = g->G + c * n * n;
+    double *system = g->reduced + asked[c] * lsq_triangle(n);
+    for (int64_t j = 0; j < n; j++)
+      for (int64_t i = 0; i <= j; i++) system[lsq_triangle(j) + i] = G[i * n + j];
+  }
+done:
+  return st;
+}
+
+/* The systems of all problems of the group that are still of use. */
+static lsqnet_status ask_about_all(lsqnet_solver *solver, const lsq_problems *problems, int64_t first, int64_t used,
+                                   lsq_lane_group *g) {
   lsqnet_status st = LSQNET_OK;
   const lsq_lane_system *s = &g->system;
-  const int64_t n = s->n, entries = lsq_triangle(n);
+  const int64_t entries = lsq_triangle(s->n);
+  int64_t asked[LSQ_LANES_MOST], count = 0;
   memset(g->reduced, 0, (size_t)(used * entries) * sizeof(double));
   for (int64_t l = 0; l < used; l++) {
-    double *system = g->reduced + l * entries;
     if (s->state[l] != LSQ_LANE_GOING) continue;
-    write_rows(g, problems, first + l, l, g->A);
-    LSQ_TRY(lsq_gram(solver, s->m, n, g->A, n, g->G, n));
-    for (int64_t j = 0; j < n; j++)
-      for (int64_t i = 0; i <= j; i++) system[lsq_triangle(j) + i] = g->G[i * n + j];
+    write_rows(g, problems, first + l, l, g->A + count * s->m * s->n);
+    asked[count++] = l;
+    if (count < g->together) continue;
+    LSQ_TRY(ask_model(solver, g, count, asked));
+    count = 0;
   }
+  if (count > 0) LSQ_TRY(ask_model(solver, g, count, asked));
   spread(g, used, entries, s->inverse);
 done:
   return st;
@@ -461,7 +479,7 @@ static lsqnet_status solve_sides(lsqnet_solver *solver, const lsq_problems *prob
   if (solver->fold != NULL)
     g->kernels->model(s, &solver->fold->plan);
   else
-    LSQ_TRY(ask_model(solver, problems, first, used, g));
+    LSQ_TRY(ask_about_all(solver, problems, first, used, g));
   g->kernels->invert(s);
   for (int64_t side = 0; side < problems->k && any_done(g, used); side++)
     LSQ_TRY(solve_side(solver, g, problems, first, used, side));

@@ -11,7 +11,7 @@
 #include "model/workspace.h"
 #include "solve/fold.h"
 
-enum { ACTIVATIONS = 1 << 17 }; /* numbers that sequences on their way through the model may take together */
+enum { ACTIVATIONS = 3 << 16 }; /* numbers that sequences on their way through the model may take together */
 
 void lsq_prompts_close(lsqnet_solver *solver) {
   double **const arrays[] = {&solver->prompts, &solver->answers,   &solver->without_data,
@@ -43,27 +43,31 @@ lsqnet_status lsq_prompts_open(lsqnet_solver *solver) {
   LSQ_TRY(lsq_alloc(context, &solver->without_data, solver->answer_width, sizeof(double)));
   LSQ_TRY(lsq_alloc(context, &solver->block, L * D, sizeof(double)));
   LSQ_TRY(lsq_alloc(context, &solver->block_rhs, L, sizeof(double)));
-  LSQ_TRY(lsq_alloc(context, &solver->probes, 2 * (D + 1) * D + D, sizeof(double)));
+  LSQ_TRY(lsq_alloc(context, &solver->probes, (1 + LSQ_LANES_MOST) * (D + 1) * D + D, sizeof(double)));
 done:
   return st;
 }
 
-/* Sequences that wait to go through the model together, and what each adds to the result. */
+/* Sequences that wait to go through the model together, and what each adds to the result: the same queries about each
+ * of `problems` matrices. */
 typedef struct {
   lsqnet_solver *solver;
+  int64_t problems, apart; /* numbers from one A to the next */
   int64_t m;
   const double *A;
   int64_t lda;
   const double *b;
   int64_t count;
   const int64_t *columns;
+  int64_t queries;
   const double *X;
   double *out;
 } request;
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* One sequence: x of a query with a block of rows at scale 4^-node, or with no data. */
+/* One sequence: x of a query (those of all problems counted through) with a block of rows at scale 4^-node, or with no
+ * data. */
 typedef struct {
   int64_t query, block, node;
   int data;
@@ -84,15 +88,16 @@ static sequence sequence_of(const request *q, int64_t index) {
 static void fill_prompt(const request *q, sequence s, double *prompt) {
   lsqnet_solver *solver = q->solver;
   const int64_t L = solver->step.rows, begin = s.block * L, rows = s.data ? smaller(L, q->m - begin) : 0;
+  const double *A = q->A + s.query / q->queries * q->apart, *x = q->X + s.query % q->queries * q->count;
   for (int64_t i = 0; i < rows; i++)
-    for (int64_t j = 0; j < q->count; j++) solver->block[i * q->count + j] = q->A[(begin + i) * q->lda + q->columns[j]];
+    for (int64_t j = 0; j < q->count; j++) solver->block[i * q->count + j] = A[(begin + i) * q->lda + q->columns[j]];
   if (q->b != NULL) memcpy(solver->block_rhs, q->b + begin, (size_t)rows * sizeof(double));
   if (s.node > 0) {
     lsq_scale_copy(rows * q->count, solver->block, 1, -(int)s.node, solver->block, 1);
     if (q->b != NULL) lsq_scale_copy(rows, solver->block_rhs, 1, -(int)s.node, solver->block_rhs, 1);
   }
   lsq_prompt_fill_f64(solver->prompt, L, solver->step.dim, rows, q->count, solver->block, q->count,
-                      q->b != NULL ? solver->block_rhs : NULL, q->X + s.query * q->count, prompt);
+                      q->b != NULL ? solver->block_rhs : NULL, x, prompt);
 }
 
 static void add_answer(const request *q, sequence s, const double *answer) {
@@ -109,28 +114,33 @@ static void add_answer(const request *q, sequence s, const double *answer) {
   }
 }
 
-lsqnet_status lsq_respond(lsqnet_solver *solver, int64_t m, const double *A, int64_t lda, const double *b,
-                          int64_t count, const int64_t *columns, int64_t queries, const double *X, double *out) {
+static lsqnet_status respond(const request *q) {
   lsqnet_status st = LSQNET_OK;
-  const request q = {solver, m, A, lda, b, count, columns, X, out};
-  const int64_t sequences = sequences_per_query(solver, m) * queries, width = solver->answer_width;
-  const int64_t prompt_size = solver->prompt_rows * solver->prompt_width;
-  memset(out, 0, (size_t)(queries * count) * sizeof(double));
+  lsqnet_solver *solver = q->solver;
+  const int64_t queries = q->problems * q->queries, sequences = sequences_per_query(solver, q->m) * queries;
+  const int64_t prompt_size = solver->prompt_rows * solver->prompt_width, width = solver->answer_width;
+  memset(q->out, 0, (size_t)(queries * q->count) * sizeof(double));
   for (int64_t begin = 0; begin < sequences; begin += solver->batch) {
     const int64_t batch = smaller(solver->batch, sequences - begin);
     const lsqnet_batch shape = {
         .size = sizeof shape, .batch = batch, .rows = solver->prompt_rows, .first = solver->read_row, .count = 1};
     LSQ_TRY(lsq_limits_check(solver));
-    for (int64_t i = 0; i < batch; i++) fill_prompt(&q, sequence_of(&q, begin + i), solver->prompts + i * prompt_size);
+    for (int64_t i = 0; i < batch; i++) fill_prompt(q, sequence_of(q, begin + i), solver->prompts + i * prompt_size);
     LSQ_TRY(lsqnet_model_forward_f64(solver->model, solver->workspace, &shape, solver->prompts, solver->answers));
-    for (int64_t i = 0; i < batch; i++) add_answer(&q, sequence_of(&q, begin + i), solver->answers + i * width);
+    for (int64_t i = 0; i < batch; i++) add_answer(q, sequence_of(q, begin + i), solver->answers + i * width);
     solver->model_calls += batch;
   }
 done:
   return st;
 }
 
-/* solver->probes: columns' numbers, queries of D columns, and answers to them. */
+lsqnet_status lsq_respond(lsqnet_solver *solver, int64_t m, const double *A, int64_t lda, const double *b,
+                          int64_t count, const int64_t *columns, int64_t queries, const double *X, double *out) {
+  const request q = {solver, 1, 0, m, A, lda, b, count, columns, queries, X, out};
+  return respond(&q);
+}
+
+/* solver->probes: columns' numbers, queries of D columns, and answers to those of LSQ_LANES_MOST problems. */
 static void cut_probes(const lsqnet_solver *solver, double **queries, double **answers, int64_t **columns) {
   const int64_t D = solver->step.dim;
   *columns = (int64_t *)(void *)solver->probes;
@@ -198,6 +208,31 @@ lsqnet_status lsq_gram(lsqnet_solver *solver, int64_t m, int64_t n, const double
   symmetrise(n, G, ldg, block);
 done:
   return st;
+}
+
+lsqnet_status lsq_gram_many(lsqnet_solver *solver, int64_t count, int64_t m, int64_t n, const double *A, double *G) {
+  lsqnet_status st = LSQNET_OK;
+  double *queries = NULL, *answers = NULL;
+  int64_t *columns = NULL;
+  if (count == 1) return lsq_gram(solver, m, n, A, n, G, n);
+  cut_probes(solver, &queries, &answers, &columns);
+  memset(queries, 0, (size_t)((n + 1) * n) * sizeof(double));
+  for (int64_t j = 0; j < n; j++) {
+    columns[j] = j;
+    queries[(j + 1) * n + j] = 1.0;
+  }
+  LSQ_TRY(respond(&(request){solver, count, m * n, m, A, n, NULL, n, columns, n + 1, queries, answers}));
+  for (int64_t p = 0; p < count; p++, answers += (n + 1) * n, G += n * n) {
+    for (int64_t j = 0; j < n; j++)
+      for (int64_t i = 0; i < n; i++) G[i * n + j] = answers[(j + 1) * n + i] - answers[i];
+    symmetrise(n, G, n, n);
+  }
+done:
+  return st;
+}
+
+int64_t lsq_gram_together(const lsqnet_solver *solver, int64_t m, int64_t n) {
+  return n <= solver->step.dim && lsq_gram_sequences(solver, m, n) < solver->batch ? LSQ_LANES_MOST : 1;
 }
 
 lsqnet_status lsq_gram_rhs(lsqnet_solver *solver, int64_t m, int64_t n, const double *A, int64_t lda, const double *b,

@@ -194,6 +194,12 @@ lsqnet_status lsq_respond(lsqnet_solver *solver, int64_t m, const double *A, int
 lsqnet_status lsq_gram(lsqnet_solver *solver, int64_t m, int64_t n, const double *A, int64_t lda, double *G,
                        int64_t ldg);
 
+/* The same for `count` problems, at most lsq_gram_together: A (count,m,n), G (count,n,n). */
+lsqnet_status lsq_gram_many(lsqnet_solver *solver, int64_t count, int64_t m, int64_t n, const double *A, double *G);
+
+/* As many as need to be asked about together to fill the passes through the model that there is no fold of. */
+int64_t lsq_gram_together(const lsqnet_solver *solver, int64_t m, int64_t n);
+
 /* Sequences that lsq_gram asks for; a fold stands in for as many. */
 int64_t lsq_gram_sequences(const lsqnet_solver *solver, int64_t m, int64_t n);
 
