@@ -1,10 +1,10 @@
 /* Many problems at once: each right by itself, in every layout, with the same bits wherever it stands, and whatever
- * stands beside it. Options and limits: test_batch_options.c. */
+ * stands beside it. Options and limits: test_batch_options.c, memory:
+ * test_memory.c. */
 #include <check.h>
 #include <stdio.h>
 
 #include "batch.h"
-#include "counting_allocator.h"
 
 static lsqnet_context *context;
 
@@ -393,177 +393,12 @@ START_TEST(problems_that_need_more_corrections_get_them_in_lanes) {
 }
 END_TEST
 
-/* ---- memory ---- */
-
-/* Whatever thread has which problem then. */
-START_TEST(after_the_first_call_nothing_is_allocated) {
-  static const int64_t sizes[][3] = {{20, 5, 1}, {500, 8, 2}, {30, 70, 1}, {90, 70, 1}, {400, 5, 1}, {3000, 5, 1}};
-  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-    counting_allocator allocator = {.refuse = 0};
-    lsqnet_context *counted = NULL;
-    const int idle = i == 5; /* some threads have no problem in the first call, and other ones later */
-    ck_assert_int_eq(counting_context(&counted, &allocator, idle ? 5 : 2), LSQNET_OK);
-    lsqnet_solver *solver = solver_on(counted, _i == 0 ? exact : gates, NULL);
-    const int64_t count = idle ? 3 : 21;
-    batch s = batch_create(count, sizes[i][0], sizes[i][1], sizes[i][2], 0);
-    for (int64_t p = 0; p < count; p++) {
-      problem q = problem_normal(sizes[i][0], sizes[i][1], sizes[i][2], 0, (uint64_t)p);
-      if (p == 9) q.a[1] = (double)NAN;
-      if (p == 10) memset(q.a, 0, (size_t)(q.m * q.n) * sizeof *q.a);
-      for (int64_t row = 0; row < q.m && i >= 4; row++)
-        q.a[row * q.lda] = q.a[row * q.lda + 1] + 1e-8 * q.a[row * q.lda];
-      batch_put(&s, p, &q);
-      problem_free(&q);
-    }
-    const lsqnet_status st = batch_solve(solver, &s, 0);
-    const long long before = allocator.calls;
-    for (int call = 0; call < 20; call++) ck_assert_int_eq(batch_solve(solver, &s, 0), st);
-    ck_assert_int_eq(allocator.calls, before);
-    batch_free(&s);
-    lsqnet_solver_destroy(solver);
-    lsqnet_context_destroy(counted);
-  }
-}
-END_TEST
-
-/* Beyond what is in flight on each thread: a byte a problem. */
-START_TEST(memory_does_not_grow_with_the_batch) {
-  counting_allocator allocator = {.refuse = 0};
-  lsqnet_context *counted = NULL;
-  ck_assert_int_eq(counting_context(&counted, &allocator, 2), LSQNET_OK);
-  lsqnet_solver *solver = solver_on(counted, exact, NULL);
-  const int64_t count = 5000;
-  batch few = batch_create(16, 20, 5, 1, 0), many = batch_create(count, 20, 5, 1, 0);
-  for (int64_t p = 0; p < count; p++) {
-    problem q = problem_normal(20, 5, 1, 0, (uint64_t)p);
-    batch_put(&many, p, &q);
-    if (p < 16) batch_put(&few, p, &q);
-    problem_free(&q);
-  }
-  ck_assert_int_eq(batch_solve(solver, &few, 0), LSQNET_OK);
-  const long long before = allocator.live_bytes;
-  allocator.most_bytes = 0;
-  ck_assert_int_eq(batch_solve(solver, &many, 0), LSQNET_OK);
-  ck_assert_int_le(allocator.most_bytes - before, count + 256);
-  batch_free(&many);
-  batch_free(&few);
-  lsqnet_solver_destroy(solver);
-  lsqnet_context_destroy(counted);
-}
-END_TEST
-
-/* What a thread takes at a time: problems of 2^17 numbers. */
-START_TEST(memory_is_at_most_twice_what_is_in_flight) {
-  static const int64_t sizes[][3] = {{20, 5, 1}, {64, 16, 1}, {256, 32, 1}, {6, 5, 4}, {700, 64, 8}, {20000, 50, 1}};
-  const int32_t threads = 1 + _i % 2;
-  const int64_t *size = sizes[_i / 2], problem_size = size[0] * (size[1] + size[2]), numbers = 1 << 17;
-  const int64_t in_flight = problem_size > numbers ? problem_size : numbers, count = threads * in_flight / problem_size;
-  counting_allocator allocator = {.refuse = 0};
-  lsqnet_context *counted = NULL;
-  ck_assert_int_eq(counting_context(&counted, &allocator, threads), LSQNET_OK);
-  lsqnet_solver *solver = solver_on(counted, exact, NULL);
-  batch s = batch_create(count, size[0], size[1], size[2], 0);
-  for (int64_t p = 0; p < count; p++) {
-    problem q = problem_normal(size[0], size[1], size[2], 0, (uint64_t)p);
-    batch_put(&s, p, &q);
-    problem_free(&q);
-  }
-  const long long before = allocator.live_bytes;
-  allocator.most_bytes = 0;
-  ck_assert_int_eq(batch_solve(solver, &s, 0), LSQNET_OK);
-  const long long most = allocator.most_bytes - before, calls = allocator.calls;
-  ck_assert_msg(most <= 2 * 8 * threads * in_flight, "%lld bytes", most);
-  for (int again = 0; again < 3; again++) ck_assert_int_eq(batch_solve(solver, &s, 0), LSQNET_OK);
-  ck_assert_int_eq(allocator.calls, calls);
-  batch_free(&s);
-  lsqnet_solver_destroy(solver);
-  lsqnet_context_destroy(counted);
-}
-END_TEST
-
-START_TEST(a_refused_allocation_is_a_status_of_the_call_and_of_each_problem) {
-  const int64_t count = 10;
-  for (long long refuse = 1;; refuse++) {
-    counting_allocator allocator = {.refuse = 0};
-    lsqnet_context *counted = NULL;
-    ck_assert_int_eq(counting_context(&counted, &allocator, 1), LSQNET_OK);
-    lsqnet_solver *solver = solver_on(counted, _i == 0 ? exact : gates, NULL);
-    batch s = batch_create(count, 9, 3, 1, 0);
-    problem *problems = random_problems(count, 9, 3, 1, 1);
-    problem_fill_condition(&problems[4], 1e9, 0, 1, &(uint64_t){3}); /* one for the slower road */
-    for (int64_t p = 0; p < count; p++) batch_put(&s, p, &problems[p]);
-    batch_fill_x(&s, 42);
-    allocator.refuse = allocator.calls + refuse;
-    const lsqnet_status st = batch_solve(solver, &s, 0);
-    for (int64_t p = 0; p < count; p++) {
-      if (s.reports[p].status == LSQNET_OK) {
-        check_answer(&s, p, &problems[p]);
-      } else {
-        ck_assert_int_eq(s.reports[p].status, LSQNET_E_MEMORY);
-        for (int64_t j = 0; j < 3; j++) ck_assert(batch_get(&s, BATCH_X, p, j, 0) == 42);
-      }
-    }
-    free_problems(count, problems);
-    batch_free(&s);
-    lsqnet_solver_destroy(solver);
-    lsqnet_context_destroy(counted);
-    ck_assert_int_eq(allocator.live, 0);
-    ck_assert_int_eq(allocator.misuses, 0);
-    if (st == LSQNET_OK) break;
-    ck_assert_int_eq(st, LSQNET_E_MEMORY);
-    ck_assert_int_lt(refuse, 1000);
-  }
-}
-END_TEST
-
-/* On three threads, with left-overs: the last allocations of the first call are those that give all threads the room
- * that one needed. One of them refused, the next call's answers are those of a solver that was refused none, to the
- * bit. */
-START_TEST(after_a_refused_allocation_the_next_call_answers) {
-  enum { LAST = 6 };
-  const int64_t count = 5600, m = 4, n = 2; /* groups of lanes ask for more at a time than left-overs do */
-  batch s = batch_create(count, m, n, 1, 0), first = batch_create(count, m, n, 1, 0);
-  problem q = problem_create(m, n, 1, 0);
-  uint64_t state = 3;
-  long long calls = 0;
-  for (int64_t p = 0; p < count; p++) {
-    problem_fill_condition(&q, p % 2 ? 1e8 : 10, 0, 1, &state);
-    batch_put(&s, p, &q);
-    batch_put(&first, p, &q);
-  }
-  for (int back = LAST + 1; back > 0; back--) {
-    counting_allocator allocator = {.refuse = 0};
-    lsqnet_context *counted = NULL;
-    ck_assert_int_eq(counting_context(&counted, &allocator, 3), LSQNET_OK);
-    lsqnet_solver *solver = solver_on(counted, _i == 0 ? exact : gates, NULL);
-    const long long before = allocator.calls;
-    if (back > LAST) { /* nothing is refused yet: how many there are, and the answers */
-      ck_assert_int_eq(batch_solve(solver, &first, 0), LSQNET_OK);
-      calls = allocator.calls - before;
-    } else {
-      allocator.refuse = before + calls - back + 1;
-      (void)batch_solve(solver, &s, 0);
-      allocator.refuse = 0;
-    }
-    ck_assert_int_eq(batch_solve(solver, &s, 0), LSQNET_OK);
-    for (int64_t p = 0; p < count; p++)
-      for (int64_t j = 0; j < n; j++) ck_assert(batch_get(&s, BATCH_X, p, j, 0) == batch_get(&first, BATCH_X, p, j, 0));
-    lsqnet_solver_destroy(solver);
-    lsqnet_context_destroy(counted);
-    ck_assert_int_eq(allocator.live, 0);
-  }
-  problem_free(&q);
-  batch_free(&s);
-  batch_free(&first);
-}
-END_TEST
-
 int main(void) {
   Suite *suite = suite_create("batch");
   TCase *answers = tcase_create("answers"), *bits = tcase_create("bits"), *bad = tcase_create("bad problems"),
-        *honesty = tcase_create("honesty"), *memory = tcase_create("memory");
-  TCase *const cases[] = {answers, bits, bad, honesty, memory};
-  for (int i = 0; i < 5; i++) {
+        *honesty = tcase_create("honesty");
+  TCase *const cases[] = {answers, bits, bad, honesty};
+  for (int i = 0; i < 4; i++) {
     tcase_add_checked_fixture(cases[i], setup, teardown);
     tcase_set_timeout(cases[i], 300);
     suite_add_tcase(suite, cases[i]);
@@ -579,11 +414,6 @@ int main(void) {
   tcase_add_test(bad, a_batch_of_nothing_but_bad_problems_says_so_of_each);
   tcase_add_loop_test(honesty, reports_of_a_batch_never_flatter, 0, 6);
   tcase_add_test(honesty, problems_that_need_more_corrections_get_them_in_lanes);
-  tcase_add_loop_test(memory, after_the_first_call_nothing_is_allocated, 0, 2);
-  tcase_add_test(memory, memory_does_not_grow_with_the_batch);
-  tcase_add_loop_test(memory, memory_is_at_most_twice_what_is_in_flight, 0, 12);
-  tcase_add_loop_test(memory, a_refused_allocation_is_a_status_of_the_call_and_of_each_problem, 0, 2);
-  tcase_add_loop_test(memory, after_a_refused_allocation_the_next_call_answers, 0, 2);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);
   const int failed = srunner_ntests_failed(runner);

@@ -107,6 +107,18 @@ done:
   return st;
 }
 
+void lsq_solver_trim(lsqnet_solver *solver) {
+  if (solver == NULL) return;
+  for (int64_t i = 0; solver->shipped != NULL && i < lsq_shipped_count; i++) lsq_solver_trim(solver->shipped[i]);
+  lsq_free(solver->context, solver->memory);
+  lsq_free(solver->context, solver->reports);
+  solver->memory = NULL;
+  solver->reports = NULL;
+  solver->memory_capacity = solver->reports_capacity = 0;
+  solver->room = (lsq_room){0};
+  if (solver->fold != NULL) lsq_fold_forget(solver);
+}
+
 void lsq_solver_destroy(lsqnet_solver *solver) {
   if (solver == NULL) return;
   lsqnet_context *context = solver->context;

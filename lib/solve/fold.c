@@ -307,13 +307,10 @@ static void free_terms(const lsqnet_solver *solver, lsq_fold_terms *terms) {
 
 void lsq_fold_destroy(lsqnet_solver *solver) {
   struct lsq_fold *fold = solver->fold;
-  solver->fold = NULL;
   if (fold == NULL) return;
   if (solver->leader == NULL) free_terms(solver, &fold->system);
   if (solver->leader == NULL) free_terms(solver, &fold->side);
-  lsq_free(solver->context, fold->first);
-  lsq_free(solver->context, fold->source);
-  lsq_free(solver->context, fold->weight);
-  lsq_free(solver->context, fold->moments);
+  lsq_fold_forget(solver);
   lsq_free(solver->context, fold);
+  solver->fold = NULL;
 }

@@ -36,6 +36,9 @@ void lsq_fold_destroy(lsqnet_solver *solver);
  * room for the moments that these start from. */
 lsqnet_status lsq_fold_plan(lsqnet_solver *solver, int64_t n);
 
+/* Frees these. */
+void lsq_fold_forget(lsqnet_solver *solver);
+
 /* lsq_gram and lsq_gram_rhs of a folded model. */
 lsqnet_status lsq_fold_gram(lsqnet_solver *solver, int64_t m, int64_t n, const double *A, int64_t lda, double *G,
                             int64_t ldg);

@@ -107,6 +107,16 @@ done:
   return st;
 }
 
+void lsq_fold_forget(lsqnet_solver *solver) {
+  struct lsq_fold *fold = solver->fold;
+  void *const all[] = {fold->first, fold->source, fold->weight, fold->moments};
+  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) lsq_free(solver->context, all[i]);
+  fold->plan = fold->side_plan = (lsq_plan){0};
+  fold->first = fold->source = NULL;
+  fold->weight = fold->moments = NULL;
+  fold->firsts = fold->sources = fold->weights = fold->moments_capacity = 0;
+}
+
 static double entry_of(const lsq_plan *plan, int64_t entry, const double *moments) {
   double sum = 0.0;
   for (int64_t t = plan->first[entry]; t < plan->first[entry + 1]; t++)

@@ -86,15 +86,14 @@ static lsqnet_status find_dependent(lsq_gels_solver *g, const lsq_gels_call *cal
   lsq_problems tall = {.count = 1, .k = 1, .narrow = given->narrow, .a = given->a, .b_row = 1, .x_row = 1};
   int64_t independent = 0, end = smaller(given->m, given->n);
   lsqnet_solver *solver = NULL;
-  double *zero = NULL, *x = NULL;
   tall.m = turn ? given->n : given->m;
   tall.a_row = turn ? given->a_column : given->a_row;
   tall.a_column = turn ? given->a_row : given->a_column;
   LSQ_TRY(lsq_gels_solver_for(g, 0, &solver));
-  LSQ_TRY(lsq_alloc(g->context, &zero, tall.m, sizeof *zero));
-  LSQ_TRY(lsq_alloc(g->context, &x, end, sizeof *x));
-  tall.b = zero;
-  tall.x = x;
+  LSQ_TRY(lsq_reserve(g->context, &g->zeros, &g->zeros_capacity, tall.m + end, sizeof(double)));
+  memset(g->zeros, 0, (size_t)tall.m * sizeof(double));
+  tall.b = g->zeros;
+  tall.x = g->zeros + tall.m;
   while (end - independent > 1) {
     tall.n = independent + (end - independent) / 2;
     st = solve(solver, &tall, NULL);
@@ -104,8 +103,6 @@ static lsqnet_status find_dependent(lsq_gels_solver *g, const lsq_gels_call *cal
   *dependent = end;
   st = LSQNET_E_RANK;
 done:
-  lsq_free(g->context, x);
-  lsq_free(g->context, zero);
   return st;
 }
 
@@ -125,7 +122,7 @@ int32_t lsq_gels(const lsq_gels_call *call, void *B) {
   lsq_problems problem = call->problem;
   lsq_gels_solver *g = NULL;
   int64_t dependent = 0;
-  LSQ_TRY(lsq_gels_take(&g, problem.m * problem.n + (problem.m + problem.n) * problem.k));
+  LSQ_TRY(lsq_gels_take(&g));
   st = solve_call(g, &problem);
   if (st == LSQNET_OK) write_back(g, &problem, B);
   if (st != LSQNET_E_RANK) goto done;
@@ -136,6 +133,6 @@ int32_t lsq_gels(const lsq_gels_call *call, void *B) {
     st = find_dependent(g, call, &dependent);
   }
 done:
-  if (g != NULL) lsq_gels_give_back(g);
+  if (g != NULL) lsq_gels_give_back(g, problem.m * problem.n + (problem.m + problem.n) * problem.k);
   return info_of(st, &problem, dependent);
 }

@@ -23,12 +23,15 @@ typedef struct {
   int64_t report_capacity;
   double *X;
   int64_t capacity;
+  double *zeros; /* a right-hand side, and an answer to it */
+  int64_t zeros_capacity;
 } lsq_gels_solver;
 
-/* The calling thread's own for problems of up to LSQ_GELS_KEPT numbers, else one for this call. */
+/* The calling thread's own, or one for this call where a thread can have none. Memory of problems of more than
+ * LSQ_GELS_KEPT numbers goes when it is given back. */
 enum { LSQ_GELS_KEPT = 1 << 16 };
-lsqnet_status lsq_gels_take(lsq_gels_solver **out, int64_t numbers);
-void lsq_gels_give_back(lsq_gels_solver *gels);
+lsqnet_status lsq_gels_take(lsq_gels_solver **out);
+void lsq_gels_give_back(lsq_gels_solver *gels, int64_t numbers);
 
 /* The default model's solver, for full column rank or for the least norm of full row rank. */
 lsqnet_status lsq_gels_solver_for(lsq_gels_solver *gels, int min_norm, lsqnet_solver **out);

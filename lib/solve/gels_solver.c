@@ -8,6 +8,7 @@ static void destroy(lsq_gels_solver *gels) {
   lsqnet_context *context = gels->context;
   for (int i = 0; i < 2; i++) lsqnet_solver_destroy(gels->solvers[i]);
   lsq_free(context, gels->X);
+  lsq_free(context, gels->zeros);
   lsq_free(context, gels->reports);
   lsq_free(context, gels);
   lsqnet_context_destroy(context);
@@ -45,19 +46,33 @@ static void keep(lsq_gels_solver *gels) {
 static void keep(lsq_gels_solver *gels) { (void)gels; } /* nobody would free it */
 #endif
 
-lsqnet_status lsq_gels_take(lsq_gels_solver **out, int64_t numbers) {
+lsqnet_status lsq_gels_take(lsq_gels_solver **out) {
   lsqnet_status st = LSQNET_OK;
-  const int small = numbers <= LSQ_GELS_KEPT;
-  *out = small ? kept : NULL;
+  *out = kept;
   if (*out != NULL) return LSQNET_OK;
   LSQ_TRY(create(out));
-  if (small) keep(*out);
+  keep(*out);
 done:
   return st;
 }
 
-void lsq_gels_give_back(lsq_gels_solver *gels) {
-  if (gels != kept) destroy(gels);
+/* What has no use until another large problem comes. */
+static void trim(lsq_gels_solver *gels) {
+  for (int i = 0; i < 2; i++) lsq_solver_trim(gels->solvers[i]);
+  lsq_free(gels->context, gels->X);
+  lsq_free(gels->context, gels->zeros);
+  lsq_free(gels->context, gels->reports);
+  gels->X = gels->zeros = NULL;
+  gels->reports = NULL;
+  gels->capacity = gels->zeros_capacity = gels->report_capacity = 0;
+}
+
+void lsq_gels_give_back(lsq_gels_solver *gels, int64_t numbers) {
+  if (gels != kept) {
+    destroy(gels);
+  } else if (numbers > LSQ_GELS_KEPT) {
+    trim(gels);
+  }
 }
 
 lsqnet_status lsq_gels_solver_for(lsq_gels_solver *gels, int min_norm, lsqnet_solver **out) {

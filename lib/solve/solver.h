@@ -80,6 +80,9 @@ lsqnet_status lsq_solver_create(lsqnet_solver **out, lsqnet_context *context, co
                                 const lsqnet_solver_options *options);
 void lsq_solver_destroy(lsqnet_solver *solver);
 
+/* Frees what the caller's thread has needed for the problems so far; NULL is fine. */
+void lsq_solver_trim(lsqnet_solver *solver);
+
 /* One for another thread, which lives as long as its leader. */
 lsqnet_status lsq_solver_join(lsqnet_solver **out, lsqnet_solver *leader);
 

@@ -14,6 +14,7 @@ static const double UNDERFLOW = 0x1p-1070; /* of one update's products */
 lsqnet_status lsq_state_create(lsqnet_state **out, lsqnet_context *context, const lsqnet_state_options *options) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_state *s = NULL;
+  int64_t capacity = 0;
   LSQ_TRY(lsq_alloc(context, &s, 1, sizeof *s));
   s->context = lsq_context_hold(context);
   s->kernels = lsq_lane_kernels_of(context->kernels_f64->level);
@@ -27,7 +28,7 @@ lsqnet_status lsq_state_create(lsqnet_state **out, lsqnet_context *context, cons
   LSQ_TRY(lsq_alloc(context, &s->left, s->stride, sizeof(double)));
   LSQ_TRY(lsq_alloc(context, &s->left_low, s->stride, sizeof(double)));
   LSQ_TRY(lsq_alloc(context, &s->answer, options->n * options->k, sizeof(double)));
-  LSQ_TRY(lsq_alloc(context, &s->factor, 2 * s->columns * s->columns, sizeof(double)));
+  LSQ_TRY(lsq_reserve(context, &s->factor, &capacity, 2 * s->columns * s->columns, sizeof(double)));
   *out = s;
   s = NULL;
 done:
