@@ -541,6 +541,38 @@ START_TEST(a_thread_makes_its_solver_once) {
 }
 END_TEST
 
+enum { LARGE_M = 3000, LARGE_N = 40 }; /* 120,000 numbers */
+
+/* The same large problem again and again: allocations and bytes of each call. */
+static void *solve_large_problems(void *argument) {
+  int64_t *counts = argument;
+  static _Thread_local double a[LARGE_M * LARGE_N], b[LARGE_M];
+  uint64_t state = 9;
+  for (int call = 0; call < 4; call++) {
+    const int64_t calls_before = allocations, bytes_before = bytes;
+    for (int i = 0; i < LARGE_M * LARGE_N; i++) a[i] = normal(&state);
+    for (int i = 0; i < LARGE_M; i++) b[i] = normal(&state);
+    ck_assert_int_eq(lsqnet_dgels(LSQNET_ROW_MAJOR, 'N', LARGE_M, LARGE_N, 1, a, LARGE_N, b, 1), 0);
+    counts[2 * call] = allocations - calls_before;
+    counts[2 * call + 1] = bytes - bytes_before;
+  }
+  return NULL;
+}
+
+/* The solver stays; what it needs for the problem is asked for in each call, and by calls that follow each other alike:
+ * none finds anything that the last one has left. */
+START_TEST(a_large_problem_leaves_no_memory_behind) {
+  int64_t counts[8];
+  run_thread(solve_large_problems, counts);
+  ck_assert_int_gt(counts[0], 100);
+  for (int call = 1; call < 4; call++) {
+    ck_assert_int_le(counts[2 * call], 10);
+    ck_assert_int_ge(counts[2 * call + 1], (int64_t)sizeof(double) * LARGE_M * LARGE_N);
+    ck_assert_int_eq(counts[2 * call + 1], counts[3]);
+  }
+}
+END_TEST
+
 /* Not under valgrind, which puts its own allocator in place of every other. */
 static int counts_allocations(void) {
   allocations = 0;
@@ -575,6 +607,7 @@ int main(void) {
   if (counts_allocations()) {
     tcase_add_loop_test(claims, without_memory_it_says_so_and_the_next_call_works, 0, KINDS);
     tcase_add_test(claims, a_thread_makes_its_solver_once);
+    tcase_add_test(claims, a_large_problem_leaves_no_memory_behind);
   }
   suite_add_tcase(suite, claims);
   srunner_run_all(runner, CK_NORMAL);

@@ -29,8 +29,8 @@ enum { LSQNET_ROW_MAJOR = 101, LSQNET_COL_MAJOR = 102 };
  *           -1010 without memory, and -1000 - s for any other lsqnet_status s (-1050: the thread's rounding mode is not
  *           to nearest, or it flushes denormals).
  *           lsqnet_last_message() says more whenever that is not 0.
- *  Cost     A solve by the default model (lsqnet_solver_create with model NULL), one thread. What a thread needs for
- *           problems of up to 2^16 numbers it keeps until it ends. */
+ *  Cost     A solve by the default model (lsqnet_solver_create with model NULL), one thread. A thread keeps its solver, and
+ *           what that needs for problems of up to 2^16 numbers in A, B and X, until it ends. */
 LSQNET_API int32_t lsqnet_dgels(int32_t matrix_layout, char trans, int32_t m, int32_t n, int32_t nrhs, const double *a,
                                 int32_t lda, double *b, int32_t ldb);
 
