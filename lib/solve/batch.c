@@ -83,7 +83,6 @@ static void report_failure(const job *j, int64_t p, lsqnet_status st, int32_t st
 
 /* ---- lanes ---- */
 
-
 static void hand_out(const job *j, const lsq_lane_group *group, int64_t p, int64_t l) {
   const lsq_problems *problems = j->problems;
   for (int64_t side = 0; side < problems->k; side++) {
@@ -276,6 +275,7 @@ lsqnet_status lsq_solve_batch(lsqnet_solver *solver, const lsq_problems *problem
   if (reports != NULL) j.report_size = reports[0].size;
   lsq_limits_begin(solver);
   const lsqnet_status st = solve_all(&j);
+  if (st == LSQNET_E_MEMORY) solver->room = (lsq_room){0}; /* what could not grow is lost */
   /* a call that failed as a whole, for want of memory: no report says OK of a problem that has no answer */
   for (int64_t p = 0; p < problems->count && st != LSQNET_OK; p++)
     if (solver->outcomes == NULL || solver->outcomes_capacity < problems->count || solver->outcomes[p] != LSQ_LANE_DONE)

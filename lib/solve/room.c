@@ -17,7 +17,8 @@ done:
 
 static int is_same(const lsq_room *a, const lsq_room *b) {
   return a->m == b->m && a->n == b->n && a->k == b->k && a->width == b->width && a->threads == b->threads &&
-         a->weighted == b->weighted && a->a_pairs == b->a_pairs && a->b_pairs == b->b_pairs;
+         a->weighted == b->weighted && a->a_pairs == b->a_pairs && a->b_pairs == b->b_pairs &&
+         a->in_lanes == b->in_lanes;
 }
 
 lsqnet_status lsq_make_room(lsqnet_solver *solver, const lsq_problems *problems, int in_lanes, int64_t threads) {
@@ -29,7 +30,8 @@ lsqnet_status lsq_make_room(lsqnet_solver *solver, const lsq_problems *problems,
                          .threads = threads,
                          .weighted = problems->weights != NULL,
                          .a_pairs = problems->a_low != NULL,
-                         .b_pairs = problems->b_low != NULL};
+                         .b_pairs = problems->b_low != NULL,
+                         .in_lanes = in_lanes};
   if (!is_same(&solver->room, &room)) {
     solver->room = (lsq_room){0};
     LSQ_TRY(make_room(solver, problems, in_lanes, threads));

@@ -37,7 +37,7 @@ typedef struct {
 /* What a call has made room for. */
 typedef struct {
   int64_t m, n, k, width, threads;
-  int weighted, a_pairs, b_pairs;
+  int weighted, a_pairs, b_pairs, in_lanes;
 } lsq_room;
 
 struct lsqnet_solver {

@@ -315,5 +315,6 @@ lsqnet_status lsq_state_solve(lsqnet_solver *solver, lsqnet_state *s, double *x,
   for (int64_t l = 0; l < k; l++)
     for (int64_t j = 0; j < n && answered && lsq_has_answer(&reports[l]); j++) x[j * ldx + l] = X[j * k + l];
 done:
+  if (st == LSQNET_E_MEMORY) solver->room = (lsq_room){0}; /* as in batch.c */
   return st;
 }
