@@ -302,6 +302,44 @@ START_TEST(a_bad_problem_at_any_place_touches_no_other) {
 }
 END_TEST
 
+/* Numbers near the ends of the range, which are scaled and go back to the lanes, behind problems of fewer live columns
+ * than they have: bits as alone, on any number of threads, in one call as in the next. */
+START_TEST(problems_of_other_columns_leave_nothing_behind) {
+  const int64_t count = 120, m = 30, n = 12;
+  lsqnet_context_options options;
+  lsqnet_context *own = NULL;
+  ck_assert_int_eq(lsqnet_context_options_init(&options, sizeof options), LSQNET_OK);
+  options.threads = 1 + 2 * _i;
+  ck_assert_int_eq(lsqnet_context_create(&own, &options), LSQNET_OK);
+  lsqnet_solver *solver = solver_on(own, shipped, NULL), *fresh = solver_on(own, shipped, NULL);
+  batch s = batch_create(count, m, n, 1, 0);
+  problem good = problem_normal(m, n, 1, 0, 8);
+  lsqnet_report alone = {.size = sizeof alone};
+  for (int64_t i = 0; i < m * n; i++) good.a[i] *= 1e200;
+  ck_assert_int_eq(problem_solve(fresh, &good, &alone), LSQNET_OK);
+  ck_assert_int_eq(alone.road, LSQNET_ROAD_PROBLEMS);
+  for (int64_t p = 0; p < count; p++) {
+    problem q = problem_normal(m, n, 1, 0, (uint64_t)p);
+    for (int64_t i = 0; i < m; i++)
+      for (int64_t j = 0; j < p % 7; j++) q.a[i * q.lda + j] = 0;
+    batch_put(&s, p, p % 3 == 0 ? &good : &q);
+    problem_free(&q);
+  }
+  for (int call = 0; call < 3; call++) {
+    (void)batch_solve(solver, &s, 0);
+    for (int64_t p = 0; p < count; p += 3) {
+      ck_assert_mem_eq(&s.reports[p], &alone, sizeof alone);
+      for (int64_t j = 0; j < n; j++) ck_assert(batch_get(&s, BATCH_X, p, j, 0) == good.x[j]);
+    }
+  }
+  problem_free(&good);
+  batch_free(&s);
+  lsqnet_solver_destroy(fresh);
+  lsqnet_solver_destroy(solver);
+  lsqnet_context_destroy(own);
+}
+END_TEST
+
 START_TEST(a_batch_of_nothing_but_bad_problems_says_so_of_each) {
   lsqnet_solver *solver = solver_on(context, shipped, NULL);
   batch s = batch_create(2 * EVILS, 12, 4, 1, 0);
@@ -411,6 +449,7 @@ int main(void) {
   tcase_add_loop_test(bits, the_number_of_threads_changes_no_bit, 0, SETTINGS);
   tcase_add_loop_test(bits, the_first_failure_is_told_whatever_thread_it_is_on, 0, 3);
   tcase_add_loop_test(bad, a_bad_problem_at_any_place_touches_no_other, 0, 2 * EVILS);
+  tcase_add_loop_test(bad, problems_of_other_columns_leave_nothing_behind, 0, 2);
   tcase_add_test(bad, a_batch_of_nothing_but_bad_problems_says_so_of_each);
   tcase_add_loop_test(honesty, reports_of_a_batch_never_flatter, 0, 6);
   tcase_add_test(honesty, problems_that_need_more_corrections_get_them_in_lanes);

@@ -344,6 +344,25 @@ START_TEST(one_large_problem_takes_twice_its_own_memory) {
 }
 END_TEST
 
+/* No thread asks for room that it has no problem for. */
+START_TEST(more_threads_than_problems_take_no_more_memory) {
+  const int64_t m = 100000, n = 8, count = 2;
+  counting_allocator allocator = {.refuse = 0};
+  lsqnet_context *counted = NULL;
+  ck_assert_int_eq(counting_context(&counted, &allocator, 16), LSQNET_OK);
+  lsqnet_solver *solver = solver_on(counted, exact, NULL);
+  const long long before = allocator.live_bytes;
+  batch s = batch_create(count, m, n, 1, 0);
+  fill(&s, 0, 4);
+  allocator.most_bytes = 0;
+  ck_assert_int_eq(batch_solve(solver, &s, 0), LSQNET_OK);
+  ck_assert_int_le(allocator.most_bytes - before, 8 * count * (2 * m * (n + 2) + (1 << 17)));
+  batch_free(&s);
+  lsqnet_solver_destroy(solver);
+  lsqnet_context_destroy(counted);
+}
+END_TEST
+
 /* ---- refusals ---- */
 
 static void check_answer(const batch *s, int64_t p, problem *q) {
@@ -358,7 +377,7 @@ START_TEST(a_refused_allocation_is_a_status_of_the_call_and_of_each_problem) {
     counting_allocator allocator = {.refuse = 0};
     lsqnet_context *counted = NULL;
     ck_assert_int_eq(counting_context(&counted, &allocator, 1), LSQNET_OK);
-    lsqnet_solver *solver = solver_on(counted, _i == 0 ? exact : gates, NULL);
+    lsqnet_solver *solver = solver_on(counted, _i == 0 ? exact : _i == 1 ? gates : shipped, NULL);
     batch s = batch_create(count, 9, 3, 1, 0);
     problem *problems = some((size_t)count, sizeof *problems);
     for (int64_t p = 0; p < count; p++) problems[p] = problem_normal(9, 3, 1, 0, 1 + (uint64_t)p);
@@ -431,6 +450,45 @@ START_TEST(after_a_refused_allocation_the_next_call_answers) {
 }
 END_TEST
 
+/* Allocation number _i of a stream's solve, on a solver that has solved a problem before, is refused. */
+START_TEST(a_refusal_between_a_stream_and_a_problem_is_told_and_survived) {
+  enum { N = 3, K = 9 };
+  counting_allocator allocator = {.refuse = 0};
+  lsqnet_context *counted = NULL;
+  lsqnet_state *state = NULL;
+  lsqnet_state_options options;
+  ck_assert_int_eq(counting_context(&counted, &allocator, 1), LSQNET_OK);
+  lsqnet_solver *solver = solver_on(counted, _i % 2 ? shipped : gates, NULL);
+  ck_assert_int_eq(lsqnet_state_options_init(&options, sizeof options), LSQNET_OK);
+  options.n = N;
+  options.k = K;
+  options.keep_rows = 1;
+  ck_assert_int_eq(lsqnet_state_create(&state, counted, &options), LSQNET_OK);
+  problem q = problem_normal(20, N, 1, 0, 3), rows = problem_normal(20, N, K, 0, 4);
+  lsqnet_report reports[K] = {{.size = sizeof *reports}};
+  double x[N * K], alone[N];
+  ck_assert_int_eq(lsqnet_solver_append_rows(solver, state, 20, rows.a, rows.lda, rows.b, rows.ldb), LSQNET_OK);
+  const int warm = _i / 2 % 2; /* else the stream is what the solver begins with */
+  if (warm) ck_assert_int_eq(problem_solve(solver, &q, NULL), LSQNET_OK);
+  allocator.refuse = allocator.calls + 1 + _i / 4;
+  const lsqnet_status st = lsqnet_solver_solve_state(solver, state, x, K, reports);
+  ck_assert(st == LSQNET_OK || st == LSQNET_E_MEMORY);
+  for (int l = 0; l < K; l++) ck_assert_int_eq(reports[l].status, st);
+  allocator.refuse = 0;
+  ck_assert_int_eq(problem_solve(solver, &q, NULL), LSQNET_OK);
+  memcpy(alone, q.x, sizeof alone);
+  ck_assert_int_eq(lsqnet_solver_solve_state(solver, state, x, K, reports), LSQNET_OK);
+  ck_assert_int_eq(problem_solve(solver, &q, NULL), LSQNET_OK);
+  ck_assert_mem_eq(alone, q.x, sizeof alone);
+  problem_free(&rows);
+  problem_free(&q);
+  lsqnet_state_destroy(state);
+  lsqnet_solver_destroy(solver);
+  lsqnet_context_destroy(counted);
+  ck_assert_int_eq(allocator.live, 0);
+}
+END_TEST
+
 /* The one road that allocates when it comes to it. Refused there, the next call, which finds no memory left, is as the
  * first one. */
 START_TEST(what_a_refusal_has_taken_is_asked_for_again) {
@@ -476,7 +534,9 @@ int main(void) {
   tcase_add_loop_test(much, memory_does_not_grow_with_the_batch, 0, 2);
   tcase_add_loop_test(much, memory_is_at_most_twice_what_is_in_flight, 0, 9);
   tcase_add_loop_test(much, one_large_problem_takes_twice_its_own_memory, 0, 3);
-  tcase_add_loop_test(refusals, a_refused_allocation_is_a_status_of_the_call_and_of_each_problem, 0, 2);
+  tcase_add_test(much, more_threads_than_problems_take_no_more_memory);
+  tcase_add_loop_test(refusals, a_refused_allocation_is_a_status_of_the_call_and_of_each_problem, 0, 3);
+  tcase_add_loop_test(refusals, a_refusal_between_a_stream_and_a_problem_is_told_and_survived, 0, 40);
   tcase_add_test(refusals, what_a_refusal_has_taken_is_asked_for_again);
   tcase_add_loop_test(refusals, after_a_refused_allocation_the_next_call_answers, 0, 2);
   SRunner *runner = srunner_create(suite);

@@ -112,6 +112,8 @@ static lsqnet_status solve(lsqnet_solver *solver, const lsqnet_problems *given, 
   if (st == LSQNET_OK) {
     serving->precision = p->narrow ? (double)FLT_EPSILON : DBL_EPSILON;
     st = lsq_solve_batch(serving, p, reports);
+  } else {
+    lsq_report_failure(p, st, reports);
   }
   if (lsq_leave(&solver->users)) lsqnet_solver_destroy(solver);
 done:

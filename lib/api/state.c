@@ -105,24 +105,33 @@ done:
   return st;
 }
 
+/* Fills the serving solver's reports, if *filled. */
+static lsqnet_status solve_reported(lsqnet_solver *serving, lsqnet_state *state, double *x, int64_t ldx, int *filled) {
+  lsqnet_status st = LSQNET_OK;
+  const int64_t k = state->options.k;
+  LSQ_TRY(lsq_reserve(serving->context, &serving->reports, &serving->reports_capacity, k, sizeof(lsqnet_report)));
+  serving->precision = DBL_EPSILON;
+  memset(serving->reports, 0, (size_t)k * sizeof(lsqnet_report));
+  *filled = 1;
+  st = lsq_state_solve(serving, state, x, ldx, serving->reports);
+done:
+  return st;
+}
+
 /* Both are the caller's alone. */
 static lsqnet_status solve(lsqnet_solver *solver, lsqnet_state *state, double *x, int64_t ldx, lsqnet_report *reports) {
-  lsqnet_status st = LSQNET_OK;
   lsqnet_solver *serving = NULL;
-  const int64_t n = state->options.n, k = state->options.k;
-  LSQ_TRY(lsq_solver_serving(&serving, solver, n));
-  LSQ_TRY(lsq_reserve(serving->context, &serving->reports, &serving->reports_capacity, k, sizeof *reports));
-  serving->precision = DBL_EPSILON;
-  memset(serving->reports, 0, (size_t)k * sizeof *reports);
-  st = lsq_state_solve(serving, state, x, ldx, serving->reports);
-  for (int64_t l = 0; l < k && reports != NULL; l++) {
-    lsqnet_report *report = &serving->reports[l];
-    if (st != LSQNET_OK && report->stopped == LSQNET_STOP_NONE) report->status = st;
+  int filled = 0;
+  lsqnet_status st = lsq_solver_serving(&serving, solver, state->options.n);
+  if (st == LSQNET_OK) st = solve_reported(serving, state, x, ldx, &filled);
+  for (int64_t l = 0; l < state->options.k && reports != NULL; l++) {
+    lsqnet_report report = {.size = sizeof report, .status = st, .rank = -1};
+    if (filled) report = serving->reports[l];
+    if (st != LSQNET_OK && report.stopped == LSQNET_STOP_NONE) report.status = st;
     const uint32_t size = reports[0].size;
-    (void)lsq_sized_write((char *)reports + (uint64_t)l * size, size, sizeof *report, report, sizeof *report,
+    (void)lsq_sized_write((char *)reports + (uint64_t)l * size, size, sizeof report, &report, sizeof report,
                           "lsqnet_report");
   }
-done:
   return st;
 }
 

@@ -16,13 +16,15 @@ typedef struct {
 
 static int too_large(int64_t m, int64_t n) { return m > INT32_MAX / 8 || n > INT32_MAX / 8; }
 
-/* Doubles in all; hands out pieces of `memory` unless it is NULL. dgelsd is asked what it wants itself. */
+/* Doubles in all; hands out pieces of `memory` unless it is NULL. dgelsd is asked what it wants itself; 0 if that is more
+ * than its 32-bit sizes hold. */
 static int64_t lay_out(int64_t m, int64_t n, double *memory, arrays *out) {
   const int64_t tall = m > n ? m : n, small = m < n ? m : n;
   double wanted = 0.0, none = 0.0;
   lapack_int integers = 0, rank = 0;
   (void)LAPACKE_dgelsd_work(LAPACK_COL_MAJOR, (lapack_int)m, (lapack_int)n, 1, &none, (lapack_int)m, &none,
                             (lapack_int)tall, &none, DBL_EPSILON, &rank, &wanted, -1, &integers);
+  if (!(wanted >= 1.0 && wanted <= INT32_MAX) || integers < 0) return 0;
   const int64_t whole = m * n + tall + small + (int64_t)wanted;
   if (memory != NULL) {
     *out = (arrays){.a = memory, .b = memory + m * n, .work_size = (lapack_int)wanted};
@@ -39,9 +41,8 @@ lsqnet_status lsq_lapack_least_squares(int64_t m, int64_t n, const double *A, in
                                        int64_t *rank, double *work) {
   lapack_int found = 0;
   arrays p;
-  if (too_large(m, n))
+  if (too_large(m, n) || lay_out(m, n, work, &p) == 0)
     return lsq_fail(LSQNET_E_SHAPE, "m=%lld n=%lld: more than LAPACK's 32-bit sizes hold", (long long)m, (long long)n);
-  (void)lay_out(m, n, work, &p);
   for (int64_t i = 0; i < m; i++)
     for (int64_t j = 0; j < n; j++) p.a[j * m + i] = A[i * lda + j];
   memcpy(p.b, b, (size_t)m * sizeof *b);

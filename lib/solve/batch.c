@@ -59,11 +59,18 @@ typedef struct {
   uint32_t report_size;
   int32_t why;
   int in_lanes;
-  int64_t threads;                /* that may be at work */
+  int64_t solvers;                /* that may be at work: one a thread, no more than problems */
   int64_t groups, groups_of_task; /* of problems, in lanes */
-  pthread_mutex_t lock;           /* of `next` */
-  int64_t next;                   /* problem, from which on nobody has looked yet whether it is left over */
+  pthread_mutex_t lock;           /* of all below, and of which solvers are busy */
+  int64_t next;                   /* group or problem that nobody has looked at yet */
+  int failed;                     /* nothing is begun any more */
 } job;
+
+/* Does group or problem `at` and what goes with it, on a thread's solver. */
+typedef lsqnet_status (*step)(const job *j, lsqnet_solver *solver, int64_t thread, int64_t at);
+
+/* Hands out the next group or problem; -1: none. */
+typedef int64_t (*claim)(job *j);
 
 static void write_report(const job *j, int64_t p, int64_t side, const lsqnet_report *report) {
   if (j->reports == NULL) return;
@@ -79,6 +86,65 @@ static void report_failure(const job *j, int64_t p, lsqnet_status st, int32_t st
   const lsqnet_report report = {
       .size = sizeof report, .status = st, .stopped = stopped, .rank = -1, .why = LSQNET_WHY_NONE};
   for (int64_t side = 0; side < j->problems->k; side++) write_report(j, p, side, &report);
+}
+
+/* ---- threads ---- */
+
+/* One that nobody else works on. The caller's own is for the caller's thread, which alone may ask the caller whether to
+ * stop; where as many other threads have come as there are solvers, the last of them gets none: NULL. */
+static lsqnet_solver *take_solver(job *j, int64_t thread) {
+  lsqnet_solver *solver = thread == 0 ? j->solver : NULL;
+  (void)pthread_mutex_lock(&j->lock);
+  for (int64_t i = 1; i < j->solvers && solver == NULL; i++)
+    if (!lsq_solver_of(j->solver, i)->busy) solver = lsq_solver_of(j->solver, i);
+  if (solver != NULL) solver->busy = 1;
+  (void)pthread_mutex_unlock(&j->lock);
+  return solver;
+}
+
+/* What a run does, and how. */
+typedef struct {
+  job *j;
+  claim next;
+  step do_it;
+} work;
+
+static int64_t next_of(const work *w) {
+  (void)pthread_mutex_lock(&w->j->lock);
+  const int64_t at = w->j->failed ? -1 : w->next(w->j);
+  (void)pthread_mutex_unlock(&w->j->lock);
+  return at;
+}
+
+/* On one solver until there is no more to do. */
+static lsqnet_status do_work(void *argument, int64_t index, int64_t thread) {
+  lsqnet_status st = LSQNET_OK;
+  const work *w = argument;
+  job *j = w->j;
+  lsqnet_solver *solver = take_solver(j, thread);
+  (void)index;
+  if (solver == NULL) return LSQNET_OK;
+  for (int64_t at = next_of(w); at >= 0 && st == LSQNET_OK; at = st == LSQNET_OK ? next_of(w) : -1)
+    st = w->do_it(j, solver, thread, at);
+  (void)pthread_mutex_lock(&j->lock);
+  solver->busy = 0;
+  if (st != LSQNET_OK) j->failed = 1;
+  (void)pthread_mutex_unlock(&j->lock);
+  return st;
+}
+
+/* The caller's own thread waits for the last ones: it can still be asked whether to stop. */
+static void watch_limits(void *argument) { (void)lsq_limits_look(((const work *)argument)->j->solver, 0); }
+
+static lsqnet_status run(job *j, int64_t tasks, claim next, step do_it) {
+  work w = {j, next, do_it};
+  const lsqnet_solver *solver = j->solver;
+  const int64_t threads = tasks < j->solvers ? tasks : j->solvers;
+  j->next = 0;
+  j->failed = 0;
+  if (threads == 1) return do_work(&w, 0, 0);
+  return lsq_pool_run_watched(solver->context->pool, threads, do_work, &w,
+                              solver->options.stop != NULL ? watch_limits : NULL);
 }
 
 /* ---- lanes ---- */
@@ -102,20 +168,25 @@ static void expect_answers(const job *j, int64_t first, int64_t used) {
     lsq_expect(lsq_problem_x(problems, first), used * problems->x_stride * lsq_number_size(problems));
 }
 
-/* Groups index * groups_of_task and on, unless the call has to end. One map of moments serves all threads; a model that
- * is asked, one at a time. */
-static lsqnet_status solve_groups(void *argument, int64_t index, int64_t thread) {
+/* As many groups as a task has from the next on. */
+static int64_t claim_groups(job *j) {
+  const int64_t first = j->next;
+  j->next += j->groups_of_task;
+  return first < j->groups ? first : -1;
+}
+
+/* These groups, unless the call has to end. One map of moments serves all threads; a model that is asked, one at a time. */
+static lsqnet_status solve_groups(const job *j, lsqnet_solver *own, int64_t thread, int64_t at) {
   lsqnet_status st = LSQNET_OK;
-  const job *j = argument;
-  lsqnet_solver *own = lsq_solver_of(j->solver, thread), *solver = own->fold == NULL ? own : j->solver;
+  lsqnet_solver *solver = own->fold == NULL ? own : j->solver;
   lsq_lane_group group;
-  if (lsq_limits_look(solver, thread)) return LSQNET_OK;
+  if (lsq_limits_look(solver, thread)) return LSQNET_E_STOPPED;
   lsq_lane_group_begin(solver, j->problems, own->memory, &group);
   group.thread = thread;
-  const int64_t lanes = group.kernels->lanes, most = (index + 1) * j->groups_of_task;
+  const int64_t lanes = group.kernels->lanes, most = at + j->groups_of_task;
   const int64_t end = most < j->groups ? most : j->groups;
   if (end * lanes < group.end) group.end = end * lanes;
-  for (int64_t g = index * j->groups_of_task; g < end; g++) {
+  for (int64_t g = at; g < end; g++) {
     const int64_t first = g * lanes, left = j->problems->count - first, used = left < lanes ? left : lanes;
     int8_t *outcomes = j->solver->outcomes + first;
     expect_answers(j, first, used);
@@ -124,20 +195,6 @@ static lsqnet_status solve_groups(void *argument, int64_t index, int64_t thread)
       if (outcomes[l] == LSQ_LANE_DONE) hand_out(j, &group, first + l, l);
   }
 done:
-  return st;
-}
-
-/* The caller's own thread waits for the last ones: it can still be asked whether to stop. */
-static void watch_limits(void *argument) { (void)lsq_limits_look(((const job *)argument)->solver, 0); }
-
-/* Tasks of the call, on its threads. */
-static lsqnet_status run(job *j, int64_t tasks, lsq_task_fn task) {
-  lsqnet_status st = LSQNET_OK;
-  const lsqnet_solver *solver = j->solver;
-  if (j->threads > 1)
-    return lsq_pool_run_watched(solver->context->pool, tasks, task, j,
-                                solver->options.stop != NULL ? watch_limits : NULL);
-  for (int64_t index = 0; index < tasks && st == LSQNET_OK; index++) st = task(j, index, 0);
   return st;
 }
 
@@ -156,10 +213,10 @@ static lsqnet_status solve_in_lanes(job *j) {
   const int64_t lanes = lsq_lane_kernels_of(solver->context->kernels_f64->level)->lanes;
   const int64_t numbers = lanes * problems->m * (problems->n + problems->k);
   j->groups = (problems->count + lanes - 1) / lanes;
-  j->groups_of_task = groups_of_task(solver, numbers, j->groups / (TASKS_EACH * j->threads));
+  j->groups_of_task = groups_of_task(solver, numbers, j->groups / (TASKS_EACH * j->solvers));
   const int64_t tasks = (j->groups + j->groups_of_task - 1) / j->groups_of_task;
   if (solver->fold != NULL) LSQ_TRY(lsq_fold_plan(solver, problems->n));
-  LSQ_TRY(run(j, tasks, solve_groups));
+  LSQ_TRY(run(j, tasks, claim_groups, solve_groups));
 done:
   return st;
 }
@@ -176,39 +233,35 @@ static void keep_first(lsq_failure *first, lsqnet_status st, int64_t p) {
   first->problem = p;
 }
 
-/* The first of all threads. */
-static lsqnet_status fail_first(const job *j, int64_t threads) {
-  const lsq_failure *first = j->solver->failures;
-  for (const lsq_failure *next = first; next < j->solver->failures + threads; next++)
+/* The first of all solvers. */
+static lsqnet_status fail_first(const job *j) {
+  const lsq_failure *first = &j->solver->failure;
+  for (int64_t i = 1; i < j->solvers; i++) {
+    const lsq_failure *next = &lsq_solver_of(j->solver, i)->failure;
     if (next->status != LSQNET_OK && (first->status == LSQNET_OK || next->problem < first->problem)) first = next;
+  }
   if (first->status == LSQNET_OK) return LSQNET_OK;
   if (j->problems->count == 1) return lsq_fail(first->status, "%s", first->text);
   return lsq_fail(first->status, "problem %lld of %lld (counted from 0): %s", (long long)first->problem,
                   (long long)j->problems->count, first->text);
 }
 
-/* The next problem that is left over, which no other thread gets: there is one. */
-static int64_t claim(job *j) {
-  (void)pthread_mutex_lock(&j->lock);
-  while (j->solver->outcomes[j->next] == LSQ_LANE_DONE) j->next++;
-  const int64_t p = j->next++;
-  (void)pthread_mutex_unlock(&j->lock);
-  return p;
+/* The next problem that is left over. */
+static int64_t claim_left_over(job *j) {
+  const int64_t count = j->problems->count;
+  while (j->next < count && j->solver->outcomes[j->next] == LSQ_LANE_DONE) j->next++;
+  return j->next < count ? j->next++ : -1;
 }
 
-/* One of the left-over problems, whose own failure is none of the call's; E_STOPPED, without a message, once that has to
- * end. */
-static lsqnet_status solve_one(void *argument, int64_t index, int64_t thread) {
-  job *j = argument;
-  lsqnet_solver *leader = j->solver, *solver = lsq_solver_of(leader, thread);
-  (void)index;
+/* Its own failure is none of the call's; E_STOPPED, without a message, once that has to end. */
+static lsqnet_status solve_left_over(const job *j, lsqnet_solver *solver, int64_t thread, int64_t p) {
+  lsqnet_solver *leader = j->solver;
   if (lsq_limits_look(leader, thread)) return LSQNET_E_STOPPED;
-  const int64_t p = claim(j);
   const lsqnet_status own = lsq_solve_single(solver, j->problems, p, leader->outcomes[p], j->why, solver->reports);
   for (int64_t side = 0; side < j->problems->k; side++) write_report(j, p, side, &solver->reports[side]);
   if (own == LSQNET_E_MEMORY) return own;
   leader->outcomes[p] = LSQ_LANE_DONE;
-  keep_first(&leader->failures[thread], own, p);
+  keep_first(&solver->failure, own, p);
   return LSQNET_OK;
 }
 
@@ -222,32 +275,33 @@ static void report_stopped(const job *j) {
     solver->outcomes[p] = LSQ_LANE_DONE;
     if (first < 0) first = p;
   }
-  if (first >= 0) keep_first(&solver->failures[0], lsq_limits_check(solver), first);
+  if (first >= 0) keep_first(&solver->failure, lsq_limits_check(solver), first);
 }
 
 static lsqnet_status solve_left_overs(job *j, int64_t count) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_solver *solver = j->solver;
-  for (int64_t i = 0; i < j->threads; i++) solver->failures[i].status = LSQNET_OK;
-  st = run(j, count, solve_one);
+  for (int64_t i = 0; i < j->solvers; i++) lsq_solver_of(solver, i)->failure.status = LSQNET_OK;
+  st = run(j, count, claim_left_over, solve_left_over);
   if (st != LSQNET_E_STOPPED) LSQ_TRY(st);
   if (st == LSQNET_E_STOPPED) report_stopped(j);
-  st = fail_first(j, j->threads);
+  st = fail_first(j);
 done:
   return st;
 }
 
 /* ---- all of it ---- */
 
-/* Whether there is enough to do for more than one thread. */
-static int64_t threads_for(const job *j) {
+/* One a thread if there is enough to do for more than one, but no more than problems. */
+static int64_t solvers_for(const job *j) {
   const lsqnet_solver *solver = j->solver;
   const lsq_problems *problems = j->problems;
   const double m = (double)problems->m + (solver->options.ridge > 0.0 ? (double)problems->n : 0.0);
   const double numbers = m * ((double)problems->n + (double)problems->k);
   const int asked = j->in_lanes && solver->fold == NULL;
   const int shared = problems->count > 1 && (asked || (double)problems->count * numbers >= SHARED);
-  return shared ? lsq_pool_lanes(solver->context->pool) : 1;
+  const int64_t threads = shared ? lsq_pool_lanes(solver->context->pool) : 1;
+  return threads < problems->count ? threads : problems->count;
 }
 
 static lsqnet_status solve_all(job *j) {
@@ -258,8 +312,8 @@ static lsqnet_status solve_all(job *j) {
   LSQ_TRY(lsq_reserve(solver->context, &solver->outcomes, &solver->outcomes_capacity, count, 1));
   memset(solver->outcomes, NOT_BEGUN, (size_t)count);
   j->in_lanes = lsq_lanes_take(solver, j->problems, &j->why);
-  j->threads = threads_for(j);
-  LSQ_TRY(lsq_make_room(solver, j->problems, j->in_lanes, j->threads));
+  j->solvers = solvers_for(j);
+  LSQ_TRY(lsq_make_room(solver, j->problems, j->in_lanes, j->solvers));
   if (j->in_lanes) st = solve_in_lanes(j);
   if (st != LSQNET_E_STOPPED) LSQ_TRY(st); /* of the other ones the reports say so */
   st = LSQNET_OK;
@@ -267,6 +321,13 @@ static lsqnet_status solve_all(job *j) {
   if (left > 0) LSQ_TRY(solve_left_overs(j, left));
 done:
   return st;
+}
+
+void lsq_report_failure(const lsq_problems *problems, lsqnet_status st, lsqnet_report *reports) {
+  job j = {.problems = problems, .reports = (char *)reports};
+  if (reports == NULL) return;
+  j.report_size = reports[0].size;
+  for (int64_t p = 0; p < problems->count; p++) report_failure(&j, p, st, LSQNET_STOP_NONE);
 }
 
 lsqnet_status lsq_solve_batch(lsqnet_solver *solver, const lsq_problems *problems, lsqnet_report *reports) {

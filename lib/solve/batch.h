@@ -59,6 +59,9 @@ void lsq_write_x(const lsq_problems *problems, int64_t p, int64_t l, const doubl
 /* Solves them all. `reports` (count,k) in the caller's layout, reports[0].size at least ours, or NULL. */
 lsqnet_status lsq_solve_batch(lsqnet_solver *solver, const lsq_problems *problems, lsqnet_report *reports);
 
+/* Reports of a call that has failed before any problem could be solved. */
+void lsq_report_failure(const lsq_problems *problems, lsqnet_status st, lsqnet_report *reports);
+
 /* ---- lane_group.c ---- */
 
 /* Whether problems of this shape and kind go through lanes; if not, *why is an LSQNET_WHY_ number. */
@@ -124,8 +127,9 @@ lsqnet_status lsq_single_reserve(lsqnet_solver *solver, const lsq_problems *prob
 
 /* ---- room.c ---- */
 
-/* Makes a call's room, and solvers for threads 1 .. threads-1, which take on the options that hold. */
-lsqnet_status lsq_make_room(lsqnet_solver *solver, const lsq_problems *problems, int in_lanes, int64_t threads);
+/* Makes a call's room for so many solvers, of which all but the caller's are made here and take on the options that
+ * hold. */
+lsqnet_status lsq_make_room(lsqnet_solver *solver, const lsq_problems *problems, int in_lanes, int64_t solvers);
 
 /* The report of side `side` in lane l. */
 lsqnet_report lsq_lane_report(const lsq_lane_group *group, int64_t l, int64_t side);

@@ -127,7 +127,6 @@ void lsq_solver_destroy(lsqnet_solver *solver) {
   for (int64_t i = 0; solver->others != NULL && i + 1 < lsq_pool_lanes(context->pool); i++)
     lsq_solver_destroy(solver->others[i]);
   lsq_free(context, solver->others);
-  lsq_free(context, solver->failures);
   lsq_fold_destroy(solver);
   lsq_free(context, solver->reports);
   lsq_free(context, solver->outcomes);

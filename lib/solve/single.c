@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "solve/batch.h"
+#include "solve/fold.h"
 
 /* ---- back to the lanes ---- */
 
@@ -58,6 +59,7 @@ static lsqnet_status solve_scaled(lsqnet_solver *solver, const lsq_data *data, c
   const int64_t m = data->m, n = data->n, k = data->k;
   lsq_problems scaled = {.count = 1, .m = m, .n = n, .k = k, .a_row = n, .a_column = 1, .b_row = 1, .b_column = m};
   LSQ_TRY(reserve_scaled(solver, data->problems));
+  if (solver->fold != NULL) LSQ_TRY(lsq_fold_plan(solver, n)); /* the last problem may have had other columns */
   double *x = solver->memory + lsq_lane_group_size(solver, &scaled), *A = x + n * k, *B = A + m * n;
   lsq_lane_group group;
   int8_t outcome = LSQ_LANE_REFUSED;

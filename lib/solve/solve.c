@@ -133,8 +133,10 @@ lsqnet_status lsq_solve_reserve(lsqnet_solver *solver, const lsq_data *data) {
   lsqnet_status st = LSQNET_OK;
   const int columns = may_go_by_columns(solver, data);
   LSQ_TRY(reserve(solver, data, columns));
-  if (solver->fold != NULL && columns) LSQ_TRY(lsq_fold_plan(solver, data->n));
-  if (solver->fold != NULL && begins_by_rows(solver, data)) LSQ_TRY(lsq_fold_plan(solver, data->m));
+  if (solver->fold != NULL && columns && (solver->step.dim > 1 || data->n == 1))
+    LSQ_TRY(lsq_fold_plan(solver, data->n)); /* else there is none, of which each problem's report tells */
+  if (solver->fold != NULL && begins_by_rows(solver, data) && (solver->step.dim > 1 || data->m == 1))
+    LSQ_TRY(lsq_fold_plan(solver, data->m));
 done:
   return st;
 }

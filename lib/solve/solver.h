@@ -27,16 +27,16 @@
 #include "kernels/kernels.h"
 #include "prompts/prompt.h"
 
-/* Of the problems of a batch that a thread has solved one at a time, the first that failed, and its message. */
+/* A problem that failed, and its message. */
 typedef struct {
   lsqnet_status status;
   int64_t problem;
   char text[400];
 } lsq_failure;
 
-/* What a call has made room for. */
+/* What the last call has made room for, and how large solver->memory was then. */
 typedef struct {
-  int64_t m, n, k, width, threads;
+  int64_t m, n, k, width, solvers, memory;
   int weighted, a_pairs, b_pairs, in_lanes;
 } lsq_room;
 
@@ -63,9 +63,10 @@ struct lsqnet_solver {
   int8_t *outcomes;      /* one a problem */
   lsqnet_report *reports; /* of one problem */
   int64_t memory_capacity, outcomes_capacity, reports_capacity;
-  lsq_room room;           /* that there is, on all threads */
-  lsq_failure *failures;   /* of each thread */
-  lsqnet_solver **others;  /* of the pool's other threads, NULL until needed (batch.c) */
+  lsq_room room;
+  lsq_failure failure;     /* of the problems of a batch that it has solved one at a time, the first */
+  int busy;                /* a thread is at work on it */
+  lsqnet_solver **others;  /* for the pool's other threads, NULL until needed (room.c) */
   double deadline;         /* of the call, see lsq_limits_begin */
   int64_t passed;          /* numbers that the caller's thread has passed over since it looked at the limits */
   atomic_int halted;       /* LSQNET_STOP_TIME or CALLER once the call has to end; NONE else */
@@ -86,9 +87,9 @@ void lsq_solver_trim(lsqnet_solver *solver);
 /* One for another thread, which lives as long as its leader. */
 lsqnet_status lsq_solver_join(lsqnet_solver **out, lsqnet_solver *leader);
 
-/* The solver of a thread, once lsq_make_room has seen to it. */
-static inline lsqnet_solver *lsq_solver_of(lsqnet_solver *leader, int64_t thread) {
-  return thread > 0 ? leader->others[thread - 1] : leader;
+/* The leader itself and the others, once lsq_make_room has seen to them. */
+static inline lsqnet_solver *lsq_solver_of(lsqnet_solver *leader, int64_t index) {
+  return index > 0 ? leader->others[index - 1] : leader;
 }
 
 typedef struct lsq_problems lsq_problems; /* batch.h */

@@ -198,18 +198,18 @@ LSQNET_API lsqnet_status lsqnet_problems_init(lsqnet_problems *problems, uint32_
  *  Threads  Those of the context share the problems: those that go through vector lanes (roads PROBLEMS and ROWS) some
  *           at a time, and those on the other roads (more than 64 unknowns, least norm, conditions above about 10^6,
  *           iterations) one by one, if they have 2^15 numbers or more in all.
- *  Memory   On each thread at most twice the problems that it has in flight (doubles: of 2^17 numbers in all, or as many
- *           problems as a vector has lanes, 2 to 8, if those are more), what passes through a model included; a byte a
- *           problem. A single large problem, and those on the other roads: twice their own numbers, three times with
- *           weights, a ridge or low parts (m < n: once, or twice, more), three numbers a row, and 2 n^2 to 6 n^2; with
- *           lapack_fallback its numbers once more and what dgelsd asks for; and a map of moments for n unknowns, of some
- *           2 n^2 numbers.
- *           The first call of a kind (shape, weights, low parts; as large a batch as is to be shared by threads) asks for
- *           all that any problem of the kind may come to need, so that E_MEMORY comes at once if it does; the solver
- *           keeps it, and later calls allocate nothing, whatever problems they bring. Pages that no problem needs are not
- *           written to. One exception: with min_norm and m < n, n > 256, a problem whose equations depend on each other
- *           allocates. With no model given the first call for so many unknowns also makes a solver for the model that it
- *           takes.
+ *  Memory   On each thread, of which no more than problems are at work, at most twice what it has in flight (doubles: of
+ *           problems of 2^17 numbers in all, or of as many as a vector has lanes, 2 to 8, if those are more), what passes
+ *           through a model included; a byte a problem. A single large problem, and those on the other roads: twice their
+ *           own numbers, three times with weights, a ridge or low parts (m < n: once, or twice, more), three numbers a row,
+ *           a ridge's n rows being of the problem's, and 2 n^2, 3 n^2 more with min_norm and 2 n^2 with gd, chebyshev and
+ *           cg; with lapack_fallback its numbers once more and what dgelsd asks for; and a map of moments for n unknowns,
+ *           of some 2 n^2 numbers.
+ *           The first call of a kind (shape, weights, low parts) asks for all that any problem of the kind may come to
+ *           need, so that E_MEMORY comes at once if it does; the solver keeps it, and later calls for as many problems or
+ *           fewer allocate nothing, whatever problems they bring. Pages that no problem needs are not written to. One
+ *           exception: with min_norm and m < n, n > 256, a problem whose equations depend on each other allocates. With no
+ *           model given the first call for so many unknowns also makes a solver for the model that it takes.
  *  Errors   as lsqnet_solver_solve_f64. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_batch_f64(lsqnet_solver *solver, const lsqnet_problems *problems,
                                                        const double *a, const double *b, const double *weights,
@@ -293,7 +293,8 @@ LSQNET_API lsqnet_status lsqnet_solver_remove_rows(lsqnet_solver *solver, lsqnet
  *  Shapes   x (n,k), ldx >= k, and reports (k) as lsqnet_solver_solve_f64.
  *  Cost     of the order of n^3, whatever the number of rows: a folded model (and any other, by way of the triangular
  *           factor) answers from moments. With keep_rows the rows themselves are solved where moments do not reach.
- *           Allocates in the first solve of a state by a solver, and where rows kept have needed more room since.
+ *           The first solve of a state by a solver, and one for which rows kept have needed more room since, allocates
+ *           what any later one may need: as a problem of n + k rows, or of the rows kept, would.
  *  Note     Moments carry some 2^-100 of themselves, times the drift: answers are right to the last digit up to a condition
  *           of about 10^6, and up to 10^14 lose twice the digits that the condition has beyond that; reports say how
  *           many are left. That is said of the components that are large, with columns of A at norm 1: one that is f
