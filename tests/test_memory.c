@@ -468,6 +468,7 @@ START_TEST(a_refusal_between_a_stream_and_a_problem_is_told_and_survived) {
   lsqnet_report reports[K] = {{.size = sizeof *reports}};
   double x[N * K], alone[N];
   ck_assert_int_eq(lsqnet_solver_append_rows(solver, state, 20, rows.a, rows.lda, rows.b, rows.ldb), LSQNET_OK);
+  trouble(2, &q); /* solved alone, with reports of the solver's own */
   const int warm = _i / 2 % 2; /* else the stream is what the solver begins with */
   if (warm) ck_assert_int_eq(problem_solve(solver, &q, NULL), LSQNET_OK);
   allocator.refuse = allocator.calls + 1 + _i / 4;

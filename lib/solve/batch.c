@@ -309,6 +309,7 @@ static lsqnet_status solve_all(job *j) {
   lsqnet_solver *solver = j->solver;
   const int64_t count = j->problems->count;
   int64_t left = 0;
+  if (count == 0) return LSQNET_OK;
   LSQ_TRY(lsq_reserve(solver->context, &solver->outcomes, &solver->outcomes_capacity, count, 1));
   memset(solver->outcomes, NOT_BEGUN, (size_t)count);
   j->in_lanes = lsq_lanes_take(solver, j->problems, &j->why);
