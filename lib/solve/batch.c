@@ -7,9 +7,9 @@
 #include "base/sized.h"
 #include "solve/fold.h"
 
-enum { TASK = 1 << 17 };       /* numbers of the problems that a thread takes at a time, at most */
+enum { MOST_TASK = 1 << 17 };  /* numbers of the problems that a thread takes at a time, at most */
 enum { LEAST_TASK = 1 << 15 }; /* at least: fewer are not worth waking it */
-enum { TASKS_EACH = 2 };       /* between these */
+enum { SHARES = 2 };           /* between these, of what is left: one in so many for each thread */
 enum { NOT_BEGUN = -1 };       /* beside the LSQ_LANE_ numbers of `outcomes` */
 enum { SHARED = 1 << 15 };     /* numbers of left-over problems from which on threads share them */
 
@@ -50,6 +50,8 @@ void lsq_write_x(const lsq_problems *problems, int64_t p, int64_t l, const doubl
   }
 }
 
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
 /* ---- reports ---- */
 
 typedef struct {
@@ -60,17 +62,23 @@ typedef struct {
   int32_t why;
   int in_lanes;
   int64_t solvers;                /* that may be at work: one a thread, no more than problems */
-  int64_t groups, groups_of_task; /* of problems, in lanes */
+  int64_t groups;                 /* of problems, in lanes */
+  int64_t least, most;            /* that a thread takes at a time */
   pthread_mutex_t lock;           /* of all below, and of which solvers are busy */
   int64_t next;                   /* group or problem that nobody has looked at yet */
   int failed;                     /* nothing is begun any more */
 } job;
 
-/* Does group or problem `at` and what goes with it, on a thread's solver. */
-typedef lsqnet_status (*step)(const job *j, lsqnet_solver *solver, int64_t thread, int64_t at);
+/* Groups or problems begin .. end-1; none if end is begin. */
+typedef struct {
+  int64_t begin, end;
+} range;
 
-/* Hands out the next group or problem; -1: none. */
-typedef int64_t (*claim)(job *j);
+/* Does these on a thread's solver. */
+typedef lsqnet_status (*step)(const job *j, lsqnet_solver *solver, int64_t thread, range at);
+
+/* Hands out the next ones. */
+typedef range (*claim)(job *j);
 
 static void write_report(const job *j, int64_t p, int64_t side, const lsqnet_report *report) {
   if (j->reports == NULL) return;
@@ -109,9 +117,9 @@ typedef struct {
   step do_it;
 } work;
 
-static int64_t next_of(const work *w) {
+static range next_of(const work *w) {
   (void)pthread_mutex_lock(&w->j->lock);
-  const int64_t at = w->j->failed ? -1 : w->next(w->j);
+  const range at = w->j->failed ? (range){0, 0} : w->next(w->j);
   (void)pthread_mutex_unlock(&w->j->lock);
   return at;
 }
@@ -124,8 +132,11 @@ static lsqnet_status do_work(void *argument, int64_t index, int64_t thread) {
   lsqnet_solver *solver = take_solver(j, thread);
   (void)index;
   if (solver == NULL) return LSQNET_OK;
-  for (int64_t at = next_of(w); at >= 0 && st == LSQNET_OK; at = st == LSQNET_OK ? next_of(w) : -1)
+  while (st == LSQNET_OK) {
+    const range at = next_of(w);
+    if (at.begin == at.end) break;
     st = w->do_it(j, solver, thread, at);
+  }
   (void)pthread_mutex_lock(&j->lock);
   solver->busy = 0;
   if (st != LSQNET_OK) j->failed = 1;
@@ -168,25 +179,25 @@ static void expect_answers(const job *j, int64_t first, int64_t used) {
     lsq_expect(lsq_problem_x(problems, first), used * problems->x_stride * lsq_number_size(problems));
 }
 
-/* As many groups as a task has from the next on. */
-static int64_t claim_groups(job *j) {
-  const int64_t first = j->next;
-  j->next += j->groups_of_task;
-  return first < j->groups ? first : -1;
+/* A share of those that are left, so that threads that begin late or are slow end with the others. */
+static range claim_groups(job *j) {
+  const int64_t left = j->groups - j->next, share = left / (SHARES * j->solvers), begin = j->next;
+  const int64_t some = share < j->least ? j->least : share < j->most ? share : j->most;
+  j->next += some < left ? some : left;
+  return (range){begin, j->next};
 }
 
 /* These groups, unless the call has to end. One map of moments serves all threads; a model that is asked, one at a time. */
-static lsqnet_status solve_groups(const job *j, lsqnet_solver *own, int64_t thread, int64_t at) {
+static lsqnet_status solve_groups(const job *j, lsqnet_solver *own, int64_t thread, range at) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_solver *solver = own->fold == NULL ? own : j->solver;
   lsq_lane_group group;
   if (lsq_limits_look(solver, thread)) return LSQNET_E_STOPPED;
   lsq_lane_group_begin(solver, j->problems, own->memory, &group);
   group.thread = thread;
-  const int64_t lanes = group.kernels->lanes, most = at + j->groups_of_task;
-  const int64_t end = most < j->groups ? most : j->groups;
-  if (end * lanes < group.end) group.end = end * lanes;
-  for (int64_t g = at; g < end; g++) {
+  const int64_t lanes = group.kernels->lanes;
+  if (at.end * lanes < group.end) group.end = at.end * lanes;
+  for (int64_t g = at.begin; g < at.end; g++) {
     const int64_t first = g * lanes, left = j->problems->count - first, used = left < lanes ? left : lanes;
     int8_t *outcomes = j->solver->outcomes + first;
     expect_answers(j, first, used);
@@ -198,14 +209,6 @@ done:
   return st;
 }
 
-/* `share` groups of `numbers` numbers, or what the bounds of a task make of them. A model that is asked works long enough
- * at any of them. */
-static int64_t groups_of_task(const lsqnet_solver *solver, int64_t numbers, int64_t share) {
-  const int64_t least = solver->fold != NULL ? LEAST_TASK / numbers : 1, most = TASK / numbers;
-  const int64_t groups = share < least ? least : share < most ? share : most;
-  return groups < 1 ? 1 : groups;
-}
-
 static lsqnet_status solve_in_lanes(job *j) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_solver *solver = j->solver;
@@ -213,10 +216,10 @@ static lsqnet_status solve_in_lanes(job *j) {
   const int64_t lanes = lsq_lane_kernels_of(solver->context->kernels_f64->level)->lanes;
   const int64_t numbers = lanes * problems->m * (problems->n + problems->k);
   j->groups = (problems->count + lanes - 1) / lanes;
-  j->groups_of_task = groups_of_task(solver, numbers, j->groups / (TASKS_EACH * j->solvers));
-  const int64_t tasks = (j->groups + j->groups_of_task - 1) / j->groups_of_task;
+  j->most = larger(MOST_TASK / numbers, 1);
+  j->least = solver->fold != NULL ? larger(LEAST_TASK / numbers, 1) : 1; /* a model that is asked is slow enough */
   if (solver->fold != NULL) LSQ_TRY(lsq_fold_plan(solver, problems->n));
-  LSQ_TRY(run(j, tasks, claim_groups, solve_groups));
+  LSQ_TRY(run(j, (j->groups + j->least - 1) / j->least, claim_groups, solve_groups));
 done:
   return st;
 }
@@ -247,15 +250,18 @@ static lsqnet_status fail_first(const job *j) {
 }
 
 /* The next problem that is left over. */
-static int64_t claim_left_over(job *j) {
+static range claim_left_over(job *j) {
   const int64_t count = j->problems->count;
   while (j->next < count && j->solver->outcomes[j->next] == LSQ_LANE_DONE) j->next++;
-  return j->next < count ? j->next++ : -1;
+  const int64_t p = j->next;
+  if (p < count) j->next++;
+  return (range){p, j->next};
 }
 
 /* Its own failure is none of the call's; E_STOPPED, without a message, once that has to end. */
-static lsqnet_status solve_left_over(const job *j, lsqnet_solver *solver, int64_t thread, int64_t p) {
+static lsqnet_status solve_left_over(const job *j, lsqnet_solver *solver, int64_t thread, range at) {
   lsqnet_solver *leader = j->solver;
+  const int64_t p = at.begin;
   if (lsq_limits_look(leader, thread)) return LSQNET_E_STOPPED;
   const lsqnet_status own = lsq_solve_single(solver, j->problems, p, leader->outcomes[p], j->why, solver->reports);
   for (int64_t side = 0; side < j->problems->k; side++) write_report(j, p, side, &solver->reports[side]);
