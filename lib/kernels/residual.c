@@ -79,16 +79,24 @@ static inline double add_to(double value, double *sum) {
   return error;
 }
 
+/* One entry of a row; what is below the low parts of the sums is returned. */
+static inline double add_in_three(double a, double r, double r_low, double *high, double *middle) {
+  double error = 0, rest = 0;
+  const double product = lsq_two_product(a, r, &error), small = lsq_two_product(a, r_low, &rest);
+  return rest + (add_to(add_to(product, high), middle) + add_to(error, middle) + add_to(small, middle));
+}
+
+/* Two loops: in one, a compiler makes a masked load at NULL of what a_low has not, and each takes hundreds of cycles. */
 static void add_row_in_three(int64_t n, const double *a, const double *a_low, double r, double r_low, double *high,
                              double *middle, double *low) {
+  if (a_low == NULL) {
+    for (int64_t j = 0; j < n; j++) low[j] += add_in_three(a[j], r, r_low, &high[j], &middle[j]);
+    return;
+  }
   for (int64_t j = 0; j < n; j++) {
-    double error = 0, rest = 0;
-    const double product = lsq_two_product(a[j], r, &error), small = lsq_two_product(a[j], r_low, &rest);
-    rest += add_to(add_to(product, &high[j]), &middle[j]) + add_to(error, &middle[j]) + add_to(small, &middle[j]);
-    if (a_low != NULL) {
-      const double other = lsq_two_product(a_low[j], r, &error);
-      rest += add_to(other, &middle[j]) + (error + a_low[j] * r_low);
-    }
+    double error = 0, rest = add_in_three(a[j], r, r_low, &high[j], &middle[j]);
+    const double other = lsq_two_product(a_low[j], r, &error);
+    rest += add_to(other, &middle[j]) + (error + a_low[j] * r_low);
     low[j] += rest;
   }
 }
