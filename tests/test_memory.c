@@ -39,14 +39,20 @@ static void trouble(int which, problem *q) {
   for (int64_t i = 0; i < m; i++) {
     double *row = q->a + i * q->lda;
     switch (which) {
-      case 1: row[last] = row[0]; break;                               /* dependent columns */
-      case 2: row[last] = row[0] + 1e-9 * row[last]; break;            /* nearly */
-      case 3: row[last] = row[0] + 1e-5 * row[last]; break;            /* enough for more corrections */
-      case 4: for (int64_t j = 0; j < n; j++) row[j] *= 1e30; break;   /* in float32 squares are beyond the largest number */
-      case 5: for (int64_t j = 0; j < n; j++) row[j] *= 1e-30; break;
-      case 6: for (int64_t j = 0; j < n; j++) row[j] *= i % 2 ? 1e15 : 1e-15; break;
+      case 1: row[last] = row[0]; break;                    /* dependent columns */
+      case 2: row[last] = row[0] + 1e-9 * row[last]; break; /* nearly */
+      case 3: row[last] = row[0] + 1e-5 * row[last]; break; /* enough for more corrections */
+      case 4:
+        for (int64_t j = 0; j < n; j++) row[j] *= 1e30;
+        break; /* in float32 squares are beyond the largest number */
+      case 5:
+        for (int64_t j = 0; j < n; j++) row[j] *= 1e-30;
+        break;
+      case 6:
+        for (int64_t j = 0; j < n; j++) row[j] *= i % 2 ? 1e15 : 1e-15;
+        break;
       case 7: memset(row, 0, (size_t)n * sizeof *row); break;
-      case 8: memcpy(row, q->a, (size_t)n * sizeof *row); break;       /* rank 1 */
+      case 8: memcpy(row, q->a, (size_t)n * sizeof *row); break; /* rank 1 */
       default: break;
     }
   }
@@ -67,7 +73,8 @@ static void fill(batch *s, int troubled, uint64_t seed) {
 enum { OPTIONS = 9 };
 
 static lsqnet_solver_options options_of(int which) {
-  static const int32_t methods[OPTIONS] = {[5] = LSQNET_METHOD_GD, [6] = LSQNET_METHOD_CG, [7] = LSQNET_METHOD_CHEBYSHEV};
+  static const int32_t methods[OPTIONS] = {
+      [5] = LSQNET_METHOD_GD, [6] = LSQNET_METHOD_CG, [7] = LSQNET_METHOD_CHEBYSHEV};
   lsqnet_solver_options options = solver_options(which >= 5 && which < 8 ? methods[which] : LSQNET_METHOD_AUTO);
   lsqnet_solver *solver = NULL;
   lsqnet_context *context = NULL;
@@ -112,8 +119,9 @@ static void check_calls(model_kind kind, const lsqnet_solver_options *options, i
 }
 
 /* m, n, k, count */
-static const int64_t calls_sizes[][4] = {{20, 5, 1, 41}, {9, 3, 20, 12}, {6, 6, 9, 12}, {400, 5, 1, 20}, {1, 1, 1, 300},
-                                         {90, 70, 1, 5}, {5, 9, 2, 30},  {30, 70, 1, 4}, {1200, 3, 1, 17}};
+static const int64_t calls_sizes[][4] = {{20, 5, 1, 41},  {9, 3, 20, 12}, {6, 6, 9, 12},
+                                         {400, 5, 1, 20}, {1, 1, 1, 300}, {90, 70, 1, 5},
+                                         {5, 9, 2, 30},   {30, 70, 1, 4}, {1200, 3, 1, 17}};
 
 START_TEST(after_the_first_call_nothing_is_allocated) {
   const model_kind kinds[] = {shipped, exact, gates};
@@ -153,7 +161,8 @@ END_TEST
 
 /* One after the other, and sizes that come again. */
 START_TEST(sizes_that_take_turns_allocate_in_the_first_round_only) {
-  static const int64_t sizes[][3] = {{20, 5, 1}, {3000, 5, 1}, {300, 5, 1}, {20, 5, 8}, {100, 70, 1}, {12, 9, 19}, {4, 9, 1}};
+  static const int64_t sizes[][3] = {{20, 5, 1},   {3000, 5, 1}, {300, 5, 1}, {20, 5, 8},
+                                     {100, 70, 1}, {12, 9, 19},  {4, 9, 1}};
   counting_allocator allocator = {.refuse = 0};
   lsqnet_context *counted = NULL;
   lsqnet_solver_options options = solver_options(LSQNET_METHOD_AUTO);
@@ -311,7 +320,7 @@ static void check_memory(int which, const int64_t *size, int weighted, int32_t t
 }
 
 START_TEST(memory_is_at_most_twice_what_is_in_flight) {
-  static const int64_t sizes[][3] = {{20, 5, 1},    {64, 16, 1}, {256, 32, 1}, {6, 5, 4},       {700, 64, 8},
+  static const int64_t sizes[][3] = {{20, 5, 1},    {64, 16, 1}, {256, 32, 1}, {6, 5, 4},     {700, 64, 8},
                                      {70, 64, 900}, {5, 3, 70},  {1, 1, 1},    {20000, 50, 1}};
   const int64_t *size = sizes[_i];
   for (int which = 0; which < 4; which++) {
@@ -468,7 +477,7 @@ START_TEST(a_refusal_between_a_stream_and_a_problem_is_told_and_survived) {
   lsqnet_report reports[K] = {{.size = sizeof *reports}};
   double x[N * K], alone[N];
   ck_assert_int_eq(lsqnet_solver_append_rows(solver, state, 20, rows.a, rows.lda, rows.b, rows.ldb), LSQNET_OK);
-  trouble(2, &q); /* solved alone, with reports of the solver's own */
+  trouble(2, &q);              /* solved alone, with reports of the solver's own */
   const int warm = _i / 2 % 2; /* else the stream is what the solver begins with */
   if (warm) ck_assert_int_eq(problem_solve(solver, &q, NULL), LSQNET_OK);
   allocator.refuse = allocator.calls + 1 + _i / 4;
@@ -521,7 +530,8 @@ END_TEST
 
 int main(void) {
   Suite *suite = suite_create("memory");
-  TCase *none = tcase_create("none after the first"), *much = tcase_create("how much"), *refusals = tcase_create("refusals");
+  TCase *none = tcase_create("none after the first"), *much = tcase_create("how much"),
+        *refusals = tcase_create("refusals");
   TCase *const cases[] = {none, much, refusals};
   for (int i = 0; i < 3; i++) {
     tcase_set_timeout(cases[i], 300);

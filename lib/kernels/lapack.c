@@ -16,8 +16,8 @@ typedef struct {
 
 static int too_large(int64_t m, int64_t n) { return m > INT32_MAX / 8 || n > INT32_MAX / 8; }
 
-/* Doubles in all; hands out pieces of `memory` unless it is NULL. dgelsd is asked what it wants itself; 0 if that is more
- * than its 32-bit sizes hold. */
+/* Doubles in all; hands out pieces of `memory` unless it is NULL. dgelsd is asked what it wants itself; 0 if that is
+ * more than its 32-bit sizes hold. */
 static int64_t lay_out(int64_t m, int64_t n, double *memory, arrays *out) {
   const int64_t tall = m > n ? m : n, small = m < n ? m : n;
   double wanted = 0.0, none = 0.0;

@@ -86,7 +86,8 @@ static inline double add_in_three(double a, double r, double r_low, double *high
   return rest + (add_to(add_to(product, high), middle) + add_to(error, middle) + add_to(small, middle));
 }
 
-/* Two loops: in one, a compiler makes a masked load at NULL of what a_low has not, and each takes hundreds of cycles. */
+/* Two loops: in one, a compiler makes a masked load at NULL of what a_low has not, and each takes hundreds of cycles.
+ */
 static void add_row_in_three(int64_t n, const double *a, const double *a_low, double r, double r_low, double *high,
                              double *middle, double *low) {
   if (a_low == NULL) {

@@ -61,12 +61,12 @@ typedef struct {
   uint32_t report_size;
   int32_t why;
   int in_lanes;
-  int64_t solvers;                /* that may be at work: one a thread, no more than problems */
-  int64_t groups;                 /* of problems, in lanes */
-  int64_t least, most;            /* that a thread takes at a time */
-  pthread_mutex_t lock;           /* of all below, and of which solvers are busy */
-  int64_t next;                   /* group or problem that nobody has looked at yet */
-  int failed;                     /* nothing is begun any more */
+  int64_t solvers;      /* that may be at work: one a thread, no more than problems */
+  int64_t groups;       /* of problems, in lanes */
+  int64_t least, most;  /* that a thread takes at a time */
+  pthread_mutex_t lock; /* of all below, and of which solvers are busy */
+  int64_t next;         /* group or problem that nobody has looked at yet */
+  int failed;           /* nothing is begun any more */
 } job;
 
 /* Groups or problems begin .. end-1; none if end is begin. */
@@ -187,7 +187,8 @@ static range claim_groups(job *j) {
   return (range){begin, j->next};
 }
 
-/* These groups, unless the call has to end. One map of moments serves all threads; a model that is asked, one at a time. */
+/* These groups, unless the call has to end. One map of moments serves all threads; a model that is asked, one at a
+ * time. */
 static lsqnet_status solve_groups(const job *j, lsqnet_solver *own, int64_t thread, range at) {
   lsqnet_status st = LSQNET_OK;
   lsqnet_solver *solver = own->fold == NULL ? own : j->solver;
@@ -338,8 +339,7 @@ void lsq_report_failure(const lsq_problems *problems, lsqnet_status st, lsqnet_r
 }
 
 lsqnet_status lsq_solve_batch(lsqnet_solver *solver, const lsq_problems *problems, lsqnet_report *reports) {
-  job j = {
-      .solver = solver, .problems = problems, .reports = (char *)reports, .lock = PTHREAD_MUTEX_INITIALIZER};
+  job j = {.solver = solver, .problems = problems, .reports = (char *)reports, .lock = PTHREAD_MUTEX_INITIALIZER};
   if (reports != NULL) j.report_size = reports[0].size;
   lsq_limits_begin(solver);
   const lsqnet_status st = solve_all(&j);

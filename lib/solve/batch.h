@@ -83,7 +83,8 @@ typedef struct {
   double *point;   /* n + 1 vectors: x and a limit, the same in all lanes */
   double *zeros;   /* rows that are not there */
   int64_t width;   /* of the group: its lanes, or fewer where there are not so many problems */
-  double *answer;  /* (k,n,width) in the caller's units, of all right-hand sides; the system has LSQ_LANE_SIDES at a time */
+  double
+      *answer; /* (k,n,width) in the caller's units, of all right-hand sides; the system has LSQ_LANE_SIDES at a time */
   int64_t first_side; /* of those that the system has */
   int64_t end;        /* of the problems that this thread goes on with: what comes behind is not fetched ahead */
   int64_t thread;     /* at work on it; 0: the caller's */

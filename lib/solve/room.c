@@ -26,14 +26,14 @@ static int is_made(const lsqnet_solver *solver, const lsq_room *b) {
 lsqnet_status lsq_make_room(lsqnet_solver *solver, const lsq_problems *problems, int in_lanes, int64_t solvers) {
   lsqnet_status st = LSQNET_OK;
   lsq_room room = {.m = problems->m,
-                         .n = problems->n,
-                         .k = problems->k,
-                         .width = problems->count < LSQ_LANES_MOST ? problems->count : LSQ_LANES_MOST,
-                         .solvers = solvers,
-                         .weighted = problems->weights != NULL,
-                         .a_pairs = problems->a_low != NULL,
-                         .b_pairs = problems->b_low != NULL,
-                         .in_lanes = in_lanes};
+                   .n = problems->n,
+                   .k = problems->k,
+                   .width = problems->count < LSQ_LANES_MOST ? problems->count : LSQ_LANES_MOST,
+                   .solvers = solvers,
+                   .weighted = problems->weights != NULL,
+                   .a_pairs = problems->a_low != NULL,
+                   .b_pairs = problems->b_low != NULL,
+                   .in_lanes = in_lanes};
   if (!is_made(solver, &room)) {
     solver->room = (lsq_room){0};
     LSQ_TRY(make_room(solver, problems, in_lanes, solvers));

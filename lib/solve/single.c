@@ -114,8 +114,8 @@ static void clear(int64_t k, lsqnet_report *reports) {
 lsqnet_status lsq_single_reserve(lsqnet_solver *solver, const lsq_problems *problems, int in_lanes) {
   lsqnet_status st = LSQNET_OK;
   lsq_data data;
-  LSQ_TRY(lsq_reserve(solver->context, &solver->reports, &solver->reports_capacity, problems->k,
-                      sizeof *solver->reports));
+  LSQ_TRY(
+      lsq_reserve(solver->context, &solver->reports, &solver->reports_capacity, problems->k, sizeof *solver->reports));
   if (in_lanes)
     LSQ_TRY(lsq_reserve(solver->context, &solver->memory, &solver->memory_capacity,
                         lsq_lane_group_size(solver, problems), sizeof(double)));

@@ -110,8 +110,8 @@ static int may_go_by_columns(const lsqnet_solver *solver, const lsq_data *data) 
   return !begins_by_rows(solver, data) || data->n <= MANY;
 }
 
-/* Room for as long as the problem is at work, so that X stays where it is. What is taken apart by rows needs nothing of n
- * x n. */
+/* Room for as long as the problem is at work, so that X stays where it is. What is taken apart by rows needs nothing of
+ * n x n. */
 static lsqnet_status reserve(lsqnet_solver *solver, const lsq_data *data, int columns) {
   lsqnet_status st = LSQNET_OK;
   const int rows = begins_by_rows(solver, data);

@@ -50,17 +50,17 @@ struct lsqnet_solver {
   lsqnet_model_step step;
   const lsq_prompt *prompt;
   int64_t prompt_rows, prompt_width, read_row;
-  int64_t answer_width;       /* the model's outputs: D, or more, of which the first D count */
-  double *node_weights;       /* (step.iterates), see respond.c */
-  struct lsq_fold *fold;      /* of the model; NULL if it has none: see fold.h */
+  int64_t answer_width;        /* the model's outputs: D, or more, of which the first D count */
+  double *node_weights;        /* (step.iterates), see respond.c */
+  struct lsq_fold *fold;       /* of the model; NULL if it has none: see fold.h */
   lsqnet_workspace *workspace; /* without a fold: of `batch` sequences on their way through the model */
   int64_t batch;
   double *prompts, *answers, *block, *block_rhs;
-  double *without_data;  /* (answer_width), see respond.c */
-  double *probes;        /* queries, answers and columns of lsq_gram */
-  int64_t model_calls;   /* sequences, since the solve began */
-  double *memory;        /* of the problem at hand, or the group of a batch in lanes */
-  int8_t *outcomes;      /* one a problem */
+  double *without_data;   /* (answer_width), see respond.c */
+  double *probes;         /* queries, answers and columns of lsq_gram */
+  int64_t model_calls;    /* sequences, since the solve began */
+  double *memory;         /* of the problem at hand, or the group of a batch in lanes */
+  int8_t *outcomes;       /* one a problem */
   lsqnet_report *reports; /* of one problem */
   int64_t memory_capacity, outcomes_capacity, reports_capacity;
   lsq_room room;
@@ -98,17 +98,17 @@ typedef struct lsq_problems lsq_problems; /* batch.h */
 typedef struct {
   const lsq_problems *problems;
   int64_t p;
-  int64_t m, n, k; /* m: the rows of a ridge included */
+  int64_t m, n, k;      /* m: the rows of a ridge included */
   int a_pairs, b_pairs; /* whether A and B have low parts */
-  int rounded;     /* rows are multiplied by roots, which pairs hold to some 2^-105 only */
-  int derived;     /* not the caller's own numbers, but pairs computed from them */
+  int rounded;          /* rows are multiplied by roots, which pairs hold to some 2^-105 only */
+  int derived;          /* not the caller's own numbers, but pairs computed from them */
 } lsq_data;
 
 /* Solves all right-hand sides: *X (n,k), in the solver's memory; reports (k). See lsqnet_solver_solve_f64. */
 lsqnet_status lsq_solve(lsqnet_solver *solver, const lsq_data *data, const double **X, lsqnet_report *reports);
 
-/* Makes room for that, on whatever road but one: for columns of more than 256 unknowns whose equations, fewer than they,
- * depend on each other. */
+/* Makes room for that, on whatever road but one: for columns of more than 256 unknowns whose equations, fewer than
+ * they, depend on each other. */
 lsqnet_status lsq_solve_reserve(lsqnet_solver *solver, const lsq_data *data);
 
 /* ---- take.c ---- */

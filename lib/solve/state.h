@@ -30,7 +30,7 @@ struct lsqnet_state {
   /* rows kept: [a b] each, oldest first, and the number that `appended` was at each */
   double *kept;
   int64_t *numbers;
-  double *weights; /* of each and low parts, if they fade */
+  double *weights;              /* of each and low parts, if they fade */
   int64_t first, kept_capacity; /* rows before `first` have gone */
 };
 

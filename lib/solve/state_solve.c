@@ -100,7 +100,8 @@ static lsqnet_status solve_moments(lsqnet_solver *solver, const lsqnet_state *s,
   if (solver->fold == NULL || problems.k > LSQ_LANE_SIDES || !lsq_lanes_take(solver, &problems, &why)) return LSQNET_OK;
   problems.m = 1;
   const int64_t size = lsq_lane_group_size(solver, &problems);
-  LSQ_TRY(lsq_reserve(solver->context, &solver->memory, &solver->memory_capacity, size + 4 * s->stride, sizeof(double)));
+  LSQ_TRY(
+      lsq_reserve(solver->context, &solver->memory, &solver->memory_capacity, size + 4 * s->stride, sizeof(double)));
   LSQ_TRY(lsq_fold_plan(solver, s->options.n));
   lsq_lane_group_begin(solver, &problems, solver->memory, &g);
   g.system.m = s->rows + (solver->options.ridge > 0.0 ? s->options.n : 0);

@@ -1,5 +1,5 @@
-/* A problem's numbers, wherever and of whatever type the caller has them, as rows of doubles: each row times the root of
- * its weight, in pairs, and below them the rows sqrt(ridge) I, of which right-hand sides are 0. */
+/* A problem's numbers, wherever and of whatever type the caller has them, as rows of doubles: each row times the root
+ * of its weight, in pairs, and below them the rows sqrt(ridge) I, of which right-hand sides are 0. */
 #include <math.h>
 #include <string.h>
 
