@@ -256,6 +256,7 @@ void LEVEL(lane_start)(lsq_lane_system *s, int64_t side) {
     put(s->x_low, j, every(0));
     put(s->answer, j, every(0)); /* `follow` reads it in all lanes, also those without one yet */
   }
+  for (int which = LSQ_LANE_WORST; which <= LSQ_LANE_NORM; which++) set_number(s, which, every(0)); /* of no answer yet */
   set_number(s, LSQ_LANE_CHANGE, every(0));
   for (int l = 0; l < WIDE; l++) {
     s->corrections[l] = 1;
