@@ -77,6 +77,9 @@ typedef struct {
   int64_t sequences; /* of the model that a problem's system stands for */
   lsq_lane_system system;
   lsq_packed packed;
+  int64_t panel; /* numbers of what is packed at a time */
+  int held;      /* all panels stay packed, those of a problem one after the other; `packed` is at the one turned to */
+  int64_t turned;
   double *r, *r_low;
   double *partial; /* moments, or sums, of one problem whose rows are side by side */
   double *reduced; /* the same, lanes added up: one problem after the other */

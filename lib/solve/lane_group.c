@@ -7,7 +7,8 @@
 
 enum { SMALL = 2048 }; /* numbers of a problem that goes side by side with others: 128 kB for eight */
 enum { MOST_PASSES = 12 };
-enum { PANEL = 16 }; /* vectors of rows that are packed at a time where rows go side by side */
+enum { PANEL = 16 };     /* vectors of rows that are packed at a time where rows go side by side */
+enum { HELD = 3 << 15 }; /* numbers that several problems' panels, packed once for all passes, and answers may have */
 
 int lsq_lanes_take(const lsqnet_solver *solver, const lsq_problems *problems, int32_t *why) {
   const lsqnet_solver_options *o = &solver->options;
@@ -58,6 +59,21 @@ static void lay_out_system(int64_t n, int64_t k, cutter *c, lsq_lane_system *s) 
   for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) *columns[i] = cut(c, n);
 }
 
+/* Panels of one problem's rows. */
+static int64_t panels_of(const lsq_lane_group *g, int64_t m) {
+  const int64_t rows = PANEL * g->kernels->lanes;
+  return (m + rows - 1) / rows;
+}
+
+/* What is packed at a time, one vector a number. */
+static int64_t lay_out_packed(int weighted, cutter *c, lsq_packed *packed) {
+  const int64_t begin = c->used, columns = (packed->n + packed->k) * packed->stride;
+  packed->values = cut(c, columns);
+  packed->weighted = weighted ? cut(c, columns) : packed->values;
+  packed->weights = weighted ? cut(c, packed->rows) : NULL;
+  return c->used - begin;
+}
+
 static void lay_out(const lsqnet_solver *solver, const lsq_problems *problems, cutter *c, lsq_lane_group *g) {
   const int64_t m = problems->m, n = problems->n, k = sides_at_a_time(problems->k);
   const double ridge = solver->options.ridge;
@@ -68,7 +84,7 @@ static void lay_out(const lsqnet_solver *solver, const lsq_problems *problems, c
   g->small = lsq_lanes_small(problems);
   const int64_t times = (problems->k + LSQ_LANE_SIDES - 1) / LSQ_LANE_SIDES;
   g->sequences = times * lsq_gram_sequences(solver, ridge > 0.0 ? m + n : m, n);
-  const int64_t rows = g->small ? m : PANEL;
+  const int64_t vectors = (m + c->lanes - 1) / c->lanes, rows = g->small ? m : vectors < PANEL ? vectors : PANEL;
   g->system = (lsq_lane_system){.m = ridge > 0.0 ? m + n : m,
                                 .n = n,
                                 .k = k,
@@ -81,9 +97,11 @@ static void lay_out(const lsqnet_solver *solver, const lsq_problems *problems, c
   g->packed =
       (lsq_packed){.rows = rows, .stride = rows | 1, .n = n, .k = k}; /* odd: columns in different cache lines */
   lay_out_system(n, k, c, &g->system);
-  g->packed.values = cut(c, (n + k) * g->packed.stride);
-  g->packed.weighted = weighted ? cut(c, (n + k) * g->packed.stride) : g->packed.values;
-  g->packed.weights = weighted ? cut(c, rows) : NULL;
+  g->width = problems->count < c->lanes ? problems->count : c->lanes;
+  g->panel = lay_out_packed(weighted, c, &g->packed);
+  const int64_t panels = g->small ? 1 : g->width * panels_of(g, m);
+  g->held = g->width > 1 && panels <= (HELD - problems->k * n * g->width) / g->panel;
+  if (g->held) (void)cut_numbers(c, (panels - 1) * g->panel);
   g->r = cut(c, rows);
   g->r_low = cut(c, rows);
   g->partial = cut(c, lsq_triangle(n + k) + 1);
@@ -93,7 +111,6 @@ static void lay_out(const lsqnet_solver *solver, const lsq_problems *problems, c
   g->together = solver->fold == NULL ? lsq_gram_together(solver, g->system.m, n) : 0;
   g->A = cut_numbers(c, g->together * g->system.m * n);
   g->G = cut_numbers(c, g->together * n * n);
-  g->width = problems->count < c->lanes ? problems->count : c->lanes;
   g->answer = cut_numbers(c, problems->k * n * g->width);
   g->number = cut_numbers(c, problems->k * LSQ_ANSWER_NUMBERS * g->width);
 }
@@ -217,11 +234,23 @@ static void pack_rows(const lsq_lane_group *g, const lsq_problems *problems, con
   pack(g, problems, &(lsq_pack_shape){1, columns, 0, 1, stride}, arrays, offsets, out + whole * lanes);
 }
 
-/* The rows from `begin` on of problem p, as many as a panel takes. */
-static void pack_panel(lsq_lane_group *g, const lsq_problems *problems, int64_t p, int64_t begin) {
+/* Where the rows of lane l's problem from `begin` on are packed, and how many vectors they are. */
+static void turn_to_panel(lsq_lane_group *g, const lsq_problems *problems, int64_t l, int64_t begin) {
   const int64_t lanes = g->kernels->lanes, left = (problems->m - begin + lanes - 1) / lanes;
-  double *right = g->packed.values + problems->n * g->packed.stride * lanes;
+  const int64_t next = g->held ? l * panels_of(g, problems->m) + begin / (PANEL * lanes) : 0;
+  const int64_t offset = (next - g->turned) * g->panel;
+  g->packed.values += offset;
+  g->packed.weighted += offset;
+  if (g->packed.weights != NULL) g->packed.weights += offset;
   g->packed.rows = left < PANEL ? left : PANEL;
+  g->turned = next;
+}
+
+/* The rows from `begin` on of problem p, which is in lane l, as many as a panel takes. */
+static void pack_panel(lsq_lane_group *g, const lsq_problems *problems, int64_t p, int64_t l, int64_t begin) {
+  const int64_t lanes = g->kernels->lanes;
+  turn_to_panel(g, problems, l, begin);
+  double *right = g->packed.values + problems->n * g->packed.stride * lanes;
   pack_rows(g, problems, lsq_problem_a(problems, p), begin, g->packed.rows, problems->n, problems->a_row,
             problems->a_column, g->packed.values);
   pack_rows(g, problems, lsq_problem_b(problems, p), begin, g->packed.rows, problems->k, problems->b_row,
@@ -264,7 +293,7 @@ static lsqnet_status sum_moments(lsqnet_solver *solver, lsq_lane_group *g, const
   for (int64_t l = 0; l < used; l++) {
     zero(g, entries, g->partial);
     for (int64_t begin = 0; begin < problems->m; begin += PANEL * lanes) {
-      pack_panel(g, problems, first + l, begin);
+      pack_panel(g, problems, first + l, l, begin);
       expect_panel(g, problems, first + l, begin);
       g->kernels->moments(&g->packed, g->partial);
       LSQ_TRY(look_at_limits(solver, g));
@@ -313,8 +342,10 @@ static void sum_problems(lsq_lane_group *g, int64_t side, const double *x_low) {
 /* Number l of each of `count` vectors, to all lanes of another. */
 static void repeat(const lsq_lane_group *g, int64_t count, const double *from, int64_t l, double *out) {
   const int64_t lanes = g->kernels->lanes;
-  for (int64_t i = 0; i < count; i++)
-    for (int64_t lane = 0; lane < lanes; lane++) out[i * lanes + lane] = from[i * lanes + l];
+  for (int64_t i = 0; i < count; i++, out += lanes) {
+    const double number = from[i * lanes + l];
+    for (int64_t lane = 0; lane < lanes; lane++) out[lane] = number;
+  }
 }
 
 /* Of one problem: its sums, low parts and square, lanes added up, to `out` (2 n + 1). */
@@ -331,12 +362,16 @@ static lsqnet_status sum_rows(lsqnet_solver *solver, lsq_lane_group *g, const ls
   repeat(g, n, s->limits, l, sum);
   zero(g, n + 1, sum_low);
   for (int64_t begin = 0; begin < problems->m; begin += PANEL * lanes) {
-    pack_panel(g, problems, p, begin);
+    if (g->held)
+      turn_to_panel(g, problems, l, begin);
+    else
+      pack_panel(g, problems, p, l, begin);
     g->kernels->residual(&g->packed, side, x, low ? x_low : NULL, limit, g->r, g->r_low, square);
     g->kernels->gradient(&g->packed, g->r, g->r_low, sum, sum_low);
     LSQ_TRY(look_at_limits(solver, g));
   }
-  for (int64_t i = 0; i < n * lanes; i++) sum[i] -= s->limits[i / lanes * lanes + l];
+  repeat(g, n, s->limits, l, x);
+  subtract(n * lanes, x, sum);
   g->kernels->add_lanes(2 * n + 1, g->partial, out);
 done:
   return st;

@@ -31,10 +31,18 @@ void LEVEL(lane_weigh)(const lsq_packed *packed) {
 /* ---- moments, in tiles of columns that registers hold ---- */
 
 enum { TILE = LSQ_VECTOR_BYTES == 64 ? 4 : 3 };
+enum { LINE = 64 }; /* bytes that memory is asked for at a time */
 
-/* moment (i,j) += columns i and j of the `height` and `width` ones from a and from b; i <= j only on the diagonal. */
+/* Lines of what comes next. */
+typedef struct {
+  const char *first;
+  int64_t count;
+} lines;
+
+/* moment (i,j) += columns i and j of the `height` and `width` ones from a and from b; i <= j only on the diagonal. With
+ * each row a line is asked for. */
 LSQ_INLINE void add_tile(const int height, const int width, const int diagonal, const lsq_packed *packed,
-                         const double *a, const double *b, double *const *moment) {
+                         const double *a, const double *b, lines ahead, double *const *moment) {
   doubles sum[TILE][TILE];
   const int64_t step = packed->stride * WIDE;
 #pragma GCC unroll 4
@@ -42,7 +50,8 @@ LSQ_INLINE void add_tile(const int height, const int width, const int diagonal, 
 #pragma GCC unroll 4
     for (int i = 0; i < height; i++)
       if (!diagonal || i <= j) sum[i][j] = get(moment[j], i);
-  for (int64_t row = 0; row < packed->rows; row++, a += WIDE, b += WIDE)
+  for (int64_t row = 0; row < packed->rows; row++, a += WIDE, b += WIDE) {
+    if (row < ahead.count) __builtin_prefetch(ahead.first + row * LINE, 0, 3);
 #pragma GCC unroll 4
     for (int j = 0; j < width; j++) {
       const doubles factor = get(b + j * step, 0);
@@ -50,6 +59,7 @@ LSQ_INLINE void add_tile(const int height, const int width, const int diagonal, 
       for (int i = 0; i < height; i++)
         if (!diagonal || i <= j) sum[i][j] = fused(get(a + i * step, 0), factor, sum[i][j]);
     }
+  }
 #pragma GCC unroll 4
   for (int j = 0; j < width; j++)
 #pragma GCC unroll 4
@@ -58,34 +68,36 @@ LSQ_INLINE void add_tile(const int height, const int width, const int diagonal, 
 }
 
 /* The tile of columns from i and from j on, i <= j: where they differ, the first is a full one. */
-static void add_tile_at(const lsq_packed *packed, int64_t i, int64_t j, int64_t width, double *moments) {
+static void add_tile_at(const lsq_packed *packed, int64_t i, int64_t j, int64_t width, lines ahead, double *moments) {
   const int64_t step = packed->stride * WIDE;
   const double *a = packed->values + i * step, *b = packed->weighted + j * step;
   double *moment[TILE];
   for (int64_t c = 0; c < width; c++) moment[c] = moments + (lsq_triangle(j + c) + i) * WIDE;
   if (i != j) {
     switch (width) {
-      case 1: add_tile(TILE, 1, 0, packed, a, b, moment); break;
-      case 2: add_tile(TILE, 2, 0, packed, a, b, moment); break;
-      case 3: add_tile(TILE, 3, 0, packed, a, b, moment); break;
-      default: add_tile(TILE, TILE, 0, packed, a, b, moment);
+      case 1: add_tile(TILE, 1, 0, packed, a, b, ahead, moment); break;
+      case 2: add_tile(TILE, 2, 0, packed, a, b, ahead, moment); break;
+      case 3: add_tile(TILE, 3, 0, packed, a, b, ahead, moment); break;
+      default: add_tile(TILE, TILE, 0, packed, a, b, ahead, moment);
     }
   } else {
     switch (width) {
-      case 1: add_tile(1, 1, 1, packed, a, b, moment); break;
-      case 2: add_tile(2, 2, 1, packed, a, b, moment); break;
-      case 3: add_tile(3, 3, 1, packed, a, b, moment); break;
-      default: add_tile(TILE, TILE, 1, packed, a, b, moment);
+      case 1: add_tile(1, 1, 1, packed, a, b, ahead, moment); break;
+      case 2: add_tile(2, 2, 1, packed, a, b, ahead, moment); break;
+      case 3: add_tile(3, 3, 1, packed, a, b, ahead, moment); break;
+      default: add_tile(TILE, TILE, 1, packed, a, b, ahead, moment);
     }
   }
 }
 
-/* Asks for share `index` of `count` of what comes next. */
-static void fetch(const lsq_packed *packed, int64_t index, int64_t count) {
-  enum { LINE = 64 };
-  const int64_t lines = (packed->ahead_bytes + LINE - 1) / LINE, share = (lines + count - 1) / count;
-  for (int64_t i = index * share; i < (index + 1) * share && i < lines; i++)
-    __builtin_prefetch(packed->ahead + i * LINE, 0, 3);
+/* Share `index` of `count` of what comes next; what is more than one line a row is asked for at once. */
+static lines share_of(const lsq_packed *packed, int64_t index, int64_t count) {
+  if (packed->ahead == NULL) return (lines){NULL, 0};
+  const int64_t all = (packed->ahead_bytes + LINE - 1) / LINE, share = (all + count - 1) / count;
+  const int64_t begin = index * share, left = all - begin;
+  const lines ahead = {packed->ahead + begin * LINE, left < share ? left : share};
+  for (int64_t i = packed->rows; i < ahead.count; i++) __builtin_prefetch(ahead.first + i * LINE, 0, 3);
+  return ahead;
 }
 
 void LEVEL(lane_moments)(const lsq_packed *packed, double *moments) {
@@ -93,8 +105,8 @@ void LEVEL(lane_moments)(const lsq_packed *packed, double *moments) {
   int64_t index = 0;
   for (int64_t j = 0; j < columns; j += TILE)
     for (int64_t i = 0; i <= j; i += TILE, index++) {
-      if (i < packed->n || i == j) add_tile_at(packed, i, j, columns - j < TILE ? columns - j : TILE, moments);
-      if (packed->ahead != NULL) fetch(packed, index, tiles);
+      const lines ahead = share_of(packed, index, tiles);
+      if (i < packed->n || i == j) add_tile_at(packed, i, j, columns - j < TILE ? columns - j : TILE, ahead, moments);
     }
 }
 
