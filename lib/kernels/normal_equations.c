@@ -6,14 +6,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/order.h"
+
 enum {
   TILE = 192,
   MOST_TURNS = 1000, /* of yielding the processor, before a wait sleeps */
   PANEL = 64,
   STRIPE = 256
 };
-
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static int64_t tiles_in(int64_t P) { return (P + TILE - 1) / TILE; }
 
@@ -62,13 +62,13 @@ static void count_one(atomic_long *count) { (void)atomic_fetch_add_explicit(coun
 static lsqnet_status product_task(void *argument, int64_t index, int64_t lane) {
   products *p = argument;
   const int64_t each = p->tiles + p->triangle, block = index / each, place = index % each;
-  const int64_t first = block * p->depth, rows = smaller(p->depth, p->N - first), apart = LSQ_PACKED_TILE * rows;
+  const int64_t first = block * p->depth, rows = lsq_smaller(p->depth, p->N - first), apart = LSQ_PACKED_TILE * rows;
   double *left = p->packed, *right = p->packed + left_numbers(p->depth, p->P);
   (void)lane;
   if (place < p->tiles) {
     const int64_t j = place * LSQ_PACKED_TILE;
     wait_for(&p->tiles_multiplied, block * p->triangle);
-    p->kernels->pack(rows, smaller(LSQ_PACKED_TILE, p->P - j), p->J + first * p->P + j, p->P, left + place * apart,
+    p->kernels->pack(rows, lsq_smaller(LSQ_PACKED_TILE, p->P - j), p->J + first * p->P + j, p->P, left + place * apart,
                      right + place * apart);
     count_one(&p->tiles_packed);
   } else {
@@ -76,7 +76,7 @@ static lsqnet_status product_task(void *argument, int64_t index, int64_t lane) {
     tile_place(place - p->tiles, &row, &column);
     const int64_t i = row * LSQ_PACKED_TILE, j = column * LSQ_PACKED_TILE;
     wait_for(&p->tiles_packed, (block + 1) * p->tiles);
-    p->kernels->product_packed(smaller(LSQ_PACKED_TILE, p->P - i), smaller(LSQ_PACKED_TILE, p->P - j), rows,
+    p->kernels->product_packed(lsq_smaller(LSQ_PACKED_TILE, p->P - i), lsq_smaller(LSQ_PACKED_TILE, p->P - j), rows,
                                left + row * apart, right + column * apart, p->H + i * p->P + j, p->P,
                                p->accumulate || block > 0, row == column);
     count_one(&p->tiles_multiplied);
@@ -115,7 +115,7 @@ typedef struct {
 static lsqnet_status times_stripe(void *argument, int64_t index, int64_t lane) {
   const task *t = argument;
   (void)lane;
-  for (int64_t i = index * STRIPE; i < smaller(t->N, (index + 1) * STRIPE); i++)
+  for (int64_t i = index * STRIPE; i < lsq_smaller(t->N, (index + 1) * STRIPE); i++)
     t->y[i] = t->kernels->dot(t->P, t->J + i * t->P, t->x);
   return LSQNET_OK;
 }
@@ -128,7 +128,7 @@ lsqnet_status lsq_jacobian_times(struct lsq_pool *pool, const struct lsq_kernels
 
 static lsqnet_status transposed_stripe(void *argument, int64_t index, int64_t lane) {
   const task *t = argument;
-  const int64_t begin = index * STRIPE, size = smaller(STRIPE, t->P - begin);
+  const int64_t begin = index * STRIPE, size = lsq_smaller(STRIPE, t->P - begin);
   (void)lane;
   memset(t->y + begin, 0, (size_t)size * sizeof(double));
   for (int64_t i = 0; i < t->N; i++) t->kernels->axpy(size, t->x[i], t->J + i * t->P + begin, t->y + begin);
@@ -157,10 +157,10 @@ static int factor_diagonal(int64_t P, double *C, int64_t begin, int64_t size) {
 /* Rows below the diagonal block at t->begin: row <- row L^-T. */
 static lsqnet_status solve_rows(void *argument, int64_t index, int64_t lane) {
   const task *t = argument;
-  const int64_t P = t->P, size = smaller(PANEL, P - t->begin), first = t->begin + size + index * STRIPE;
+  const int64_t P = t->P, size = lsq_smaller(PANEL, P - t->begin), first = t->begin + size + index * STRIPE;
   const double *L = t->H + t->begin * P + t->begin;
   (void)lane;
-  for (int64_t i = first; i < smaller(P, first + STRIPE); i++) {
+  for (int64_t i = first; i < lsq_smaller(P, first + STRIPE); i++) {
     double *row = t->H + i * P + t->begin;
     for (int64_t j = 0; j < size; j++) {
       double sum = row[j];
@@ -174,12 +174,12 @@ static lsqnet_status solve_rows(void *argument, int64_t index, int64_t lane) {
 /* One tile of what is left -= panel panel', by way of the panel's negative in the unused upper triangle. */
 static lsqnet_status update_tile(void *argument, int64_t index, int64_t lane) {
   const task *t = argument;
-  const int64_t P = t->P, size = smaller(PANEL, P - t->begin), first = t->begin + size;
+  const int64_t P = t->P, size = lsq_smaller(PANEL, P - t->begin), first = t->begin + size;
   int64_t row = 0, column = 0;
   (void)lane;
   tile_place(index, &row, &column);
   const int64_t i = first + row * TILE, j = first + column * TILE;
-  t->kernels->product_nn(smaller(TILE, P - i), smaller(TILE, P - j), size, t->H + i * P + t->begin, P,
+  t->kernels->product_nn(lsq_smaller(TILE, P - i), lsq_smaller(TILE, P - j), size, t->H + i * P + t->begin, P,
                          t->H + t->begin * P + j, P, t->H + i * P + j, P, 1);
   return LSQNET_OK;
 }
@@ -189,7 +189,7 @@ lsqnet_status lsq_cholesky(struct lsq_pool *pool, const struct lsq_kernels_f64 *
   lsqnet_status st = LSQNET_OK;
   *positive = 0;
   for (int64_t begin = 0; begin < P; begin += PANEL) {
-    const int64_t size = smaller(PANEL, P - begin), rest = P - begin - size, tiles = tiles_in(rest);
+    const int64_t size = lsq_smaller(PANEL, P - begin), rest = P - begin - size, tiles = tiles_in(rest);
     task t = {.kernels = kernels, .P = P, .H = C, .begin = begin};
     if (!factor_diagonal(P, C, begin, size)) goto done;
     if (rest == 0) break;

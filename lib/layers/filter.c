@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/order.h"
 #include "layers/activations.h"
 
 enum { FEATURES = LSQ_FILTER_FEATURES, HIDDEN = LSQ_FILTER_HIDDEN };
@@ -136,12 +137,10 @@ void REAL(lsq_filter_jvp)(const REAL(lsq_kernel_table) *kernels, const lsq_filte
 
 #ifdef LSQ_ONCE
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
 lsq_lags lsq_filter_lags(const lsq_filter *filter, int64_t T) {
   const int64_t K = filter->taps, back = filter->causal ? K - 1 : K / 2, ahead = K - 1 - back;
   if (!filter->causal && filter->kind != LSQ_FILTER_SHORT) return (lsq_lags){1 - T, T - 1};
-  return (lsq_lags){-smaller(T - 1, ahead), smaller(T - 1, back + filter->shift)};
+  return (lsq_lags){-lsq_smaller(T - 1, ahead), lsq_smaller(T - 1, back + filter->shift)};
 }
 
 int64_t lsq_filter_scratch(const lsq_filter *filter, int64_t T) {

@@ -1,3 +1,4 @@
+#include "base/order.h"
 #include "model/mixer_calls.h"
 #include "model/pass.h"
 #include "model/pass_parts.h"
@@ -18,8 +19,6 @@ static int64_t take(int64_t *used, int64_t count) {
   return begin;
 }
 
-static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-
 /* Takes the room of a LayerNorm on `rows` rows, or names its input when the model has none. */
 static int64_t take_norm(lsq_pass_plan *plan, int64_t rows, int64_t D, int present, int64_t input, int64_t *cache) {
   if (!present) return input;
@@ -39,7 +38,7 @@ static lsqnet_status plan_block(lsq_pass_plan *plan, const lsqnet_model *model, 
   b->norm_1 = take_norm(plan, M, D, block->norm_1_weight >= 0, b->stream, &b->norm_1_cache);
   b->mixer_cache = take(&plan->cache, mixer_cache);
   b->middle = take(&plan->cache, elements(N, D));
-  *layer_scratch = larger(*layer_scratch, mixer_scratch);
+  *layer_scratch = lsq_larger(*layer_scratch, mixer_scratch);
   if (mlp == LSQNET_MLP_NONE) {
     plan->blocks[i + 1].stream = b->middle;
     goto done;
@@ -48,7 +47,7 @@ static lsqnet_status plan_block(lsq_pass_plan *plan, const lsqnet_model *model, 
   b->norm_2 = take_norm(plan, N, D, block->norm_2_weight >= 0, b->middle, &b->norm_2_cache);
   b->mlp_cache = take(&plan->cache, REAL(lsq_mlp_cache)(mlp, N, D, H));
   plan->blocks[i + 1].stream = take(&plan->cache, elements(N, D));
-  *layer_scratch = larger(*layer_scratch, REAL(lsq_mlp_scratch)(mlp, N, D, H));
+  *layer_scratch = lsq_larger(*layer_scratch, REAL(lsq_mlp_scratch)(mlp, N, D, H));
 done:
   return st;
 }
@@ -57,7 +56,7 @@ lsqnet_status REAL(lsq_plan_pass)(lsq_pass_plan *plan, const lsqnet_model *model
                                   int64_t R) {
   lsqnet_status st = LSQNET_OK;
   const lsqnet_model_options *o = &model->options;
-  const int64_t sizes[] = {n, T, larger(o->width, o->in_width)};
+  const int64_t sizes[] = {n, T, lsq_larger(o->width, o->in_width)};
   int64_t most = 0, layer_scratch = 0;
   LSQ_TRY(lsq_size_product(&most, sizes, 3, "sequences x rows x channels"));
   *plan = (lsq_pass_plan){.n = n, .T = T, .first = first, .R = R, .blocks = plan->blocks};

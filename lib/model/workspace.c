@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/order.h"
 #include "base/pool.h"
 #include "model/pass.h"
 
@@ -108,8 +109,6 @@ done:
   return st;
 }
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
 /* Room for the groups' gradients, and tables of where each parameter's lies. */
 static lsqnet_status open_gradients(lsqnet_workspace *w, int64_t groups) {
   lsqnet_status st = LSQNET_OK;
@@ -146,7 +145,7 @@ lsqnet_status REAL(lsq_batch_backward)(lsqnet_workspace *w, const real *dy, real
   const REAL(lsq_kernel_table) *kernels = w->context->REAL(kernels);
   const int64_t P = w->model->weight_count;
   arrays_type *a = &w->REAL(arrays);
-  batch_pass b = {.w = w, .dy_in = dy, .dx = dx, .groups = smaller(w->chunks, LSQ_GROUPS_MOST)};
+  batch_pass b = {.w = w, .dy_in = dy, .dx = dx, .groups = lsq_smaller(w->chunks, LSQ_GROUPS_MOST)};
   w->has_gradient = 0;
   LSQ_TRY(open_gradients(w, b.groups));
   LSQ_TRY(lsq_pool_run(w->context->pool, b.groups, backward_group, &b));

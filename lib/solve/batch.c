@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/order.h"
 #include "base/pool.h"
 #include "base/sized.h"
 #include "solve/fold.h"
@@ -49,8 +50,6 @@ void lsq_write_x(const lsq_problems *problems, int64_t p, int64_t l, const doubl
       ((double *)x)[at] = values[j * stride];
   }
 }
-
-static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /* ---- reports ---- */
 
@@ -150,7 +149,7 @@ static void watch_limits(void *argument) { (void)lsq_limits_look(((const work *)
 static lsqnet_status run(job *j, int64_t tasks, claim next, step do_it) {
   work w = {j, next, do_it};
   const lsqnet_solver *solver = j->solver;
-  const int64_t threads = tasks < j->solvers ? tasks : j->solvers;
+  const int64_t threads = lsq_smaller(tasks, j->solvers);
   j->next = 0;
   j->failed = 0;
   if (threads == 1) return do_work(&w, 0, 0);
@@ -183,7 +182,7 @@ static void expect_answers(const job *j, int64_t first, int64_t used) {
 static range claim_groups(job *j) {
   const int64_t left = j->groups - j->next, share = left / (SHARES * j->solvers), begin = j->next;
   const int64_t some = share < j->least ? j->least : share < j->most ? share : j->most;
-  j->next += some < left ? some : left;
+  j->next += lsq_smaller(some, left);
   return (range){begin, j->next};
 }
 
@@ -199,7 +198,7 @@ static lsqnet_status solve_groups(const job *j, lsqnet_solver *own, int64_t thre
   const int64_t lanes = group.kernels->lanes;
   if (at.end * lanes < group.end) group.end = at.end * lanes;
   for (int64_t g = at.begin; g < at.end; g++) {
-    const int64_t first = g * lanes, left = j->problems->count - first, used = left < lanes ? left : lanes;
+    const int64_t first = g * lanes, left = j->problems->count - first, used = lsq_smaller(left, lanes);
     int8_t *outcomes = j->solver->outcomes + first;
     expect_answers(j, first, used);
     LSQ_TRY(lsq_lane_group_solve(solver, j->problems, first, used, &group, outcomes));
@@ -217,8 +216,8 @@ static lsqnet_status solve_in_lanes(job *j) {
   const int64_t lanes = lsq_lane_kernels_of(solver->context->kernels_f64->level)->lanes;
   const int64_t numbers = lanes * problems->m * (problems->n + problems->k);
   j->groups = (problems->count + lanes - 1) / lanes;
-  j->most = larger(MOST_TASK / numbers, 1);
-  j->least = solver->fold != NULL ? larger(LEAST_TASK / numbers, 1) : 1; /* a model that is asked is slow enough */
+  j->most = lsq_larger(MOST_TASK / numbers, 1);
+  j->least = solver->fold != NULL ? lsq_larger(LEAST_TASK / numbers, 1) : 1; /* a model that is asked is slow enough */
   if (solver->fold != NULL) LSQ_TRY(lsq_fold_plan(solver, problems->n));
   LSQ_TRY(run(j, (j->groups + j->least - 1) / j->least, claim_groups, solve_groups));
 done:
@@ -308,7 +307,7 @@ static int64_t solvers_for(const job *j) {
   const int asked = j->in_lanes && solver->fold == NULL;
   const int shared = problems->count > 1 && (asked || (double)problems->count * numbers >= SHARED);
   const int64_t threads = shared ? lsq_pool_lanes(solver->context->pool) : 1;
-  return threads < problems->count ? threads : problems->count;
+  return lsq_smaller(threads, problems->count);
 }
 
 static lsqnet_status solve_all(job *j) {

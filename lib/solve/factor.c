@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/order.h"
 #include "base/random.h"
 #include "kernels/pair.h"
 #include "solve/solver.h"
@@ -134,8 +135,6 @@ static void multiply_rows(const state *s, int64_t taken) {
 
 enum { NARROW = 64, PANEL = 16, ROWS = 64 };
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
 /* S (taken places, in G) as divide_rows, below, wants it: off the diagonal -S, and blocks on the diagonal inverted. */
 static void prepare_division(const state *s, int64_t taken) {
   const lsq_factor *f = s->f;
@@ -175,7 +174,7 @@ static void divide_rows(const state *s, int64_t taken, int64_t rows, double *q) 
   const int64_t n = f->n;
   double panel[ROWS * PANEL];
   for (int64_t begin = 0; begin < taken; begin += PANEL) {
-    const int64_t width = smaller(PANEL, taken - begin), end = begin + width;
+    const int64_t width = lsq_smaller(PANEL, taken - begin), end = begin + width;
     f->kernels->product_nn(rows, width, width, q + begin, n, f->G + begin * n + begin, n, panel, width, 0);
     for (int64_t row = 0; row < rows; row++)
       memcpy(q + row * n + begin, panel + row * width, (size_t)width * sizeof *panel);
@@ -191,7 +190,7 @@ static void apply(state *s, int64_t taken) {
   multiply_rows(s, taken);
   if (s->live > NARROW) prepare_division(s, taken);
   for (int64_t row = 0; row < s->m; row += ROWS) {
-    const int64_t rows = smaller(ROWS, s->m - row);
+    const int64_t rows = lsq_smaller(ROWS, s->m - row);
     if (lsq_pass(s->solver, rows * f->n * (1 + f->n / 64))) return;
     (s->live > NARROW ? divide_rows : divide_narrow_rows)(s, taken, rows, f->Q + row * f->n);
   }

@@ -2,9 +2,8 @@
  * the way in which lsq_gram asks. */
 #include <math.h>
 
+#include "base/order.h"
 #include "solve/fold.h"
-
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Where terms go: counted only while `source` is NULL. `begin`: of the entry under way. */
 typedef struct {
@@ -52,11 +51,11 @@ static void write_entry(const struct lsq_fold *fold, int64_t D, const window *w,
 static void write_system(const struct lsq_fold *fold, int64_t D, int64_t n, int64_t i, int64_t j, writer *out) {
   const int64_t block = n <= D ? n : D / 2, first = i / block * block, second = j / block * block;
   if (first == second) {
-    const window w = {first, first, 0, smaller(block, n - first)};
+    const window w = {first, first, 0, lsq_smaller(block, n - first)};
     write_entry(fold, D, &w, i - first, j - first, i == j ? 1.0 : 0.5, out);
     if (i != j) write_entry(fold, D, &w, j - first, i - first, 0.5, out);
   } else {
-    const window w = {first, second, block, block + smaller(block, n - second)};
+    const window w = {first, second, block, block + lsq_smaller(block, n - second)};
     write_entry(fold, D, &w, i - first, block + j - second, 1.0, out);
   }
 }

@@ -4,9 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/order.h"
 #include "solve/shipped.h"
-
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Whether X is certified, or else as good as LAPACK's own: a backward stable method loses log10(condition) digits. */
 static int good(const lsqnet_report *reports, const lsq_problems *problem) {
@@ -84,7 +83,7 @@ static lsqnet_status find_dependent(lsq_gels_solver *g, const lsq_gels_call *cal
   const lsq_problems *given = &call->problem;
   const int turn = given->m < given->n || (given->m == given->n && call->transposed);
   lsq_problems tall = {.count = 1, .k = 1, .narrow = given->narrow, .a = given->a, .b_row = 1, .x_row = 1};
-  int64_t independent = 0, end = smaller(given->m, given->n);
+  int64_t independent = 0, end = lsq_smaller(given->m, given->n);
   lsqnet_solver *solver = NULL;
   tall.m = turn ? given->n : given->m;
   tall.a_row = turn ? given->a_column : given->a_row;
@@ -111,7 +110,7 @@ static int32_t info_of(lsqnet_status st, const lsq_problems *problem, int64_t de
     case LSQNET_OK: return 0;
     case LSQNET_E_RANK: return (int32_t)dependent;
     case LSQNET_E_NOT_CONVERGED:
-    case LSQNET_E_NOT_FINITE: return (int32_t)smaller(problem->m, problem->n) + 1;
+    case LSQNET_E_NOT_FINITE: return (int32_t)lsq_smaller(problem->m, problem->n) + 1;
     case LSQNET_E_MEMORY: return -1010; /* LAPACK_WORK_MEMORY_ERROR */
     default: return -1000 - st;
   }

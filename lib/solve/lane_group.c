@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/order.h"
 #include "solve/batch.h"
 #include "solve/fold.h"
 
@@ -24,7 +25,7 @@ int lsq_lanes_take(const lsqnet_solver *solver, const lsq_problems *problems, in
   return 1;
 }
 
-static int64_t sides_at_a_time(int64_t k) { return k < LSQ_LANE_SIDES ? k : LSQ_LANE_SIDES; }
+static int64_t sides_at_a_time(int64_t k) { return lsq_smaller(k, LSQ_LANE_SIDES); }
 
 int lsq_lanes_small(const lsq_problems *problems) {
   return problems->m <= SMALL / (problems->n + sides_at_a_time(problems->k));
@@ -84,7 +85,7 @@ static void lay_out(const lsqnet_solver *solver, const lsq_problems *problems, c
   g->small = lsq_lanes_small(problems);
   const int64_t times = (problems->k + LSQ_LANE_SIDES - 1) / LSQ_LANE_SIDES;
   g->sequences = times * lsq_gram_sequences(solver, ridge > 0.0 ? m + n : m, n);
-  const int64_t vectors = (m + c->lanes - 1) / c->lanes, rows = g->small ? m : vectors < PANEL ? vectors : PANEL;
+  const int64_t vectors = (m + c->lanes - 1) / c->lanes, rows = g->small ? m : lsq_smaller(vectors, PANEL);
   g->system = (lsq_lane_system){.m = ridge > 0.0 ? m + n : m,
                                 .n = n,
                                 .k = k,
@@ -93,11 +94,11 @@ static void lay_out(const lsqnet_solver *solver, const lsq_problems *problems, c
                                 .tolerance = solver->options.tolerance,
                                 .ridge = ridge,
                                 .rows_above = weighted ? 2.0 : 1.0,
-                                .passes = passes < MOST_PASSES ? passes : MOST_PASSES};
+                                .passes = lsq_smaller(passes, MOST_PASSES)};
   g->packed =
       (lsq_packed){.rows = rows, .stride = rows | 1, .n = n, .k = k}; /* odd: columns in different cache lines */
   lay_out_system(n, k, c, &g->system);
-  g->width = problems->count < c->lanes ? problems->count : c->lanes;
+  g->width = lsq_smaller(problems->count, c->lanes);
   g->panel = lay_out_packed(weighted, c, &g->packed);
   const int64_t panels = g->small ? 1 : g->width * panels_of(g, m);
   g->held = g->width > 1 && panels <= (HELD - problems->k * n * g->width) / g->panel;
@@ -188,7 +189,7 @@ static void expect_rows(lsq_lane_group *g, const lsq_problems *problems, int64_t
 /* The group that comes next, where its problems follow each other: A share by share, B, which is less, at once. */
 static void expect_problems(lsq_lane_group *g, const lsq_problems *problems, int64_t next) {
   const int64_t left = g->end - next, lanes = g->kernels->lanes;
-  const int64_t bytes = lsq_number_size(problems) * (left < lanes ? left : lanes);
+  const int64_t bytes = lsq_number_size(problems) * lsq_smaller(left, lanes);
   g->packed.ahead = NULL;
   if (problems->pointers || left <= 0 || problems->a_stride > SMALL) return;
   g->packed.ahead = lsq_problem_a(problems, next);
@@ -200,9 +201,9 @@ static void expect_problems(lsq_lane_group *g, const lsq_problems *problems, int
 static void expect_panel(lsq_lane_group *g, const lsq_problems *problems, int64_t p, int64_t begin) {
   const int64_t rows = PANEL * g->kernels->lanes, left = problems->m - begin - rows;
   if (left > 0)
-    expect_rows(g, problems, p, begin + rows, left < rows ? left : rows);
+    expect_rows(g, problems, p, begin + rows, lsq_smaller(left, rows));
   else
-    expect_rows(g, problems, p + 1, 0, problems->m < rows ? problems->m : rows);
+    expect_rows(g, problems, p + 1, 0, lsq_smaller(problems->m, rows));
 }
 
 /* Rows begin .. of one problem's A or B, as many vectors as `rows`; what is beyond the last row is zero. */
@@ -223,7 +224,7 @@ static void pack_rows(const lsq_lane_group *g, const lsq_problems *problems, con
     arrays[l] = array;
     offsets[l] = (begin + l) * row;
   }
-  const int64_t whole = full < rows ? full : rows;
+  const int64_t whole = lsq_smaller(full, rows);
   pack(g, problems, &(lsq_pack_shape){whole, columns, lanes * row, 1, stride}, arrays, offsets, out);
   if (whole == rows) return;
   for (int64_t l = 0; l < lanes; l++) {
@@ -242,7 +243,7 @@ static void turn_to_panel(lsq_lane_group *g, const lsq_problems *problems, int64
   g->packed.values += offset;
   g->packed.weighted += offset;
   if (g->packed.weights != NULL) g->packed.weights += offset;
-  g->packed.rows = left < PANEL ? left : PANEL;
+  g->packed.rows = lsq_smaller(left, PANEL);
   g->turned = next;
 }
 

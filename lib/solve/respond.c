@@ -8,6 +8,7 @@
  * differences of answers, and a model that answers nothing shows nothing (x itself would show a multiple of x). */
 #include <string.h>
 
+#include "base/order.h"
 #include "model/workspace.h"
 #include "solve/fold.h"
 
@@ -64,8 +65,6 @@ typedef struct {
   double *out;
 } request;
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
 /* One sequence: x of a query (those of all problems counted through) with a block of rows at scale 4^-node, or with no
  * data. */
 typedef struct {
@@ -87,7 +86,7 @@ static sequence sequence_of(const request *q, int64_t index) {
 
 static void fill_prompt(const request *q, sequence s, double *prompt) {
   lsqnet_solver *solver = q->solver;
-  const int64_t L = solver->step.rows, begin = s.block * L, rows = s.data ? smaller(L, q->m - begin) : 0;
+  const int64_t L = solver->step.rows, begin = s.block * L, rows = s.data ? lsq_smaller(L, q->m - begin) : 0;
   const double *A = q->A + s.query / q->queries * q->apart, *x = q->X + s.query % q->queries * q->count;
   for (int64_t i = 0; i < rows; i++)
     for (int64_t j = 0; j < q->count; j++) solver->block[i * q->count + j] = A[(begin + i) * q->lda + q->columns[j]];
@@ -121,7 +120,7 @@ static lsqnet_status respond(const request *q) {
   const int64_t prompt_size = solver->prompt_rows * solver->prompt_width, width = solver->answer_width;
   memset(q->out, 0, (size_t)(queries * q->count) * sizeof(double));
   for (int64_t begin = 0; begin < sequences; begin += solver->batch) {
-    const int64_t batch = smaller(solver->batch, sequences - begin);
+    const int64_t batch = lsq_smaller(solver->batch, sequences - begin);
     const lsqnet_batch shape = {
         .size = sizeof shape, .batch = batch, .rows = solver->prompt_rows, .first = solver->read_row, .count = 1};
     LSQ_TRY(lsq_limits_check(solver));
@@ -182,7 +181,7 @@ static void symmetrise(int64_t n, double *G, int64_t ldg, int64_t block) {
 int64_t lsq_gram_sequences(const lsqnet_solver *solver, int64_t m, int64_t n) {
   const int64_t D = solver->step.dim, block = n <= D ? n : D / 2, blocks = (n + block - 1) / block;
   int64_t queries = 0;
-  for (int64_t j = 0; j < blocks; j++) queries += (j + 1) * (smaller(block, n - j * block) + 1);
+  for (int64_t j = 0; j < blocks; j++) queries += (j + 1) * (lsq_smaller(block, n - j * block) + 1);
   return queries * sequences_per_query(solver, m);
 }
 
@@ -202,7 +201,7 @@ lsqnet_status lsq_gram(lsqnet_solver *solver, int64_t m, int64_t n, const double
   cut_probes(solver, &queries, &answers, &columns);
   for (int64_t j = 0; j < n; j += block)
     for (int64_t i = 0; i <= j; i += block) {
-      const gram_block part = {i, smaller(block, n - i), j, smaller(block, n - j)};
+      const gram_block part = {i, lsq_smaller(block, n - i), j, lsq_smaller(block, n - j)};
       LSQ_TRY(fill_gram_block(solver, m, A, lda, part, G, ldg, queries, answers, columns));
     }
   symmetrise(n, G, ldg, block);
@@ -248,7 +247,7 @@ lsqnet_status lsq_gram_rhs(lsqnet_solver *solver, int64_t m, int64_t n, const do
   cut_probes(solver, &query, &answers, &columns);
   memset(query, 0, (size_t)D * sizeof *query);
   for (int64_t begin = 0; begin < n; begin += D) {
-    const int64_t count = smaller(D, n - begin);
+    const int64_t count = lsq_smaller(D, n - begin);
     for (int64_t j = 0; j < count; j++) columns[j] = begin + j;
     LSQ_TRY(lsq_respond(solver, m, A, lda, b, count, columns, 1, query, answers));
     LSQ_TRY(lsq_respond(solver, m, A, lda, NULL, count, columns, 1, query, answers + D));

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/order.h"
 #include "base/pool.h"
 #include "kernels/normal_equations.h"
 
@@ -24,10 +25,8 @@ struct lsq_block_jacobi {
   double mu, *z;
 };
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
 static int64_t block_size(const lsq_block_jacobi *b, int64_t index) {
-  return smaller(b->block, b->P - index * b->block);
+  return lsq_smaller(b->block, b->P - index * b->block);
 }
 
 /* Blocks of nearly the same size, as large as is worth it and fits beside a slab's Jacobian. */
@@ -35,16 +34,16 @@ static lsqnet_status choose_sizes(lsq_block_jacobi *b, int64_t memory) {
   const int64_t outputs = lsq_jacobian_outputs(b->jacobian), P = b->P, sample_bytes = 8 * outputs * P;
   int64_t most = P / SHARE_OF_WEIGHTS;
   if (most < LEAST_BLOCK) most = LEAST_BLOCK;
-  b->slab = smaller(smaller(SLAB, b->samples), memory / 4 / sample_bytes);
+  b->slab = lsq_smaller(lsq_smaller(SLAB, b->samples), memory / 4 / sample_bytes);
   if (b->slab < 1) b->slab = 1;
-  most = smaller(smaller(most, MOST_BLOCK), (memory - b->slab * sample_bytes) / (16 * P));
+  most = lsq_smaller(lsq_smaller(most, MOST_BLOCK), (memory - b->slab * sample_bytes) / (16 * P));
   if (most < 1)
     return lsq_fail(LSQNET_E_ARGUMENT, "memory=%lld: it must be %lld at least for %lld weights",
                     (long long)b->trainer->options.memory, (long long)(4 * (sample_bytes + 16 * P) / 3 + 8),
                     (long long)P);
   b->blocks = (P + most - 1) / most;
   b->block = (P + b->blocks - 1) / b->blocks;
-  b->used = smaller((RESIDUALS_FOR_WEIGHT * b->block + outputs - 1) / outputs, b->samples);
+  b->used = lsq_smaller((RESIDUALS_FOR_WEIGHT * b->block + outputs - 1) / outputs, b->samples);
   return LSQNET_OK;
 }
 
@@ -88,8 +87,8 @@ static lsqnet_status add_block(void *argument, int64_t index, int64_t lane) {
   (void)lane;
   for (int64_t i = 0; i < size; i += TILE)
     for (int64_t j = 0; j <= i; j += TILE)
-      b->trainer->context->kernels_f64->product_tn(smaller(TILE, size - i), smaller(TILE, size - j), b->rows, J + i,
-                                                   b->P, J + j, b->P, H + i * size + j, size, b->accumulate);
+      b->trainer->context->kernels_f64->product_tn(lsq_smaller(TILE, size - i), lsq_smaller(TILE, size - j), b->rows,
+                                                   J + i, b->P, J + j, b->P, H + i * size + j, size, b->accumulate);
   return LSQNET_OK;
 }
 
@@ -109,7 +108,7 @@ lsqnet_status lsq_block_jacobi_compute(lsq_block_jacobi *b, const double *X, con
   const int64_t in = shape->rows * shape->in_width, outputs = lsq_jacobian_outputs(b->jacobian);
   double sum = 0.0;
   for (int64_t first = 0; first < b->used; first += b->slab) {
-    const int64_t samples = smaller(b->slab, b->used - first);
+    const int64_t samples = lsq_smaller(b->slab, b->used - first);
     LSQ_TRY(lsq_jacobian_compute(b->jacobian, samples, X + first * in, Y + first * outputs, b->r, b->J, &sum));
     b->rows = samples * outputs;
     b->accumulate = first > 0;

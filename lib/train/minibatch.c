@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/order.h"
 #include "base/pool.h"
 #include "model/pass.h"
 #include "model/workspace.h"
@@ -30,9 +31,9 @@ void REAL(lsq_minibatch_close)(lsq_minibatch *b) {
   lsq_free(b->context, a->lanes);
 }
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
-static int64_t chunk_samples(const lsq_minibatch *b, int64_t c) { return smaller(b->chunk, b->samples - c * b->chunk); }
+static int64_t chunk_samples(const lsq_minibatch *b, int64_t c) {
+  return lsq_smaller(b->chunk, b->samples - c * b->chunk);
+}
 
 static int64_t target_size(const lsq_minibatch *b) { return b->shape.count * b->shape.scored; }
 
@@ -68,7 +69,7 @@ static lsqnet_status plan_batch(lsq_minibatch *b, const lsq_draw *draw) {
   if (b->samples == draw->samples && b->shape.rows == s.rows && b->shape.count == s.count) return LSQNET_OK;
   b->shape = s;
   b->samples = 0;
-  b->chunk = smaller(draw->samples, s.rows < CHUNK_ROWS ? CHUNK_ROWS / s.rows : 1);
+  b->chunk = lsq_smaller(draw->samples, s.rows < CHUNK_ROWS ? CHUNK_ROWS / s.rows : 1);
   b->chunks = (draw->samples - 1) / b->chunk + 1;
   const int64_t R = lsq_task_read_rows(&s), left = draw->samples - (b->chunks - 1) * b->chunk;
   LSQ_TRY(REAL(lsq_plan_pass)(&b->plan, b->model, b->chunk, s.rows, s.first, R));
@@ -153,7 +154,7 @@ lsqnet_status REAL(lsq_minibatch_run)(lsq_minibatch *b, const lsq_draw *draw, in
   work w = {.b = b, .draw = draw, .differentiate = differentiate};
   LSQ_TRY(plan_batch(b, draw));
   if (differentiate) LSQ_TRY(open_gradients(b));
-  w.groups = smaller(b->chunks, LSQ_GROUPS_MOST);
+  w.groups = lsq_smaller(b->chunks, LSQ_GROUPS_MOST);
   w.factor = 2.0 / ((double)b->samples * (double)target_size(b));
   LSQ_TRY(lsq_pool_run(b->context->pool, w.groups, run_group, &w));
   for (int64_t g = 1; differentiate && g < w.groups; g++)
