@@ -423,6 +423,7 @@ START_TEST(the_fallback_does_not_replace_a_better_answer) {
   lsqnet_report report = {.size = sizeof report};
   double x = 0;
   options.lapack_fallback = 1;
+  options.corrections = 1;
   if (lsqnet_solver_create(&solver, context, NULL, &options) == LSQNET_E_UNSUPPORTED) return; /* without LAPACK */
   ck_assert_int_eq(lsqnet_solver_solve_pair_f64(solver, 3, 1, 1, a, NULL, 1, b, b_low, 1, &x, 1, &report),
                    LSQNET_E_NOT_CONVERGED);

@@ -390,3 +390,16 @@ void lsq_factor_solve(const lsq_factor *f, const double *g, const double *g_low,
   lsq_factor_solve_transposed(f, g, g_low, y);
   lsq_factor_solve_plain(f, y, d);
 }
+
+/* |R^-1| |R| sizes at most, by what a solution with R adds up; zeros of R keep components apart. */
+void lsq_factor_roundings(const lsq_factor *f, const double *sizes, double *roundings) {
+  const int64_t n = f->n;
+  double *sum = f->work;
+  for (int64_t i = n - 1; i >= 0; i--) {
+    const double *row = f->R + i * n;
+    sum[i] = fabs(row[i]) * sizes[f->order[i]];
+    for (int64_t j = i + 1; j < n; j++) sum[i] += fabs(row[j]) * (sizes[f->order[j]] + sum[j]);
+    sum[i] /= fabs(row[i]);
+  }
+  for (int64_t i = 0; i < n; i++) roundings[f->order[i]] = (double)n * DBL_EPSILON * sum[i];
+}

@@ -9,8 +9,6 @@
 
 #include "solve/solver.h"
 
-static const double REDUCTION = 1e-8; /* of the inner iterations' residual, for one correction */
-
 static double largest(int64_t n, const double *v) {
   double value = 0.0;
   for (int64_t i = 0; i < n; i++)
@@ -18,31 +16,21 @@ static double largest(int64_t n, const double *v) {
   return value;
 }
 
-lsqnet_status lsq_correct(const lsq_problem *p, const double *g, const double *g_low, double *d, int64_t *iterations) {
-  lsqnet_status st = LSQNET_OK;
-  const lsqnet_solver_options *options = &p->solver->options;
-  if (p->factor != NULL && p->factor->rank < p->n) {
-    lsq_least_norm_solve(p->factor, p->unscale, g, g_low, d);
-  } else if (p->op == NULL) {
-    lsq_factor_solve(p->factor, g, g_low, d);
-  } else if (p->factor == NULL) {
-    LSQ_TRY(lsq_iterate(p->op, p->method, options->step / (double)p->m, options->iterations, REDUCTION, g, d, p->work,
-                        iterations));
-  } else {
-    double *y = p->work + 4 * p->n, *z = p->work + 5 * p->n;
-    lsq_factor_solve_transposed(p->factor, g, g_low, y);
-    LSQ_TRY(lsq_iterate(p->op, p->method, 0.0, options->iterations, REDUCTION, y, z, p->work, iterations));
-    lsq_factor_solve_plain(p->factor, z, d);
-  }
-done:
-  return st;
-}
+/* Where refinement works: r, r_low (m), the others (n). */
+typedef struct {
+  double *r, *r_low, *g, *g_low, *d, *last, *x_low, *uncertain, *shares;
+} scratch;
 
-/* What a correction leaves of an error, as it is made. */
-static double left_as_made(const lsq_problem *p) {
-  const double iterated = p->op != NULL ? REDUCTION * (p->op->largest / p->op->smallest) : 0.0;
-  const double condition = p->factor != NULL ? lsq_factor_condition(p->factor) : 0.0;
-  return fmax(iterated, (double)p->n * DBL_EPSILON * condition);
+static scratch scratch_of(int64_t n, double *r, double *r_low, double *vectors) {
+  return (scratch){.r = r,
+                   .r_low = r_low,
+                   .g = vectors,
+                   .g_low = vectors + n,
+                   .d = vectors + 2 * n,
+                   .last = vectors + 3 * n,
+                   .x_low = vectors + 4 * n,
+                   .uncertain = vectors + 5 * n,
+                   .shares = vectors + 7 * n};
 }
 
 /* What the corrections have shown so far. */
@@ -53,39 +41,41 @@ typedef struct {
   double size, before; /* largest component of this correction and of the last */
   double scale;        /* largest component of x */
   int64_t seen;        /* number of ratios */
-  int64_t slow;        /* corrections in a row that did not halve the last */
-  int64_t waited;      /* corrections for the sake of components that vanish beside the largest */
+  double halved;       /* size of the last correction that was at most half of the one noted here before */
+  int64_t slow;        /* corrections since that one */
 } progress;
 
-/* What all later corrections together would still change where this one has changed `change` and the last `before`. A
- * small change after a slow one may be luck: it is not taken for less than `rate` times the last. Luck it can be where
- * the condition is large: what is wrong along large singular values comes back along small ones, cond^2 DBL_EPSILON
- * times, and may cancel the correction that is due there. */
-static double remaining(const progress *now, double change, double before) {
-  const double last = fmax(change, now->rate * before);
+/* What all later corrections together would still change, as a vector: a component's own correction may be small by
+ * luck while its error is a share of the others'. A small change after a slow one may be luck, too: it is not taken for
+ * less than `rate` times the last. Luck it can be where the condition is large: what is wrong along large singular
+ * values comes back along small ones, cond^2 DBL_EPSILON times, and may cancel the correction that is due there. */
+static double remaining(const progress *now) {
+  const double last = fmax(now->size, now->rate * now->before);
   if (last == 0.0) return 0.0;
   return now->rate < 1.0 ? now->rate / (1.0 - now->rate) * last : DBL_MAX;
 }
 
 /* A component is settled when its correction is within tolerance of it, or of `least` times the largest, and the later
- * ones within a quarter, or when it is at rounding level beside the largest and no longer shrinks. */
+ * ones within a quarter, or when all are at rounding level beside the largest and no longer shrink. */
 static int settled(const lsq_problem *p, const progress *now, double least, const double *x, const double *d,
                    const double *last) {
   const double unit = p->solver->precision, tolerance = fmax(p->solver->options.tolerance, unit);
+  const double left = remaining(now);
+  const int resting = now->size <= 0x1p-20 * unit * now->scale && now->size >= 0.25 * now->before;
   for (int64_t j = 0; j < p->n; j++) {
-    const double size = fmax(fabs(x[j]), least * now->scale), change = fabs(d[j]), before = fabs(last[j]);
-    if (change <= tolerance * size && remaining(now, change, before) <= 0.25 * tolerance * size) continue;
-    if (change <= 0x1p-20 * unit * now->scale && change >= 0.25 * before) continue;
+    const double size = fmax(fabs(x[j]), least * now->scale), change = fabs(d[j]);
+    if (change <= tolerance * size && left <= 0.25 * tolerance * size) continue;
+    if (resting && (change <= tolerance * fabs(x[j]) || change >= 0.25 * fabs(last[j]))) continue;
     return 0;
   }
   return 1;
 }
 
-/* Those that vanish beside the largest may take a few corrections more, or may be made of roundings for ever. */
-static int all_settled(const lsq_problem *p, progress *now, const double *x, const double *d, const double *last) {
-  enum { PATIENCE = 3 };
+/* Those that vanish beside the largest are waited for as long as corrections shrink: they may be made of roundings. */
+static int all_settled(const lsq_problem *p, const progress *now, const double *x, const double *d,
+                       const double *last) {
   if (!settled(p, now, p->solver->precision, x, d, last)) return 0;
-  return settled(p, now, 0.0, x, d, last) || now->waited++ == PATIENCE;
+  return settled(p, now, 0.0, x, d, last) || now->slow >= 2;
 }
 
 static void observe(const lsq_problem *p, progress *now, const double *x, const double *d) {
@@ -100,7 +90,11 @@ static void observe(const lsq_problem *p, progress *now, const double *x, const 
     now->ratios[1] = now->ratios[0];
     now->ratios[0] = ratio;
   }
-  now->slow = ratio <= 0.5 ? 0 : now->slow + 1;
+  now->slow++;
+  if (now->halved == 0.0 || now->size <= 0.5 * now->halved) {
+    now->halved = now->size;
+    now->slow = 0;
+  }
 }
 
 /* x + x_low += d (Knuth's two-sum, then renormalised). */
@@ -131,23 +125,21 @@ static int leads_away(const progress *now, double size, int64_t corrections) {
 
 /* Corrects x + x_low until it is settled, or cannot be. */
 static lsqnet_status correct_repeatedly(const lsq_problem *p, const double *b, const double *b_low, double *x,
-                                        double *r, double *r_low, double *vectors, progress *now,
-                                        lsqnet_report *report) {
+                                        const scratch *v, progress *now, lsqnet_report *report) {
   lsqnet_status st = LSQNET_OK;
   const int64_t n = p->n;
-  double *g = vectors, *g_low = g + n, *d = g_low + n, *last = d + n, *x_low = last + n;
-  memset(d, 0, (size_t)n * sizeof(double));
-  memset(x_low, 0, (size_t)n * sizeof(double));
+  memset(v->d, 0, (size_t)n * sizeof(double));
+  memset(v->x_low, 0, (size_t)n * sizeof(double));
   report->stopped = LSQNET_STOP_ITERATIONS;
   while (report->corrections < p->solver->options.corrections) {
     LSQ_TRY(lsq_limits_check(p->solver));
-    memcpy(last, d, (size_t)n * sizeof(double));
-    lsq_pass_residual(p->solver, p->m, n, p->A, p->A_low, x, x_low, b, b_low, r, r_low);
-    lsq_pass_gradient(p->solver, p->m, n, p->A, p->A_low, r, r_low, g, g_low, p->work);
+    memcpy(v->last, v->d, (size_t)n * sizeof(double));
+    lsq_pass_residual(p->solver, p->m, n, p->A, p->A_low, x, v->x_low, b, b_low, v->r, v->r_low);
+    lsq_pass_gradient(p->solver, p->m, n, p->A, p->A_low, v->r, v->r_low, v->g, v->g_low, p->work);
     LSQ_TRY(lsq_limits_found(p->solver));
-    LSQ_TRY(lsq_correct(p, g, g_low, d, &report->iterations));
-    const double size = largest(n, d);
-    if (!(size <= DBL_MAX) || (size == 0.0 && largest(n, g) > DBL_EPSILON * p->norm_A * largest(p->m, r))) {
+    LSQ_TRY(lsq_correct(p, v->g, v->g_low, v->d, &report->iterations));
+    const double size = largest(n, v->d);
+    if (!(size <= DBL_MAX) || (size == 0.0 && largest(n, v->g) > DBL_EPSILON * p->norm_A * largest(p->m, v->r))) {
       report->stopped = LSQNET_STOP_MODEL;
       break;
     }
@@ -156,10 +148,10 @@ static lsqnet_status correct_repeatedly(const lsq_problem *p, const double *b, c
       report->stopped = LSQNET_STOP_STAGNATED;
       break;
     }
-    add_correction(n, d, x, x_low);
+    add_correction(n, v->d, x, v->x_low);
     report->corrections++;
-    observe(p, now, x, d);
-    if (report->corrections > 1 && all_settled(p, now, x, d, last)) {
+    observe(p, now, x, v->d);
+    if (report->corrections > 1 && all_settled(p, now, x, v->d, v->last)) {
       report->stopped = LSQNET_STOP_CONVERGED;
       break;
     }
@@ -173,62 +165,89 @@ done:
 }
 
 /* What a correction leaves of an error, at most: as the last ones have shown, or as it is made. */
-static double left_by_correction(const lsq_problem *p, const progress *now) {
-  return now->rate < 1.0 ? fmax(now->rate / (1.0 - now->rate), left_as_made(p)) : 1.0;
+static double shown_or_made(const lsq_problem *p, const progress *now) {
+  return now->rate < 1.0 ? fmax(now->rate / (1.0 - now->rate), lsq_left_by_correction(p)) : 1.0;
 }
 
 /* Whether corrections d have become small, and `left` is. */
-static int at_rest(const lsq_problem *p, const progress *now, const double *x, const double *d, double left) {
-  const double tolerance = fmax(p->solver->options.tolerance, p->solver->precision);
+static int at_rest(const lsq_problem *p, const double *x, const double *d, double left) {
+  const double tolerance = fmax(p->solver->options.tolerance, p->solver->precision), scale = largest(p->n, x);
   for (int64_t j = 0; j < p->n; j++) {
-    const double enough = tolerance * fmax(fabs(x[j]), 0x1p-20 * now->scale);
+    const double enough = tolerance * fmax(fabs(x[j]), 0x1p-20 * scale);
     if (!(fabs(d[j]) <= enough && left <= 0.25 * enough)) return 0;
   }
   return 1;
 }
 
-/* Where sums in twice the precision leave x (n) open, sums without any rounding may not: corrects x + x_low, of which
- * vectors hold the low part, by them until it is certain, and sets *done and, in uncertain (n), what is left beside the
- * last rounding; else x stays as it is. */
+/* Whether the last correction d changed no more than roundings of sums in twice the precision explain, as where b is
+ * orthogonal to the columns but for little. */
+static int stagnates_by_roundings(const lsq_problem *p, const lsqnet_report *report, const double *d,
+                                  const double *uncertain) {
+  if (report->stopped != LSQNET_STOP_STAGNATED && report->stopped != LSQNET_STOP_ITERATIONS) return 0;
+  for (int64_t j = 0; j < p->n; j++)
+    if (!(fabs(d[j]) <= 2.0 * uncertain[j])) return 0;
+  return 1;
+}
+
+/* Whether an error of `left` would cost a component of x digits. */
+static int would_be_seen(const lsq_problem *p, const double *x, double left) {
+  for (int64_t j = 0; j < p->n; j++)
+    if (!(left <= 0x1p-5 * p->solver->precision * fabs(x[j]))) return 1;
+  return 0;
+}
+
+/* Shares of the last correction, instead of an equal one for all of what it may have left: where that would cost
+ * digits. r, r_low, g, g_low, d and last are lost then. */
+static int measure_shares(const lsq_problem *p, double left, const double *x, const scratch *v) {
+  if (!would_be_seen(p, x, left) || p->op != NULL || p->factor->rank < p->n) return 0;
+  lsq_correction_shares(p, x, v->r, v->r_low, v->g, v->shares);
+  return 1;
+}
+
+/* Where sums in twice the precision leave x (n) open, sums without any rounding may not: corrects x + x_low by them
+ * until it is certain, and sets *done and uncertain (n) to what is left beside the last rounding; else x stays as it
+ * is. What corrections leave is seen anew where they have come to be roundings, and measured where it might cost
+ * digits. */
 static lsqnet_status correct_exactly(const lsq_problem *p, const double *b, const double *b_low, const progress *now,
-                                     double *x, double *vectors, double *uncertain, lsqnet_report *report, int *done) {
+                                     double *x, const scratch *v, lsqnet_report *report, int *done) {
   enum { CORRECTIONS = 6 };
   lsqnet_status st = LSQNET_OK;
   const int64_t n = p->n, most = p->solver->options.corrections;
-  double *g = vectors, *g_low = g + n, *d = g_low + n, *refined = d + n, *x_low = refined + n;
-  double before = 0.0, size = 0.0;
+  double *refined = v->last, before = 0.0, size = 0.0;
   *done = 0;
   if (p->exact == NULL || (p->factor != NULL && p->factor->rank < n)) return LSQNET_OK;
-  double share = left_by_correction(p, now);
+  double share = shown_or_made(p, now);
+  const int known = share < 0.5;
+  if (!known) share = lsq_left_by_correction(p);
   memcpy(refined, x, (size_t)n * sizeof *x);
   for (int i = 0; i < CORRECTIONS && report->corrections < most && share < 0.5 && !*done; i++) {
     LSQ_TRY(lsq_limits_check(p->solver));
-    if (!lsq_exact_gradient(p, b, b_low, refined, x_low, g, g_low)) break;
-    LSQ_TRY(lsq_correct(p, g, g_low, d, &report->iterations));
+    if (!lsq_exact_gradient(p, b, b_low, refined, v->x_low, v->g, v->g_low)) break;
+    LSQ_TRY(lsq_correct(p, v->g, v->g_low, v->d, &report->iterations));
     before = size;
-    size = largest(n, d);
+    size = largest(n, v->d);
     if (i > 0 && before > 0x1p-10 * DBL_EPSILON * largest(n, refined)) share = fmax(share, size / before);
-    add_correction(n, d, refined, x_low);
+    add_correction(n, v->d, refined, v->x_low);
     report->corrections++;
-    *done = at_rest(p, now, refined, d, share * size);
+    *done = (known || i > 0) && at_rest(p, refined, v->d, share * size);
   }
-  for (int64_t j = 0; j < n && *done; j++) {
-    x[j] = refined[j];
-    uncertain[j] = share * size;
-  }
+  if (!*done) goto done;
+  memcpy(x, refined, (size_t)n * sizeof *x);
+  const int measured = measure_shares(p, size, x, v);
+  for (int64_t j = 0; j < n; j++) v->uncertain[j] = measured ? v->shares[j] : share * size;
 done:
   return st;
 }
 
-/* Adds to uncertain (n) what is still to come. A settled component changes by its last correction at most, whatever the
- * rate. */
-static void add_remaining(const lsq_problem *p, const progress *now, int converged, const double *vectors,
-                          double *uncertain) {
-  const double *d = vectors + 2 * p->n, *last = d + p->n;
-  for (int64_t j = 0; j < p->n; j++) {
-    const double left = remaining(now, fabs(d[j]), fabs(last[j]));
-    uncertain[j] += converged ? fmin(left, fabs(d[j])) : left;
-  }
+/* Adds to uncertain (n), which holds what roundings of sums leave, what is still to come. A settled answer changes by
+ * its last correction at most, whatever the rate, and by those roundings. Returns whether shares were measured. */
+static int add_remaining(const lsq_problem *p, const progress *now, int converged, const double *x, const scratch *v) {
+  const double moved = fmax(now->size, largest(p->n, v->uncertain));
+  const double later = fmax(remaining(now), lsq_left_by_correction(p) * moved);
+  const double left = converged ? fmin(later, moved) : later;
+  const int measured = converged && measure_shares(p, left, x, v);
+  for (int64_t j = 0; j < p->n; j++) v->uncertain[j] += measured ? v->shares[j] : left;
+  return measured;
 }
 
 static int is_zero(const lsq_problem *p, int64_t column) {
@@ -240,24 +259,26 @@ static int is_zero(const lsq_problem *p, int64_t column) {
 lsqnet_status lsq_refine(const lsq_problem *p, const double *b, const double *b_low, double *x, double *r,
                          double *r_low, double *vectors, lsqnet_report *report) {
   lsqnet_status st = LSQNET_OK;
-  double *uncertain = vectors + 5 * p->n, *candidate = vectors + 4 * p->n;
-  progress now = {.made = fmin(left_as_made(p), 0.9), .rate = 1.0};
+  const scratch v = scratch_of(p->n, r, r_low, vectors);
+  double *uncertain = v.uncertain, *candidate = v.x_low;
+  progress now = {.made = fmin(lsq_left_by_correction(p), 0.9), .rate = 1.0};
   const int dependent = p->factor != NULL && p->factor->rank < p->n;
   int exactly = 0;
   memset(x, 0, (size_t)p->n * sizeof(double));
-  LSQ_TRY(correct_repeatedly(p, b, b_low, x, r, r_low, vectors, &now, report));
+  LSQ_TRY(correct_repeatedly(p, b, b_low, x, &v, &now, report));
   lsq_certify(p, b, b_low, x, r, r_low, vectors, report);
   lsq_uncertainty(p, b, x, r, report->residual_norm, uncertain);
   const int nothing = now.scale == 0.0 && report->backward_error == 0.0; /* x = 0, and A'r is */
-  const int open = report->stopped == LSQNET_STOP_CONVERGED && !nothing && !certain(p, &now, x, uncertain);
+  const int open = (report->stopped == LSQNET_STOP_CONVERGED && !nothing && !certain(p, &now, x, uncertain)) ||
+                   stagnates_by_roundings(p, report, v.d, uncertain);
   if (dependent) lsq_least_norm_uncertainty(p->factor, p->unscale, x, uncertain);
-  add_remaining(p, &now, report->stopped == LSQNET_STOP_CONVERGED && !open, vectors, uncertain);
+  const int measured = add_remaining(p, &now, report->stopped == LSQNET_STOP_CONVERGED && !open, x, &v);
   for (int64_t j = 0; j < p->n && dependent; j++) /* such a column has no part in the answer of least norm */
     if (is_zero(p, j)) uncertain[j] = 0.0;
-  if (open) LSQ_TRY(correct_exactly(p, b, b_low, &now, x, vectors, uncertain, report, &exactly));
-  if (open && !exactly) report->stopped = LSQNET_STOP_STAGNATED;
+  if (open) LSQ_TRY(correct_exactly(p, b, b_low, &now, x, &v, report, &exactly));
+  if (open) report->stopped = exactly ? LSQNET_STOP_CONVERGED : LSQNET_STOP_STAGNATED;
   const int converged = report->stopped == LSQNET_STOP_CONVERGED;
-  if ((!dependent && lsq_settle_zeros(p, b, b_low, x, candidate, uncertain)) || exactly)
+  if ((!dependent && lsq_settle_zeros(p, b, b_low, x, candidate, uncertain)) || exactly || measured)
     lsq_certify(p, b, b_low, x, r, r_low, vectors, report);
   if (converged) lsq_sharpen_backward_error(p, x, vectors, candidate, report);
   if (report->stopped != LSQNET_STOP_MODEL) report->digits = lsq_right_digits(p, x, uncertain);

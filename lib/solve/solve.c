@@ -88,7 +88,7 @@ static void lay_out(const lsqnet_solver_options *options, const lsq_data *data, 
   a->unscale = cut(c, n);
   a->zero_answer = cut(c, n);
   a->unit = cut(c, n);
-  a->vectors = cut(c, 6 * n);
+  a->vectors = cut(c, 8 * n);
   a->work = cut(c, 8 * n);
   a->lapack = options->lapack_fallback ? cut(c, lsq_lapack_size(m, n)) : NULL;
   if (by_rows)

@@ -9,6 +9,7 @@
  *   wide.c         for fewer rows than columns, the shortest one from independent rows; least_norm.c where those are
  *                  nearly parallel and columns are not
  *   iterations.c   gradient descent, Chebyshev, conjugate gradients on the model's products
+ *   correction.c   one correction of an answer, and what it leaves of an error
  *   refine.c       outer refinement: compensated residuals decide what x is, the model only how fast it is reached
  *   certificate.c  backward error and right digits of the answer that is handed out
  *   passes.c       what goes over all rows, with looks at the limits of limits.c
@@ -248,6 +249,10 @@ void lsq_factor_inverse_row(const lsq_factor *factor, int64_t column, double *ro
 void lsq_factor_solve_transposed(const lsq_factor *factor, const double *g, const double *g_low, double *y);
 void lsq_factor_solve_plain(const lsq_factor *factor, const double *y, double *d);
 
+/* roundings (n): what those of lsq_factor_solve may come to in components of a solution of these sizes (n), for full
+ * rank; 0 in such as R keeps apart from all that are not 0. */
+void lsq_factor_roundings(const lsq_factor *factor, const double *sizes, double *roundings);
+
 /* ---- least_norm.c ---- */
 
 /* For rank <= n: prepares, and applies, z = the correction of least norm of `unscale` z; unscale_j are the powers of
@@ -297,7 +302,7 @@ double lsq_iterations_needed(const lsq_operator *op, int32_t method, double redu
 lsqnet_status lsq_plain_descent(const lsq_operator *op, const double *b, double step, int64_t limit, double reduction,
                                 double *x, double *work, int64_t *iterations);
 
-/* ---- refine.c ---- */
+/* ---- correction.c ---- */
 
 enum { LSQ_EXACT_TERMS = 40 };
 
@@ -322,7 +327,19 @@ typedef struct {
 lsqnet_status lsq_correct(const lsq_problem *problem, const double *g, const double *g_low, double *d,
                           int64_t *iterations);
 
-/* Refines x (n), from zero, for right-hand side b + b_low at unit scale; r, r_low (m) and vectors (6 n) are for its
+/* What a correction leaves of an error, relative to it, as it is made. */
+double lsq_left_by_correction(const lsq_problem *problem);
+
+/* shares (n): what the last correction, which vectors + 2 n holds, may have left wrong in each component of x: as
+ * measured, what another one leaves of that and of what twice the precision does not hold of x, with room, and what its
+ * roundings may be. For a direct correction of full rank. r, r_low (m) and of vectors (8 n) those but the fifth and
+ * sixth are for its use; shares may be the last. */
+void lsq_correction_shares(const lsq_problem *problem, const double *x, double *r, double *r_low, double *vectors,
+                           double *shares);
+
+/* ---- refine.c ---- */
+
+/* Refines x (n), from zero, for right-hand side b + b_low at unit scale; r, r_low (m) and vectors (8 n) are for its
  * use. Fills the report but for model_calls, condition and rank. */
 lsqnet_status lsq_refine(const lsq_problem *problem, const double *b, const double *b_low, double *x, double *r,
                          double *r_low, double *vectors, lsqnet_report *report);
