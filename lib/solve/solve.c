@@ -302,7 +302,7 @@ static lsqnet_status fall_back(const lsq_problem *p, arrays *a, lsqnet_report *r
   lsqnet_report other = *report;
   double *x = a->vectors + 2 * p->n, *part = x + p->n;
   st = lsq_lapack_least_squares(p->m, p->n, p->A, p->n, a->b, x, &other.rank, a->lapack);
-  if (st == LSQNET_E_NOT_CONVERGED) return LSQNET_OK;
+  if (st == LSQNET_E_NOT_CONVERGED || st == LSQNET_E_NOT_FINITE) return LSQNET_OK;
   LSQ_TRY(st);
   lsq_certify(p, a->b, a->b_low, x, a->r, a->r_low, a->vectors, &other);
   if (p->wide == NULL) lsq_sharpen_backward_error(p, x, a->vectors, part, &other);
