@@ -86,8 +86,9 @@ static int32_t solve(const call *c) {
 }
 
 /* LWORK, as the reference LAPACK asks for it at least and for the best speed. */
-static int32_t least_work(const call *c) {
-  return larger(1, smaller(c->m, c->n) + larger(smaller(c->m, c->n), c->nrhs));
+static int64_t least_work(const call *c) {
+  const int64_t small = smaller(c->m, c->n), size = small + larger((int32_t)small, c->nrhs);
+  return size > 1 ? size : 1;
 }
 
 static real best_work(const call *c) {
@@ -98,7 +99,7 @@ static real best_work(const call *c) {
 }
 
 /* DGELS' info for arguments that are not valid; the leading dimensions are those of column-major matrices. */
-static int32_t check(const call *c, int32_t lda, int32_t ldb, int32_t lwork) {
+static int32_t check(const call *c, int32_t lda, int32_t ldb, int64_t lwork) {
   if (!is(c->trans, 'N') && !is(c->trans, 'T')) return -1;
   if (c->m < 0) return -2;
   if (c->n < 0) return -3;
@@ -110,7 +111,7 @@ static int32_t check(const call *c, int32_t lda, int32_t ldb, int32_t lwork) {
 }
 
 /* What DGELS does before it computes: 1 if it is to compute. */
-static int begin(const call *c, int32_t lda, int32_t ldb, real *work, int32_t lwork, int32_t *info) {
+static int begin(const call *c, int32_t lda, int32_t ldb, real *work, int64_t lwork, int32_t *info) {
   *info = check(c, lda, ldb, lwork);
   if (*info == 0 || *info == -10) *work = best_work(c);
   if (*info != 0) shim_xerbla(ROUTINE, -*info);
@@ -148,7 +149,7 @@ void NAME(, gels_)(const char *trans, const int32_t *m, const int32_t *n, const 
 }
 
 /* What LAPACKE_dgels_work does, but for handing on. */
-static int32_t compute(const call *c, real *work, int32_t lwork) {
+static int32_t compute(const call *c, real *work, int64_t lwork) {
   const int row_major = c->layout == ROW_MAJOR;
   int32_t info = 0;
   if (!row_major && c->layout != COL_MAJOR) info = -1;
@@ -192,7 +193,7 @@ int32_t NAME(LAPACKE_, gels)(int layout, char trans, int32_t m, int32_t n, int32
   }
   if (shim_checks_nan() && holds_nan(layout, m, n, a, lda)) return BAD_A;
   if (shim_checks_nan() && holds_nan(layout, larger(m, n), nrhs, b, ldb)) return BAD_B;
-  const int32_t info = compute(&c, &work, INT32_MAX);
+  const int32_t info = compute(&c, &work, INT64_MAX);
   if (info > HAND_ON) return info;
   const lapacke_gels next = (lapacke_gels)shim_find_next("LAPACKE_" LETTER "gels");
   return next != NULL ? next(layout, trans, m, n, nrhs, a, lda, b, ldb) : info;

@@ -216,6 +216,20 @@ START_TEST(arguments_are_refused_as_by_lapack) {
 }
 END_TEST
 
+/* LAPACK's own sum of that many overflows. */
+START_TEST(work_for_more_columns_than_an_int_counts_is_refused) {
+  const int32_t one = 1, most = INT32_MAX;
+  real a = 1, b = 1, work = 0;
+  int32_t info = 0;
+  ours("N", &one, &one, &most, &a, &one, &b, &one, &work, &one, &info, 1);
+  ck_assert_int_eq(info, -10);
+  ck_assert_int_eq(refused.argument, 10);
+  ours("N", &one, &one, &most, &a, &one, &b, &one, &work, &most, &info, 1);
+  ck_assert_int_eq(info, -10);
+  ck_assert(b == 1);
+}
+END_TEST
+
 START_TEST(a_query_only_says_the_size_of_work) {
   const uint64_t solved = lsqnet_lapack_solved();
   random_state = 3;
@@ -409,6 +423,7 @@ int main(void) {
   tcase_add_checked_fixture(claims, setup, NULL);
   tcase_add_test(claims, gels_gives_lapacks_answers_and_work_size);
   tcase_add_test(claims, arguments_are_refused_as_by_lapack);
+  tcase_add_test(claims, work_for_more_columns_than_an_int_counts_is_refused);
   tcase_add_test(claims, a_query_only_says_the_size_of_work);
   tcase_add_test(claims, a_column_that_depends_on_others_has_its_number);
   tcase_add_test(claims, nan_travels_and_leaves_other_right_hand_sides_alone);
