@@ -337,6 +337,86 @@ START_TEST(what_liblsqnet_cannot_do_goes_to_lapack) {
 }
 END_TEST
 
+/* LAPACK, which has brought B to another scale, leaves the rows behind X there. */
+START_TEST(residuals_are_in_the_units_of_b_where_lapack_has_scaled_it) {
+  const real unit = EPSILON > DBL_EPSILON ? (real)1e-36 : (real)1e-300;
+  form got = {.layout = LAPACK_COL_MAJOR, .trans = 'N', .m = 3, .n = 1, .nrhs = 1, .lda = 3, .ldb = 3, .lwork = WORK};
+  form expected;
+  for (int i = 0; i < 3; i++) {
+    got.a[i] = 1;
+    got.b[i] = unit * (real)(1 << i);
+  }
+  expected = got;
+  ck_assert_int_eq(run(&expected, lapack.gels), 0);
+  ck_assert_int_eq(run(&got, ours), 0);
+  const double norm = hypot((double)got.b[1], (double)got.b[2]),
+               theirs = hypot((double)expected.b[1], (double)expected.b[2]);
+  ck_assert(fabs(norm / (double)unit - sqrt(21 - 49.0 / 3)) <= 8 * (double)EPSILON);
+  ck_assert(theirs > 2 * norm);
+}
+END_TEST
+
+/* ---- B that holds NaN ---- */
+
+/* Solves by one of the shim's names: the Fortran one, or one of LAPACKE's with the check for NaN off. */
+static int32_t run_by(int name, form *f) {
+  LAPACKE_set_nancheck(0);
+  const int32_t info = name == 0   ? run(f, ours)
+                       : name == 1 ? run_lapacke(f, shim_lapacke)
+                                   : run_work(f, shim_lapacke_work);
+  LAPACKE_set_nancheck(1);
+  return info;
+}
+
+/* LAPACK does not read B then: it may be no more than room for the answer. */
+START_TEST(no_data_and_zero_data_give_zeros_whatever_is_in_b) {
+  static const int32_t sizes[][2] = {{4, 0}, {0, 4}, {0, 0}, {4, 2}, {2, 4}, {3, 3}};
+  const real value = _i / 3 % 2 == 0 ? (real)NAN : (real)INFINITY;
+  for (int shape = 0; shape < 6; shape++)
+    for (int turned = 0; turned < 4; turned++) {
+      form got = {.layout = LAPACK_COL_MAJOR, .nrhs = 3, .lda = LD, .ldb = LD, .lwork = WORK}, expected;
+      got.trans = turned % 2 ? 'T' : 'N';
+      got.m = sizes[shape][0];
+      got.n = sizes[shape][1];
+      for (int i = 0; i < SIZE; i++) got.b[i] = value;
+      expected = got;
+      if (turned / 2 == 1 && _i % 3 > 0) got.layout = LAPACK_ROW_MAJOR;
+      ck_assert_int_eq(run(&expected, lapack.gels), 0);
+      ck_assert_int_eq(run_by(_i % 3, &got), 0);
+      for (int i = 0; i < LD; i++)
+        for (int j = 0; j < 3; j++)
+          ck_assert(memcmp(at(&got, i, j), at(&expected, i, j), sizeof value) == 0 || isnan(*at(&expected, i, j)));
+      for (int i = 0; i < larger(got.m, got.n); i++)
+        for (int j = 0; j < 3; j++) ck_assert(*at(&got, i, j) == 0);
+      form checked = expected;
+      for (int i = 0; i < SIZE; i++) checked.b[i] = value;
+      expected = checked;
+      ck_assert_int_eq(run_lapacke(&checked, shim_lapacke), run_lapacke(&expected, lapack.lapacke));
+    }
+}
+END_TEST
+
+/* Denormal answers of which digits are lost are not certified: then all of B that is finite has LAPACK's answers. */
+START_TEST(what_cannot_be_certified_beside_nan_has_lapacks_answer) {
+  const real value = _i / 3 == 0 ? (real)NAN : (real)INFINITY;
+  for (int wild = 0; wild < 4; wild++) {
+    form got = {.layout = LAPACK_COL_MAJOR, .trans = 'N', .m = 1, .n = 1, .nrhs = 4, .lda = 1, .ldb = 1, .lwork = WORK};
+    form expected;
+    got.a[0] = (real)1e10;
+    for (int j = 0; j < 4; j++)
+      got.b[j] = j % 2 == 0 ? (real)(j + 1) : EPSILON > DBL_EPSILON ? (real)1e-30 : (real)1e-305;
+    expected = got;
+    got.b[wild] = value;
+    expected.b[wild] = 0;
+    const uint64_t solved = lsqnet_lapack_solved();
+    ck_assert_int_eq(run(&expected, lapack.gels), 0);
+    ck_assert_int_eq(run_by(_i % 3, &got), 0);
+    ck_assert_uint_eq(lsqnet_lapack_solved(), solved);
+    for (int j = 0; j < 4; j++) ck_assert(j == wild ? isnan(got.b[j]) : got.b[j] == expected.b[j] && got.b[j] > 0);
+  }
+}
+END_TEST
+
 /* ---- LAPACKE's names ---- */
 
 START_TEST(lapacke_gives_the_same_in_both_layouts) {
@@ -429,6 +509,9 @@ int main(void) {
   tcase_add_test(claims, nan_travels_and_leaves_other_right_hand_sides_alone);
   tcase_add_test(claims, rows_of_b_that_only_receive_may_hold_anything);
   tcase_add_test(claims, what_liblsqnet_cannot_do_goes_to_lapack);
+  tcase_add_test(claims, residuals_are_in_the_units_of_b_where_lapack_has_scaled_it);
+  tcase_add_loop_test(claims, no_data_and_zero_data_give_zeros_whatever_is_in_b, 0, 6);
+  tcase_add_loop_test(claims, what_cannot_be_certified_beside_nan_has_lapacks_answer, 0, 6);
   tcase_add_test(claims, lapacke_gives_the_same_in_both_layouts);
   tcase_add_test(claims, arguments_are_refused_as_by_lapacke);
   tcase_add_test(claims, nan_is_let_through_where_lapackes_check_is_off);
