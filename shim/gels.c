@@ -4,6 +4,7 @@
 #include <float.h>
 #include <math.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "shim.h"
 
@@ -34,6 +35,7 @@ typedef struct {
   int32_t lda;
   real *b;
   int32_t ldb;
+  unsigned char *taken_out; /* (nrhs), or NULL: see take_out */
 } call;
 
 static int32_t larger(int32_t a, int32_t b) { return a > b ? a : b; }
@@ -48,34 +50,56 @@ static void fill(const call *c, int32_t first_row, int32_t column, real value) {
   for (int32_t i = first_row; i < larger(c->m, c->n); i++) *at(c, i, column) = value;
 }
 
-static int32_t solve_columns(const call *c, int32_t first, int32_t count) {
-  return NAME(shim_find_, gels)()(c->layout, c->trans, c->m, c->n, count, c->a, c->lda, at(c, 0, first), c->ldb);
+static int32_t certify(const call *c) {
+  return NAME(shim_find_, gels)()(c->layout, c->trans, c->m, c->n, c->nrhs, c->a, c->lda, c->b, c->ldb);
 }
 
-/* A column of B that is not finite does not touch its neighbours. Nor does one that comes to grief: when others have
- * been overwritten it is too late to hand B on. */
-static int32_t solve_one_by_one(const call *c) {
-  int32_t info = 0, overwritten = 0;
-  for (int32_t j = 0; j < c->nrhs; j++) {
-    const int32_t one = solve_columns(c, j, 1);
-    const int failed = one <= HAND_ON || one > smaller(c->m, c->n);
-    if (failed && !overwritten) return one;
-    if (failed || one == BAD_B)
-      fill(c, 0, j, (real)NAN);
-    else
-      overwritten = 1;
-    if (one > 0 && !failed) info = one;
+/* Rows of B that LAPACK does not read, while lsqnet_dgels does. */
+static void clear_unread(const call *c) {
+  const int32_t read = c->m == 0 || c->n == 0 ? 0 : is(c->trans, 'N') ? c->m : c->n;
+  for (int32_t j = 0; j < c->nrhs; j++) fill(c, read, j, 0);
+}
+
+static int is_zero(const call *c) {
+  const int by_rows = c->layout == ROW_MAJOR;
+  for (int64_t i = 0; i < (by_rows ? c->m : c->n); i++)
+    for (int64_t j = 0; j < (by_rows ? c->n : c->m); j++)
+      if (c->a[i * c->lda + j] != 0) return 0;
+  return 1;
+}
+
+/* Columns of B that are not finite make room for zeros until all is done, by whomever: to LAPACK's scaling of B an
+ * infinity would be the end of their neighbours. 0 if there is no memory to remember them; then B stays as it is. */
+static int take_out(call *c) {
+  c->taken_out = calloc((size_t)c->nrhs, 1);
+  for (int32_t j = 0; j < c->nrhs && c->taken_out != NULL; j++) {
+    for (int32_t i = 0; i < larger(c->m, c->n); i++)
+      if (!isfinite(*at(c, i, j))) c->taken_out[j] = 1;
+    if (c->taken_out[j]) fill(c, 0, j, 0);
   }
-  return info;
+  return c->taken_out != NULL;
 }
 
-/* LAPACK's info, all arguments being valid; HAND_ON or less, and b unchanged, if liblsqnet cannot do it. */
-static int32_t solve(const call *c) {
+static void put_nan_back(call *c) {
+  for (int32_t j = 0; j < c->nrhs && c->taken_out != NULL; j++)
+    if (c->taken_out[j]) fill(c, 0, j, (real)NAN);
+  free(c->taken_out);
+}
+
+/* B is not finite: LAPACK does not read it if A is zero. */
+static int32_t solve_the_finite(call *c) {
+  if (!is_zero(c)) return take_out(c) ? certify(c) : HAND_ON;
+  for (int32_t j = 0; j < c->nrhs; j++) fill(c, 0, j, 0);
+  return 0;
+}
+
+/* LAPACK's info, all arguments being valid; HAND_ON or less, and b unchanged but for what has been taken out, if
+ * liblsqnet cannot do all of it. */
+static int32_t solve(call *c) {
   if (NAME(shim_find_, gels)() == NULL) return HAND_ON;
-  for (int32_t j = 0; j < c->nrhs && c->m > 0 && c->n > 0; j++) /* is not read by LAPACK, but by lsqnet_dgels */
-    fill(c, is(c->trans, 'N') ? c->m : c->n, j, 0);
-  int32_t info = solve_columns(c, 0, c->nrhs);
-  if (info == BAD_B) info = solve_one_by_one(c);
+  clear_unread(c);
+  int32_t info = certify(c);
+  if (info == BAD_B) info = solve_the_finite(c);
   if (info == BAD_A) {
     for (int32_t j = 0; j < c->nrhs; j++) fill(c, 0, j, (real)NAN);
     info = 0;
@@ -86,8 +110,9 @@ static int32_t solve(const call *c) {
 }
 
 /* LWORK, as the reference LAPACK asks for it at least and for the best speed. */
-static int32_t least_work(const call *c) {
-  return larger(1, smaller(c->m, c->n) + larger(smaller(c->m, c->n), c->nrhs));
+static int64_t least_work(const call *c) {
+  const int64_t small = smaller(c->m, c->n), size = small + larger((int32_t)small, c->nrhs);
+  return size > 1 ? size : 1;
 }
 
 static real best_work(const call *c) {
@@ -98,7 +123,7 @@ static real best_work(const call *c) {
 }
 
 /* DGELS' info for arguments that are not valid; the leading dimensions are those of column-major matrices. */
-static int32_t check(const call *c, int32_t lda, int32_t ldb, int32_t lwork) {
+static int32_t check(const call *c, int32_t lda, int32_t ldb, int64_t lwork) {
   if (!is(c->trans, 'N') && !is(c->trans, 'T')) return -1;
   if (c->m < 0) return -2;
   if (c->n < 0) return -3;
@@ -110,7 +135,7 @@ static int32_t check(const call *c, int32_t lda, int32_t ldb, int32_t lwork) {
 }
 
 /* What DGELS does before it computes: 1 if it is to compute. */
-static int begin(const call *c, int32_t lda, int32_t ldb, real *work, int32_t lwork, int32_t *info) {
+static int begin(const call *c, int32_t lda, int32_t ldb, real *work, int64_t lwork, int32_t *info) {
   *info = check(c, lda, ldb, lwork);
   if (*info == 0 || *info == -10) *work = best_work(c);
   if (*info != 0) shim_xerbla(ROUTINE, -*info);
@@ -138,17 +163,17 @@ EXPORT int32_t NAME(LAPACKE_, gels_work)(int layout, char trans, int32_t m, int3
 /* Fortran passes the length of `trans` behind `info`, and many a C program does not: it is not looked at. */
 void NAME(, gels_)(const char *trans, const int32_t *m, const int32_t *n, const int32_t *nrhs, real *a,
                    const int32_t *lda, real *b, const int32_t *ldb, real *work, const int32_t *lwork, int32_t *info) {
-  const call c = {COL_MAJOR, *trans, *m, *n, *nrhs, a, *lda, b, *ldb};
+  call c = {COL_MAJOR, *trans, *m, *n, *nrhs, a, *lda, b, *ldb, NULL};
   shim_count_entry();
   if (!begin(&c, c.lda, c.ldb, work, *lwork, info)) return;
   *info = solve(&c);
-  if (*info > HAND_ON) return;
-  const fortran_gels next = (fortran_gels)shim_find_next(LETTER "gels_");
+  const fortran_gels next = *info > HAND_ON ? NULL : (fortran_gels)shim_find_next(LETTER "gels_");
   if (next != NULL) next(trans, m, n, nrhs, a, lda, b, ldb, work, lwork, info, 1);
+  put_nan_back(&c);
 }
 
 /* What LAPACKE_dgels_work does, but for handing on. */
-static int32_t compute(const call *c, real *work, int32_t lwork) {
+static int32_t compute(call *c, real *work, int64_t lwork) {
   const int row_major = c->layout == ROW_MAJOR;
   int32_t info = 0;
   if (!row_major && c->layout != COL_MAJOR) info = -1;
@@ -165,12 +190,14 @@ static int32_t compute(const call *c, real *work, int32_t lwork) {
 
 int32_t NAME(LAPACKE_, gels_work)(int layout, char trans, int32_t m, int32_t n, int32_t nrhs, real *a, int32_t lda,
                                   real *b, int32_t ldb, real *work, int32_t lwork) {
-  const call c = {layout, trans, m, n, nrhs, a, lda, b, ldb};
+  call c = {layout, trans, m, n, nrhs, a, lda, b, ldb, NULL};
   shim_count_entry();
-  const int32_t info = compute(&c, work, lwork);
-  if (info > HAND_ON) return info;
-  const lapacke_gels_work next = (lapacke_gels_work)shim_find_next("LAPACKE_" LETTER "gels_work");
-  return next != NULL ? next(layout, trans, m, n, nrhs, a, lda, b, ldb, work, lwork) : info;
+  int32_t info = compute(&c, work, lwork);
+  const lapacke_gels_work next =
+      info > HAND_ON ? NULL : (lapacke_gels_work)shim_find_next("LAPACKE_" LETTER "gels_work");
+  if (next != NULL) info = next(layout, trans, m, n, nrhs, a, lda, b, ldb, work, lwork);
+  put_nan_back(&c);
+  return info;
 }
 
 static int holds_nan(int layout, int32_t rows, int32_t columns, const real *values, int32_t ld) {
@@ -183,7 +210,7 @@ static int holds_nan(int layout, int32_t rows, int32_t columns, const real *valu
 
 int32_t NAME(LAPACKE_, gels)(int layout, char trans, int32_t m, int32_t n, int32_t nrhs, real *a, int32_t lda, real *b,
                              int32_t ldb) {
-  const call c = {layout, trans, m, n, nrhs, a, lda, b, ldb};
+  call c = {layout, trans, m, n, nrhs, a, lda, b, ldb, NULL};
   real work = 0;
   shim_count_entry();
   if (layout != ROW_MAJOR && layout != COL_MAJOR) {
@@ -192,8 +219,9 @@ int32_t NAME(LAPACKE_, gels)(int layout, char trans, int32_t m, int32_t n, int32
   }
   if (shim_checks_nan() && holds_nan(layout, m, n, a, lda)) return BAD_A;
   if (shim_checks_nan() && holds_nan(layout, larger(m, n), nrhs, b, ldb)) return BAD_B;
-  const int32_t info = compute(&c, &work, INT32_MAX);
-  if (info > HAND_ON) return info;
-  const lapacke_gels next = (lapacke_gels)shim_find_next("LAPACKE_" LETTER "gels");
-  return next != NULL ? next(layout, trans, m, n, nrhs, a, lda, b, ldb) : info;
+  int32_t info = compute(&c, &work, INT64_MAX);
+  const lapacke_gels next = info > HAND_ON ? NULL : (lapacke_gels)shim_find_next("LAPACKE_" LETTER "gels");
+  if (next != NULL) info = next(layout, trans, m, n, nrhs, a, lda, b, ldb);
+  put_nan_back(&c);
+  return info;
 }

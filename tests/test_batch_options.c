@@ -138,6 +138,58 @@ START_TEST(weights_of_any_size_are_right_or_refused) {
 }
 END_TEST
 
+/* Powers of two that a problem's columns, right-hand side and weights are multiplied by. */
+static const struct {
+  int columns[2], side, weight;
+} powers[] = {{{664, 664}, 664, 731},    {{830, 830}, 0, 432},       {{1000, -1000}, 0, 1000},
+              {{-800, -800}, -820, 900}, {{-670, -670}, -670, -731}, {{-500, -480}, -500, -1000},
+              {{0, 0}, -900, -900},      {{400, 400}, 300, -1070},   {{900, 900}, 0, -800},
+              {{-600, -600}, 300, 1000}, {{0, 0}, 0, 1000}};
+enum { POWERS = sizeof powers / sizeof powers[0] };
+
+/* x, its residual and condition are those of the problem at unit scale, times powers of two, wherever numbers times
+ * roots of weights are; with as much of a ridge where columns have one power and the ridge is a number. */
+static void check_powers(int which, int32_t method, double ridge) {
+  static const double a[] = {1.1, 2.3, 3.7, 1.9, 1, 1.3, 2.7, -1.1}, b[] = {1, 2, 3.3, 4.7}, w[] = {1, 2, 3, 1e-20};
+  const int *const columns = powers[which].columns, side = powers[which].side, weight = powers[which].weight;
+  lsqnet_solver_options options = solver_options(method);
+  double far_a[8], far_b[4], far_w[4], x[2], far_x[2] = {7, 7};
+  lsqnet_report report = {.size = sizeof report}, far = report;
+  lsqnet_problems p;
+  ck_assert_int_eq(lsqnet_problems_init(&p, sizeof p), LSQNET_OK);
+  p.m = 4;
+  p.n = 2;
+  for (int i = 0; i < 4; i++) {
+    for (int j = 0; j < 2; j++) far_a[2 * i + j] = ldexp(a[2 * i + j], columns[j]);
+    far_b[i] = ldexp(b[i], side);
+    far_w[i] = ldexp(w[i], weight);
+  }
+  options.ridge = ridge;
+  lsqnet_solver *solver = solver_on(context, shipped, &options);
+  ck_assert_int_eq(lsqnet_solver_solve_batch_f64(solver, &p, a, b, w, x, &report), LSQNET_OK);
+  lsqnet_solver_destroy(solver);
+  options.ridge = ldexp(ridge, 2 * columns[0] + weight);
+  solver = solver_on(context, shipped, &options);
+  ck_assert_msg(lsqnet_solver_solve_batch_f64(solver, &p, far_a, far_b, far_w, far_x, &far) == LSQNET_OK, "%d: %s",
+                which, lsqnet_last_message());
+  lsqnet_solver_destroy(solver);
+  for (int j = 0; j < 2; j++) /* a rounding each, and one of the comparison's */
+    ck_assert(fabs(ldexp(far_x[j], columns[j] - side) - x[j]) <= 1.5 * DBL_EPSILON * fabs(x[j]));
+  ck_assert(far.digits >= 15 && far.backward_error <= 1e-15);
+  ck_assert(far.condition >= report.condition / 4 && far.condition <= report.condition * 4);
+  const double norm =
+      ldexp(report.residual_norm, side + weight / 2) * (weight % 2 == 0 ? 1 : sqrt(weight > 0 ? 2 : 0.5));
+  ck_assert(far.residual_norm == norm || fabs(far.residual_norm - norm) <= 1e-9 * norm);
+}
+
+START_TEST(numbers_times_roots_of_weights_may_be_beyond_the_range) {
+  static const int32_t methods[] = {LSQNET_METHOD_AUTO, LSQNET_METHOD_GD, LSQNET_METHOD_CHEBYSHEV, LSQNET_METHOD_CG};
+  for (int method = 0; method < 4; method++) check_powers(_i, methods[method], 0);
+  const int ridge = 2 * powers[_i].columns[0] + powers[_i].weight;
+  if (powers[_i].columns[0] == powers[_i].columns[1] && abs(ridge) < 1000) check_powers(_i, LSQNET_METHOD_AUTO, 0.3);
+}
+END_TEST
+
 START_TEST(a_ridge_is_exact) {
   static const int64_t sizes[][3] = {{20, 5, 1}, {3, 4, 2}, {600, 6, 1}, {1, 3, 1}};
   static const double ridges[] = {1e-20, 1e-6, 0.3, 1, 1e9};
@@ -567,6 +619,7 @@ int main(void) {
   }
   tcase_add_loop_test(weights, weights_of_rows_are_exact, 0, 2);
   tcase_add_loop_test(weights, weights_of_any_size_are_right_or_refused, 0, 30);
+  tcase_add_loop_test(weights, numbers_times_roots_of_weights_may_be_beyond_the_range, 0, POWERS);
   tcase_add_loop_test(weights, a_ridge_is_exact, 0, 8);
   tcase_add_loop_test(weights, a_ridge_and_weights_go_together_and_with_every_method, 0, LSQNET_METHOD_DIRECT + 1);
   tcase_add_loop_test(weights, a_weight_that_is_none_is_the_problems_own_failure, 0, 3);

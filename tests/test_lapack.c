@@ -66,6 +66,24 @@ START_TEST(the_size_is_enough_for_any_shape) {
 }
 END_TEST
 
+/* dgelsd loops for ever, or calls XERBLA. */
+START_TEST(numbers_that_lapack_is_not_fit_for_are_not_handed_to_it) {
+  const double values[] = {NAN, INFINITY, -INFINITY, 0x1p401, -DBL_MAX};
+  for (size_t v = 0; v < sizeof values / sizeof values[0]; v++)
+    for (int in_b = 0; in_b < 2; in_b++) {
+      double A[7 * 3] = {1, 0, 9, 0, 2, 9, 1, 1, 9, 3, -1, 9, 2, 2, 2, 5, 6, 7, 8, 9, 1}, b[7] = {1, 4, 3, 1, 1, 1, 1};
+      double x[3] = {7, 7, 7}, *work = work_for(7, 3);
+      int64_t rank = 7;
+      *(in_b ? &b[6] : &A[10]) = values[v];
+      ck_assert_int_eq(lsq_lapack_least_squares(7, 3, A, 3, b, x, &rank, work), LSQNET_E_NOT_FINITE);
+      ck_assert(x[0] == 7 && x[2] == 7 && rank == 7);
+      *(in_b ? &b[6] : &A[10]) = 0x1p400;
+      ck_assert_int_eq(lsq_lapack_least_squares(7, 3, A, 3, b, x, &rank, work), LSQNET_OK);
+      free(work);
+    }
+}
+END_TEST
+
 START_TEST(sizes_beyond_32_bits_are_refused) {
   double number = 1;
   int64_t rank = 0;
@@ -92,6 +110,7 @@ int main(void) {
     tcase_add_test(claims, dependent_columns_give_the_answer_of_least_norm);
     tcase_add_test(claims, fewer_rows_than_unknowns_give_the_answer_of_least_norm);
     tcase_add_test(claims, the_size_is_enough_for_any_shape);
+    tcase_add_test(claims, numbers_that_lapack_is_not_fit_for_are_not_handed_to_it);
     tcase_add_test(claims, sizes_beyond_32_bits_are_refused);
   } else {
     tcase_add_test(claims, a_build_without_lapack_says_so);

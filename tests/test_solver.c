@@ -470,6 +470,49 @@ START_TEST(the_fallback_answers_in_batches_what_the_model_cannot) {
 }
 END_TEST
 
+/* Rows beyond the range of doubles by their weights once were infinities to LAPACK, from which it did not come back. */
+START_TEST(the_fallback_comes_back_from_weights_beyond_the_range) {
+  enum { COUNT = 5, ROWS = 12, N = 5 };
+  lsqnet_solver_options options = solver_options(LSQNET_METHOD_AUTO);
+  lsqnet_solver *solver = NULL;
+  uint64_t state = 7;
+  lsqnet_report reports[COUNT], alone = {.size = sizeof alone};
+  double a[COUNT][ROWS * N], b[COUNT][ROWS], weights[COUNT][ROWS], x[COUNT][N], own[N];
+  lsqnet_problems shape;
+  options.corrections = 1; /* never enough for the model */
+  options.lapack_fallback = 1;
+  options.min_norm = 1;
+  const lsqnet_status st = lsqnet_solver_create(&solver, context, NULL, &options);
+  if (st == LSQNET_E_UNSUPPORTED) return; /* a build without LAPACK */
+  ck_assert_int_eq(st, LSQNET_OK);
+  for (int p = 0; p < COUNT; p++) {
+    for (int i = 0; i < ROWS * N; i++) a[p][i] = uniform(&state) - 0.5;
+    for (int i = 0; i < ROWS; i++) b[p][i] = uniform(&state);
+    for (int i = 0; i < ROWS; i++) weights[p][i] = p % 2 == 0 ? 1 : pow(10, 400 * uniform(&state) - 150);
+    for (int i = 0; i < ROWS * N && p % 2 == 1; i++) a[p][i] *= 1e250;
+    reports[p].size = sizeof *reports;
+  }
+  ck_assert_int_eq(lsqnet_problems_init(&shape, sizeof shape), LSQNET_OK);
+  for (int wide = 1; wide >= 0; wide--) {
+    shape.m = wide ? 3 : ROWS;
+    shape.n = N;
+    shape.count = COUNT;
+    shape.a_stride = ROWS * N;
+    shape.b_stride = shape.weights_stride = ROWS;
+    shape.x_stride = N;
+    (void)lsqnet_solver_solve_batch_f64(solver, &shape, a[0], b[0], weights[0], x[0], reports);
+    shape.count = 1;
+    for (int p = 0; p < COUNT; p++) {
+      (void)lsqnet_solver_solve_batch_f64(solver, &shape, a[p], b[p], weights[p], own, &alone);
+      ck_assert_mem_eq(&alone, &reports[p], sizeof alone);
+      ck_assert_mem_eq(own, x[p], sizeof own);
+      ck_assert(isfinite(alone.condition) && isfinite(alone.backward_error));
+    }
+  }
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
 START_TEST(the_fallback_is_off_by_default_and_named) {
   lsqnet_solver_options options = solver_options(LSQNET_METHOD_AUTO);
   lsqnet_solver *solver = NULL;
@@ -535,6 +578,7 @@ int main(void) {
   tcase_add_test(limits, a_tolerance_saves_corrections_and_is_kept);
   tcase_add_test(limits, the_step_of_descent_is_the_callers);
   tcase_add_test(limits, a_step_that_diverges_is_not_certified);
+  tcase_add_test(limits, the_fallback_comes_back_from_weights_beyond_the_range);
   tcase_add_test(limits, the_fallback_is_off_by_default_and_named);
   tcase_add_test(limits, the_fallback_answers_in_batches_what_the_model_cannot);
   SRunner *runner = srunner_create(suite);

@@ -3,6 +3,7 @@
 #ifdef LSQ_HAVE_LAPACKE
 #include <float.h>
 #include <lapacke.h>
+#include <math.h>
 #include <string.h>
 
 int lsq_have_lapack(void) { return 1; }
@@ -37,6 +38,14 @@ static int64_t lay_out(int64_t m, int64_t n, double *memory, arrays *out) {
 
 int64_t lsq_lapack_size(int64_t m, int64_t n) { return too_large(m, n) ? 0 : lay_out(m, n, NULL, NULL); }
 
+/* Norms far from overflow. From an infinity in A dgelsd may not come back, and of NaN it calls XERBLA, since DLASCL
+ * refuses a norm that is none. */
+static int safe(int64_t count, const double *values) {
+  for (int64_t i = 0; i < count; i++)
+    if (!(fabs(values[i]) <= 0x1p400)) return 0;
+  return 1;
+}
+
 lsqnet_status lsq_lapack_least_squares(int64_t m, int64_t n, const double *A, int64_t lda, const double *b, double *x,
                                        int64_t *rank, double *work) {
   lapack_int found = 0;
@@ -46,6 +55,8 @@ lsqnet_status lsq_lapack_least_squares(int64_t m, int64_t n, const double *A, in
   for (int64_t i = 0; i < m; i++)
     for (int64_t j = 0; j < n; j++) p.a[j * m + i] = A[i * lda + j];
   memcpy(p.b, b, (size_t)m * sizeof *b);
+  if (!safe(m * n, p.a) || !safe(m, p.b))
+    return lsq_fail(LSQNET_E_NOT_FINITE, "NaN or numbers beyond 2^400 are not for LAPACK's dgelsd");
   const lapack_int info = LAPACKE_dgelsd_work(LAPACK_COL_MAJOR, (lapack_int)m, (lapack_int)n, 1, p.a, (lapack_int)m,
                                               p.b, (lapack_int)(m > n ? m : n), p.singular_values, DBL_EPSILON, &found,
                                               p.work, p.work_size, p.integers);

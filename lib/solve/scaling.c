@@ -37,6 +37,11 @@ static double scaled(double value, double power) {
   return out == 0.0 && value != 0.0 ? copysign(0x1p-1074, value) : out;
 }
 
+double lsq_scaled(double value, int exponent) {
+  const double out = ldexp(value, exponent);
+  return out == 0.0 && value != 0.0 ? copysign(0x1p-1074, value) : out;
+}
+
 void lsq_scale_copy(int64_t count, const double *values, int64_t stride, int exponent, double *out,
                     int64_t out_stride) {
   if (exponent > -1000 && exponent < 1000) {

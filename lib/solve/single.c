@@ -66,8 +66,8 @@ static lsqnet_status solve_scaled(lsqnet_solver *solver, const lsq_data *data, c
   int a_exponents[LSQ_LANE_UNKNOWNS], b_exponents[LSQ_LANE_SIDES];
   scaled.a = A;
   scaled.b = B;
-  lsq_take_matrix(solver, data, A, NULL);
-  for (int64_t l = 0; l < k; l++) lsq_take_side(solver, data, l, B + l * m, NULL);
+  lsq_take_matrix(solver, data, A, NULL, x); /* exponents, all 0: there are no weights */
+  for (int64_t l = 0; l < k; l++) (void)lsq_take_side(solver, data, l, B + l * m, NULL);
   scale_columns(solver, m, n, A, n, 1, a_exponents);
   scale_columns(solver, m, k, B, 1, m, b_exponents);
   LSQ_TRY(lsq_limits_found(solver));

@@ -6,7 +6,8 @@
 #include "solve/fold.h"
 #include "solve/wide.h"
 
-enum { SMALLER = 512 }; /* powers of two */
+/* Powers of two. */
+enum { SMALLER = 512, MOST_UNSCALE = 1000 };
 
 /* All arrays of one call of lsq_solve, cut from solver->memory. */
 typedef struct {
@@ -142,7 +143,7 @@ done:
 }
 
 /* unscale_j = 2^-e_j but for a common factor, which the least norm does not see: as far from over- and underflow as
- * can be. A column of zeros (norm 0) has no say, and is of no use. */
+ * can be, and NaN where that is not far enough. A column of zeros (norm 0) has no say, and is of no use. */
 static void set_unscale(int64_t n, const double *scale, const double *norms, double *unscale) {
   double least = DBL_MAX, most = -DBL_MAX;
   for (int64_t j = 0; j < n; j++) {
@@ -151,9 +152,11 @@ static void set_unscale(int64_t n, const double *scale, const double *norms, dou
   }
   for (int64_t j = 0; j < n; j++)
     unscale[j] = norms[j] > 0.0 ? ldexp(1.0, (int)(scale[j] - floor(0.5 * (least + most)))) : 0x1p1000;
+  for (int64_t j = 0; j < n && most - least > 2.0 * MOST_UNSCALE; j++) unscale[j] = NAN;
 }
 
-/* Columns at unit size: A_scaled = A 2^-e_j, so that x_j = z_j 2^-e_j; scale holds the exponents -e_j. */
+/* Columns at unit size: A_scaled = A 2^-e_j, so that x_j = z_j 2^-e_j; scale comes with the exponents that columns have
+ * been taken with, and goes with -e_j. */
 static void scale_matrix(lsqnet_solver *solver, const lsq_data *data, arrays *a) {
   const int64_t m = data->m, n = data->n;
   double *norms = a->factor.norms;
@@ -162,7 +165,7 @@ static void scale_matrix(lsqnet_solver *solver, const lsq_data *data, arrays *a)
     const int exponent = lsq_scale_exponent(m, a->A + j, n);
     lsq_scale_copy(m, a->A + j, n, -exponent, a->A + j, n);
     if (a->A_low != NULL) lsq_scale_copy(m, a->A_low + j, n, -exponent, a->A_low + j, n);
-    a->scale[j] = -exponent;
+    a->scale[j] = -(a->scale[j] + exponent);
     norms[j] = 0.0;
     for (int64_t i = 0; i < m; i++) norms[j] = fmax(norms[j], fabs(a->A[i * n + j]));
   }
@@ -299,7 +302,7 @@ static lsqnet_status fall_back(const lsq_problem *p, arrays *a, lsqnet_report *r
   lsqnet_report other = *report;
   double *x = a->vectors + 2 * p->n, *part = x + p->n;
   st = lsq_lapack_least_squares(p->m, p->n, p->A, p->n, a->b, x, &other.rank, a->lapack);
-  if (st == LSQNET_E_NOT_CONVERGED) return LSQNET_OK;
+  if (st == LSQNET_E_NOT_CONVERGED || st == LSQNET_E_NOT_FINITE) return LSQNET_OK;
   LSQ_TRY(st);
   lsq_certify(p, a->b, a->b_low, x, a->r, a->r_low, a->vectors, &other);
   if (p->wide == NULL) lsq_sharpen_backward_error(p, x, a->vectors, part, &other);
@@ -379,16 +382,16 @@ static lsqnet_status solve_column(const lsq_problem *p, const lsq_data *data, in
                                   int contradiction, lsqnet_report *report) {
   lsqnet_status st = LSQNET_OK;
   const lsqnet_report before = *report;
-  lsq_take_side(p->solver, data, column, a->b, a->b_low);
+  const int taken = lsq_take_side(p->solver, data, column, a->b, a->b_low);
   int exponent = lsq_scale_exponent(data->m, a->b, 1);
   LSQ_TRY(answer(p, exponent, a, contradiction, report));
   if (!isfinite(lsq_norm(data->n, a->x))) {
     *report = before;
     exponent += SMALLER;
-    lsq_take_side(p->solver, data, column, a->b, a->b_low);
+    (void)lsq_take_side(p->solver, data, column, a->b, a->b_low);
     LSQ_TRY(answer(p, exponent, a, contradiction, report));
   }
-  hand_out(p, data, column, exponent, a, report);
+  hand_out(p, data, column, taken + exponent, a, report);
   if (isnan(report->backward_error)) report->backward_error = report->residual_norm = INFINITY;
 done:
   return st;
@@ -401,6 +404,7 @@ static void report_condition(const lsq_problem *p, lsqnet_report *report) {
   } else if (p->factor == NULL && p->op->smallest > 0.0) {
     report->condition = sqrt(p->op->largest / p->op->smallest);
   }
+  if (isnan(report->condition)) report->condition = 0.0;
 }
 
 static lsqnet_status fail_rank(const lsq_data *data, int64_t rank, int64_t model_calls, lsqnet_report *reports) {
@@ -440,7 +444,7 @@ static lsqnet_status begin(lsqnet_solver *solver, const lsq_data *data, int by_r
   LSQ_TRY(reserve(solver, data, !by_rows || may_go_by_columns(solver, data)));
   pieces.base = solver->memory;
   lay_out(&solver->options, data, by_rows, &pieces, a);
-  lsq_take_matrix(solver, data, a->A, a->A_low);
+  lsq_take_matrix(solver, data, a->A, a->A_low, a->scale);
   scale_matrix(solver, data, a);
   *problem = (lsq_problem){.solver = solver,
                            .m = data->m,

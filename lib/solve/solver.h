@@ -120,10 +120,11 @@ lsqnet_status lsq_describe(const lsqnet_solver *solver, const lsq_problems *prob
 /* E_NOT_FINITE or E_ARGUMENT, naming the place, if a number is not finite or a weight negative; E_STOPPED. */
 lsqnet_status lsq_check_numbers(lsqnet_solver *solver, const lsq_data *data);
 
-/* A (m,n) and right-hand side `side` (m), with their low parts where they have such, else NULL. What is left over when
+/* A (m,n) and right-hand side `side` (m), with their low parts where they have such, else NULL: times 2^-exponent,
+ * which is 0 without weights; exponents (n) of A's columns, and of the side the one returned. What is left over when
  * the call has to end is not written. */
-void lsq_take_matrix(lsqnet_solver *solver, const lsq_data *data, double *A, double *A_low);
-void lsq_take_side(lsqnet_solver *solver, const lsq_data *data, int64_t side, double *b, double *b_low);
+void lsq_take_matrix(lsqnet_solver *solver, const lsq_data *data, double *A, double *A_low, double *exponents);
+int lsq_take_side(lsqnet_solver *solver, const lsq_data *data, int64_t side, double *b, double *b_low);
 
 /* x 2^exponent as the caller's number type has it: digits go where that is denormal, all of it where it overflows, and
  * the report says so. */
@@ -180,7 +181,10 @@ int lsq_scale_exponent(int64_t count, const double *values, int64_t stride);
 /* The root of the sum of squares, whether or not squares over- or underflow. */
 double lsq_norm(int64_t n, const double *v);
 
-/* out_i = values_i 2^exponent, exact unless it over- or underflows; what is not zero does not become so. */
+/* value 2^exponent, exact unless it over- or underflows; what is not zero does not become so. */
+double lsq_scaled(double value, int exponent);
+
+/* The same of `count` values. */
 void lsq_scale_copy(int64_t count, const double *values, int64_t stride, int exponent, double *out, int64_t out_stride);
 
 /* ---- respond.c ---- */

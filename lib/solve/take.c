@@ -1,5 +1,6 @@
 /* A problem's numbers, wherever and of whatever type the caller has them, as rows of doubles: each row times the root
- * of its weight, in pairs, and below them the rows sqrt(ridge) I, of which right-hand sides are 0. */
+ * of its weight, in pairs, and below them the rows sqrt(ridge) I, of which right-hand sides are 0. Numbers times roots
+ * may be beyond the range of doubles: with weights, columns come times powers of two. */
 #include <math.h>
 #include <string.h>
 
@@ -102,7 +103,7 @@ done:
   return st;
 }
 
-/* The root of v + v_low >= 0 in twice the precision. */
+/* The root of v + v_low >= 0 in twice the precision, if v is none of the smallest numbers. */
 static double root(double v, double v_low, double *low) {
   double error = 0.0;
   const double high = sqrt(v), square = lsq_two_product(high, high, &error);
@@ -110,17 +111,75 @@ static double root(double v, double v_low, double *low) {
   return high;
 }
 
-/* `count` numbers of M from (i,j) on along its row, times the root of row i's weight. */
-static void take(const lsq_data *data, const matrix *M, int64_t i, int64_t j, int64_t count, double *out, double *low) {
+/* (high + low) 2^exponent, with high from 1/2 to 1, or 0. */
+typedef struct {
+  double high, low;
+  int exponent;
+} scaled_root;
+
+static scaled_root root_of_any(double v, double v_low) {
+  scaled_root out = {0};
+  int exponent = 0;
+  (void)frexp(v, &exponent);
+  exponent += exponent & 1;
+  out.high = root(ldexp(v, -exponent), ldexp(v_low, -exponent), &out.low);
+  out.exponent = exponent / 2;
+  return out;
+}
+
+static double weight_at(const lsq_data *data, int64_t i, double *low) {
   const lsq_problems *problems = data->problems;
-  const void *weights = weights_of(data);
-  const int64_t begin = i * M->row + j * M->column;
-  double root_low = 0.0, error = 0.0;
-  for (int64_t e = 0; e < count; e++) out[e] = lsq_number_at(problems, M->values, begin + e * M->column);
-  for (int64_t e = 0; e < count && low != NULL; e++) low[e] = M->low != NULL ? M->low[begin + e * M->column] : 0.0;
-  if (weights == NULL) return;
-  const double w_low = problems->weights_low != NULL ? problems->weights_low[i] : 0.0;
-  const double high = root(lsq_number_at(problems, weights, i), w_low, &root_low);
+  *low = problems->weights_low != NULL ? problems->weights_low[i] : 0.0;
+  return lsq_number_at(problems, weights_of(data), i);
+}
+
+static scaled_root root_of_weight(const lsq_data *data, int64_t i) {
+  double low = 0.0;
+  const double weight = weight_at(data, i, &low);
+  return root_of_any(weight, low);
+}
+
+static double number_at(const lsq_data *data, const matrix *M, int64_t i, int64_t j) {
+  return lsq_number_at(data->problems, M->values, i * M->row + j * M->column);
+}
+
+static int is_tame(double v) { return v == 0.0 || (fabs(v) >= 0x1p-400 && fabs(v) <= 0x1p400); }
+
+/* Whether numbers of `count` columns from `first` on times roots of weights are far from the ends of the range: 0 if
+ * the call has to end before all have been looked at. */
+static int all_tame(lsqnet_solver *solver, const lsq_data *data, const matrix *M, int64_t first, int64_t count) {
+  double low = 0.0;
+  int tame = 1;
+  for (int64_t i = 0; i < data->problems->m && tame; i++) {
+    if (lsq_pass(solver, count)) return 0;
+    tame = is_tame(weight_at(data, i, &low));
+    for (int64_t e = 0; e < count; e++) tame &= is_tame(number_at(data, M, i, first + e));
+  }
+  return tame;
+}
+
+/* Of each of these columns: below 2^(exponent + TOP) is all that it has times roots of weights, and `more` of an
+ * exponent. As far up as that, next to nothing underflows. */
+enum { TOP = 500, NOTHING = -10000 };
+
+static void take_exponents(lsqnet_solver *solver, const lsq_data *data, const matrix *M, int64_t first, int64_t count,
+                           int more, double *exponents) {
+  for (int64_t e = 0; e < count; e++) exponents[e] = more;
+  for (int64_t i = 0; i < data->problems->m && !lsq_pass(solver, count); i++) {
+    const scaled_root weight = root_of_weight(data, i);
+    for (int64_t e = 0; e < count && weight.high > 0.0; e++) {
+      const double value = number_at(data, M, i, first + e);
+      int exponent = 0;
+      (void)frexp(value, &exponent);
+      if (value != 0.0 && exponent + weight.exponent > exponents[e]) exponents[e] = exponent + weight.exponent;
+    }
+  }
+  for (int64_t e = 0; e < count; e++) exponents[e] = exponents[e] > NOTHING ? exponents[e] - TOP : 0.0;
+}
+
+static void weigh(const lsq_data *data, int64_t i, int64_t count, double *out, double *low) {
+  double weight_low = 0.0, root_low = 0.0, error = 0.0;
+  const double weight = weight_at(data, i, &weight_low), high = root(weight, weight_low, &root_low);
   for (int64_t e = 0; e < count; e++) {
     const double value = out[e], product = lsq_two_product(value, high, &error);
     low[e] = error + (value * root_low + low[e] * high);
@@ -128,27 +187,60 @@ static void take(const lsq_data *data, const matrix *M, int64_t i, int64_t j, in
   }
 }
 
-void lsq_take_matrix(lsqnet_solver *solver, const lsq_data *data, double *A, double *A_low) {
-  const int64_t m = data->problems->m, n = data->n;
-  const matrix M = matrix_a(data);
-  double low = 0.0;
-  for (int64_t i = 0; i < m && !lsq_pass(solver, n); i++)
-    take(data, &M, i, 0, n, A + i * n, A_low != NULL ? A_low + i * n : NULL);
-  if (data->m == m) return;
-  const double high = root(solver->options.ridge, 0.0, &low);
-  memset(A + m * n, 0, (size_t)(n * n) * sizeof *A);
-  memset(A_low + m * n, 0, (size_t)(n * n) * sizeof *A);
-  for (int64_t j = 0; j < n; j++) {
-    A[(m + j) * n + j] = high;
-    A_low[(m + j) * n + j] = low;
+/* The same times 2^-exponents: neither a product nor what rounding it leaves out over- or underflows on the way. */
+static void weigh_any(const lsq_data *data, int64_t i, int64_t count, const double *exponents, double *out,
+                      double *low) {
+  const scaled_root weight = root_of_weight(data, i);
+  double error = 0.0;
+  for (int64_t e = 0; e < count; e++) {
+    const int up = fabs(out[e]) < 0x1p-400 ? 600 : 0, exponent = weight.exponent - (int)exponents[e] - up;
+    const double value = ldexp(out[e], up), product = lsq_two_product(value, weight.high, &error);
+    low[e] = lsq_scaled(error + (value * weight.low + ldexp(low[e], up) * weight.high), exponent);
+    out[e] = lsq_scaled(product, exponent);
   }
 }
 
-void lsq_take_side(lsqnet_solver *solver, const lsq_data *data, int64_t side, double *b, double *b_low) {
+/* `count` numbers of M from (i,j) on along its row, times the root of row i's weight. `exponents` NULL: none are
+ * needed. */
+static void take(const lsq_data *data, const matrix *M, int64_t i, int64_t j, int64_t count, const double *exponents,
+                 double *out, double *low) {
+  const int64_t begin = i * M->row + j * M->column;
+  for (int64_t e = 0; e < count; e++) out[e] = number_at(data, M, i, j + e);
+  for (int64_t e = 0; e < count && low != NULL; e++) low[e] = M->low != NULL ? M->low[begin + e * M->column] : 0.0;
+  if (data->problems->weights == NULL) return;
+  if (exponents == NULL)
+    weigh(data, i, count, out, low);
+  else
+    weigh_any(data, i, count, exponents, out, low);
+}
+
+void lsq_take_matrix(lsqnet_solver *solver, const lsq_data *data, double *A, double *A_low, double *exponents) {
+  const int64_t m = data->problems->m, n = data->n;
+  const matrix M = matrix_a(data);
+  const int tame = data->problems->weights == NULL || all_tame(solver, data, &M, 0, n);
+  const scaled_root ridge = root_of_any(solver->options.ridge, 0.0);
+  memset(exponents, 0, (size_t)n * sizeof *exponents);
+  if (!tame) take_exponents(solver, data, &M, 0, n, data->m > m ? ridge.exponent : NOTHING, exponents);
+  for (int64_t i = 0; i < m && !lsq_pass(solver, n); i++)
+    take(data, &M, i, 0, n, tame ? NULL : exponents, A + i * n, A_low != NULL ? A_low + i * n : NULL);
+  if (data->m == m) return;
+  memset(A + m * n, 0, (size_t)(n * n) * sizeof *A);
+  memset(A_low + m * n, 0, (size_t)(n * n) * sizeof *A);
+  for (int64_t j = 0; j < n; j++) {
+    A[(m + j) * n + j] = lsq_scaled(ridge.high, ridge.exponent - (int)exponents[j]);
+    A_low[(m + j) * n + j] = lsq_scaled(ridge.low, ridge.exponent - (int)exponents[j]);
+  }
+}
+
+int lsq_take_side(lsqnet_solver *solver, const lsq_data *data, int64_t side, double *b, double *b_low) {
   const int64_t m = data->problems->m, more = data->m - m;
   const matrix M = matrix_b(data);
+  const int tame = data->problems->weights == NULL || all_tame(solver, data, &M, side, 1);
+  double exponent = 0.0;
+  if (!tame) take_exponents(solver, data, &M, side, 1, NOTHING, &exponent);
   for (int64_t i = 0; i < m && !lsq_pass(solver, 1); i++)
-    take(data, &M, i, side, 1, b + i, b_low != NULL ? b_low + i : NULL);
+    take(data, &M, i, side, 1, tame ? NULL : &exponent, b + i, b_low != NULL ? b_low + i : NULL);
   memset(b + m, 0, (size_t)more * sizeof *b);
   if (b_low != NULL) memset(b_low + m, 0, (size_t)more * sizeof *b);
+  return (int)exponent;
 }
