@@ -143,7 +143,30 @@ static inline double column_error(const problem *p, int64_t column, double unit)
   return worst;
 }
 
-/* The same of all columns. */
+/* The same of the components that are at least 2^-20 of the largest, columns of A at norm 1: those that OK speaks of.
+ */
+static inline double settled_error(const problem *p, int64_t column, double unit) {
+  double *norms = doubles(p->n), largest = 0;
+  problem large = *p;
+  large.truth = quad_array(p->n * p->k);
+  large.x = doubles(p->n * p->ldx);
+  for (int64_t j = 0; j < p->n; j++) {
+    norms[j] = fabs((double)(column_norm(p, j) * p->truth[j * p->k + column]));
+    largest = fmax(largest, norms[j]);
+  }
+  for (int64_t j = 0; j < p->n; j++) {
+    if (!(norms[j] >= 0x1p-20 * largest)) continue;
+    large.truth[j * p->k + column] = p->truth[j * p->k + column];
+    large.x[j * p->ldx + column] = p->x[j * p->ldx + column];
+  }
+  const double worst = column_error(&large, column, unit);
+  free(large.x);
+  free(large.truth);
+  free(norms);
+  return worst;
+}
+
+/* Worst error of all columns. */
 static inline double worst_error(const problem *p, double unit) {
   double worst = 0;
   for (int64_t l = 0; l < p->k; l++) worst = fmax(worst, column_error(p, l, unit));
