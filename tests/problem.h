@@ -121,6 +121,25 @@ static inline int64_t problem_truth(problem *p, double negligible) {
   return quad_least_squares(p->m, p->n, p->k, p->a, p->a_low, p->lda, p->b, p->b_low, p->ldb, negligible, p->truth);
 }
 
+/* The same, corrected in pairs of quads where A is square, too (by normal equations: conditions below 1e16), so that
+ * components are right that are 1e30 times smaller than the largest. */
+static inline int64_t problem_fine_truth(problem *p) {
+  const int64_t rank = problem_truth(p, 1e-28);
+  problem q = *p; /* with a row of zeros below */
+  if (rank < p->n) return rank;
+  if (p->m > p->n) return problem_truth(p, 0);
+  q.m = p->m + 1;
+  q.a = doubles(q.m * q.lda);
+  q.b = doubles(q.m * q.ldb);
+  q.a_low = q.b_low = NULL;
+  memcpy(q.a, p->a, (size_t)(p->m * p->lda) * sizeof *q.a);
+  memcpy(q.b, p->b, (size_t)(p->m * p->ldb) * sizeof *q.b);
+  (void)problem_truth(&q, 0);
+  free(q.b);
+  free(q.a);
+  return rank;
+}
+
 static inline quad column_norm(const problem *p, int64_t j) {
   quad sum = 0;
   for (int64_t i = 0; i < p->m; i++) sum += (quad)p->a[i * p->lda + j] * p->a[i * p->lda + j];

@@ -136,23 +136,6 @@ typedef struct {
   double flattery; /* most digits that a report had more than were right */
 } outcome;
 
-/* The truth of a square problem too is corrected in pairs of quads: with a row of zeros below it. */
-static int64_t find_truth(problem *p) {
-  const int64_t rank = problem_truth(p, 1e-28);
-  problem q = *p;
-  if (rank < p->n) return rank;
-  if (p->m > p->n) return problem_truth(p, 0);
-  q.m = p->m + 1;
-  q.a = doubles(q.m * q.n);
-  q.b = doubles(q.m);
-  memcpy(q.a, p->a, (size_t)(p->m * p->n) * sizeof *q.a);
-  memcpy(q.b, p->b, (size_t)p->m * sizeof *q.b);
-  (void)problem_truth(&q, 0);
-  free(q.b);
-  free(q.a);
-  return rank;
-}
-
 /* Below this a component of the truth, columns at norm 1 and the largest or b at 1, is roundings of the oracle: pairs
  * of quads have 2^-226, and a correction by normal equations leaves cond^2 2^-112 of roundings of 2^-112. */
 static double unknown_below(const problem *p, double smallest) {
@@ -217,7 +200,7 @@ static void check_problem(const batch *s, int64_t at, problem *p, outcome *o) {
   o->solved += report->status == LSQNET_OK;
   o->not_converged += report->status == LSQNET_E_NOT_CONVERGED;
   o->dependent += report->status == LSQNET_E_RANK;
-  const int64_t rank = find_truth(p);
+  const int64_t rank = problem_fine_truth(p);
   if (report->status == LSQNET_E_RANK) {
     if (rank == p->n) ck_assert_double_ge(quad_condition(p->m, p->n, p->a, p->n), 1e12);
     return;
