@@ -6,7 +6,6 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "batch.h"
 
@@ -16,10 +15,10 @@ enum { MOST_THREADS = 4, PATIENCE = 60000 }; /* milliseconds; only a failure tak
 
 static _Thread_local char own; /* its address is the thread's name */
 static struct {
-  atomic_int expected, arrived, given_up, crowded;
+  atomic_int expected, arrived, given_up, crowded, open;
   _Atomic(uintptr_t) name[MOST_THREADS];
   char *pages;
-  size_t bytes, page;
+  size_t bytes;
 } meeting;
 
 /* Enters the thread once; from a signal's handler. */
@@ -45,17 +44,16 @@ static void wait_for_others(void) {
   }
 }
 
-static void on_fault(int number, siginfo_t *info, void *unused) {
-  const uintptr_t at = (uintptr_t)info->si_addr, begin = (uintptr_t)meeting.pages;
-  (void)unused;
-  if (at < begin || at >= begin + meeting.bytes) {
-    (void)signal(number, SIG_DFL); /* a fault of another kind happens again, and ends the test */
+/* Nobody may be left behind shut pages when the first go on: all are opened at once. */
+static void on_fault(int number) {
+  if (atomic_load(&meeting.open)) {
+    (void)signal(number, SIG_DFL); /* another fault: it happens again, and ends the test */
     return;
   }
   arrive();
   wait_for_others();
-  char *const page = meeting.pages + (at - begin) / meeting.page * meeting.page;
-  (void)mprotect(page, meeting.page, PROT_READ | PROT_WRITE);
+  (void)mprotect(meeting.pages, meeting.bytes, PROT_READ | PROT_WRITE);
+  atomic_store(&meeting.open, 1);
 }
 
 static void expect(int threads) {
@@ -63,12 +61,13 @@ static void expect(int threads) {
   atomic_store(&meeting.arrived, 0);
   atomic_store(&meeting.given_up, 0);
   atomic_store(&meeting.crowded, 0);
+  atomic_store(&meeting.open, 0);
   atomic_store(&meeting.expected, threads);
 }
 
 static void catch_faults(void) {
-  struct sigaction action = {.sa_flags = SA_SIGINFO};
-  action.sa_sigaction = on_fault;
+  struct sigaction action = {.sa_flags = 0};
+  action.sa_handler = on_fault;
   ck_assert_int_eq(sigemptyset(&action.sa_mask), 0);
   ck_assert_int_eq(sigaction(SIGSEGV, &action, NULL), 0);
   ck_assert_int_eq(sigaction(SIGBUS, &action, NULL), 0);
@@ -76,8 +75,7 @@ static void catch_faults(void) {
 
 /* A copy of `count` numbers in pages that are shut. */
 static double *shut_away(const double *numbers, int64_t count) {
-  meeting.page = (size_t)sysconf(_SC_PAGESIZE);
-  meeting.bytes = ((size_t)count * sizeof *numbers + meeting.page - 1) / meeting.page * meeting.page;
+  meeting.bytes = (size_t)count * sizeof *numbers;
   void *const pages = mmap(NULL, meeting.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ck_assert_ptr_ne(pages, MAP_FAILED);
   meeting.pages = pages;
