@@ -247,9 +247,13 @@ static void check_evil(lsqnet_solver *solver, const setting *set, const batch *g
   }
 }
 
+/* Layouts 0, 7, 11, 13 and 14: any two bits in every way. */
+static const int quick_layouts = 1 | 1 << 7 | 1 << 11 | 1 << 13 | 1 << 14;
+
 START_TEST(a_bad_problem_at_any_place_of_any_layout_touches_no_other) {
   const setting *set = &kinds[_i % KINDS];
   const int layout = _i / KINDS;
+  if (getenv("LSQNET_TEST_QUICK") != NULL && (quick_layouts >> layout & 1) == 0) return;
   setup(set->threads);
   lsqnet_solver *solver = solver_of(set);
   batch good = good_batch(set, layout);
