@@ -121,6 +121,25 @@ static inline int64_t problem_truth(problem *p, double negligible) {
   return quad_least_squares(p->m, p->n, p->k, p->a, p->a_low, p->lda, p->b, p->b_low, p->ldb, negligible, p->truth);
 }
 
+/* The same, corrected in pairs of quads where A is square, too (by normal equations: conditions below 1e16), so that
+ * components are right that are 1e30 times smaller than the largest. */
+static inline int64_t problem_fine_truth(problem *p) {
+  const int64_t rank = problem_truth(p, 1e-28);
+  problem q = *p; /* with a row of zeros below */
+  if (rank < p->n) return rank;
+  if (p->m > p->n) return problem_truth(p, 0);
+  q.m = p->m + 1;
+  q.a = doubles(q.m * q.lda);
+  q.b = doubles(q.m * q.ldb);
+  q.a_low = q.b_low = NULL;
+  memcpy(q.a, p->a, (size_t)(p->m * p->lda) * sizeof *q.a);
+  memcpy(q.b, p->b, (size_t)(p->m * p->ldb) * sizeof *q.b);
+  (void)problem_truth(&q, 0);
+  free(q.b);
+  free(q.a);
+  return rank;
+}
+
 static inline quad column_norm(const problem *p, int64_t j) {
   quad sum = 0;
   for (int64_t i = 0; i < p->m; i++) sum += (quad)p->a[i * p->lda + j] * p->a[i * p->lda + j];
@@ -143,7 +162,30 @@ static inline double column_error(const problem *p, int64_t column, double unit)
   return worst;
 }
 
-/* The same of all columns. */
+/* The same of the components that are at least 2^-20 of the largest, columns of A at norm 1: those that OK speaks of.
+ */
+static inline double settled_error(const problem *p, int64_t column, double unit) {
+  double *norms = doubles(p->n), largest = 0;
+  problem large = *p;
+  large.truth = quad_array(p->n * p->k);
+  large.x = doubles(p->n * p->ldx);
+  for (int64_t j = 0; j < p->n; j++) {
+    norms[j] = fabs((double)(column_norm(p, j) * p->truth[j * p->k + column]));
+    largest = fmax(largest, norms[j]);
+  }
+  for (int64_t j = 0; j < p->n; j++) {
+    if (!(norms[j] >= 0x1p-20 * largest)) continue;
+    large.truth[j * p->k + column] = p->truth[j * p->k + column];
+    large.x[j * p->ldx + column] = p->x[j * p->ldx + column];
+  }
+  const double worst = column_error(&large, column, unit);
+  free(large.x);
+  free(large.truth);
+  free(norms);
+  return worst;
+}
+
+/* Worst error of all columns. */
 static inline double worst_error(const problem *p, double unit) {
   double worst = 0;
   for (int64_t l = 0; l < p->k; l++) worst = fmax(worst, column_error(p, l, unit));
