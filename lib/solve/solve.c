@@ -336,18 +336,26 @@ double lsq_hand_out(const lsqnet_solver *solver, double x, int exponent, lsqnet_
   return value;
 }
 
-/* Hands a->x out; the certificate becomes that of what is handed out, where the number type moves it. */
+/* Hands a->x out; the certificate becomes that of what is handed out, where the number type moves it. One that vanishes
+ * beside the largest and had no digits, as one of roundings, has none to lose. */
 static void hand_out(const lsq_problem *p, const lsq_data *data, int64_t column, int exponent, arrays *a,
                      lsqnet_report *report) {
+  const int unknown = report->status == LSQNET_OK && report->digits == 0.0;
+  double most = 0.0;
   int moved = 0;
+  for (int64_t j = 0; j < data->n; j++) most = fmax(most, fabs(a->x[j]));
   for (int64_t j = 0; j < data->n; j++) {
     const int power = exponent + (int)a->scale[j];
+    const lsqnet_report before = *report;
     const double value = lsq_hand_out(p->solver, a->x[j], power, report), back = ldexp(value, -power);
+    if (unknown && fabs(a->x[j]) < 0x1p-20 * most && isfinite(value)) *report = before;
     moved |= isfinite(back) && back != a->x[j];
     if (isfinite(back)) a->x[j] = back;
     a->X[j * data->k + column] = value;
   }
   if (moved) lsq_certify(p, a->b, a->b_low, a->x, a->r, a->r_low, a->vectors, report);
+  if (moved && report->status == LSQNET_OK && p->wide == NULL)
+    lsq_sharpen_backward_error(p, a->x, a->vectors, a->vectors + 2 * p->n, report);
   report->residual_norm = ldexp(report->residual_norm, exponent);
 }
 
