@@ -151,6 +151,22 @@ START_TEST(equations_of_very_different_size_are_solved) {
 }
 END_TEST
 
+/* x = A' / (A A'): of columns 2^k and 2^-k the second component is 2^(-3 k), which from k = 359 on is no double. */
+START_TEST(a_component_below_the_range_has_no_digits) {
+  lsqnet_solver *solver = least_norm_solver(0);
+  for (int k = 100; k < 500; k += 50) {
+    const double a[] = {ldexp(1, k), ldexp(1, -k)}, b = 1;
+    double x[2];
+    lsqnet_report report = {.size = sizeof report};
+    const lsqnet_status st = lsqnet_solver_solve_f64(solver, 1, 2, 1, a, 2, &b, 1, x, 1, &report);
+    ck_assert_int_eq(st, 3 * k <= 1022 ? LSQNET_OK : LSQNET_E_NOT_CONVERGED);
+    ck_assert(x[0] == ldexp(1, -k) && x[1] == ldexp(1, -3 * k));
+    ck_assert_msg(st == LSQNET_OK ? report.digits > 15 : report.digits == 0, "2^%d: %g digits", k, report.digits);
+  }
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
 int main(void) {
   TCase *claims = tcase_create("claims");
   Suite *suite = suite_create("wide problems");
@@ -162,6 +178,7 @@ int main(void) {
   tcase_add_test(claims, a_wrong_model_is_found_out);
   tcase_add_test(claims, data_in_pairs_keep_their_low_parts);
   tcase_add_test(claims, equations_of_very_different_size_are_solved);
+  tcase_add_test(claims, a_component_below_the_range_has_no_digits);
   suite_add_tcase(suite, claims);
   srunner_run_all(runner, CK_NORMAL);
   int failed = srunner_ntests_failed(runner);

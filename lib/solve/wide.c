@@ -149,6 +149,21 @@ static int32_t correct_repeatedly(const lsq_problem *p, lsq_wide *w, double *x, 
   return LSQNET_STOP_ITERATIONS;
 }
 
+/* x and uncertain (n) in the units of A's columns and of b; returns whether a component of x has lost digits to the end
+ * of the range. */
+static int return_to_units(const lsq_problem *p, int exponent, double *x, double *uncertain) {
+  int lost = 0;
+  for (int64_t j = 0; j < p->n; j++) {
+    const double before = x[j];
+    x[j] = ldexp(before / p->unscale[j], exponent);
+    uncertain[j] = ldexp(uncertain[j] / p->unscale[j], exponent);
+    if (before == 0.0 || fabs(x[j]) >= DBL_MIN) continue;
+    uncertain[j] = fmax(uncertain[j], 0x1p-1074);
+    lost = 1;
+  }
+  return lost;
+}
+
 void lsq_wide_refine(const lsq_problem *p, lsq_wide *w, const double *b, const double *b_low, double *x, double *r,
                      double *r_low, double *vectors, lsqnet_report *report) {
   double *uncertain = vectors + 2 * w->n, *x_low = vectors + 3 * w->n, *last = vectors + 4 * w->n;
@@ -161,10 +176,8 @@ void lsq_wide_refine(const lsq_problem *p, lsq_wide *w, const double *b, const d
   memset(x_low, 0, (size_t)w->n * sizeof(double));
   report->stopped = correct_repeatedly(p, w, x, x_low, last, uncertain, &now, &report->corrections);
   for (int64_t j = 0; j < w->n; j++) uncertain[j] += x[j] != 0.0 ? remaining(&now) * fabs(x[j]) : 0.0;
-  for (int64_t j = 0; j < w->n; j++) {
-    x[j] = ldexp(x[j] / p->unscale[j], exponent);
-    uncertain[j] = ldexp(uncertain[j] / p->unscale[j], exponent);
-  }
+  if (return_to_units(p, exponent, x, uncertain) && report->stopped == LSQNET_STOP_CONVERGED)
+    report->stopped = LSQNET_STOP_STAGNATED;
   lsq_certify(p, b, b_low, x, r, r_low, vectors, report);
   if (report->stopped != LSQNET_STOP_MODEL) report->digits = lsq_right_digits(p, x, uncertain);
   report->status = report->stopped == LSQNET_STOP_CONVERGED ? LSQNET_OK : LSQNET_E_NOT_CONVERGED;
