@@ -117,6 +117,27 @@ START_TEST(every_kernel_level_solves_batches) {
 }
 END_TEST
 
+/* What is of A alone is asked of the model, or summed up, once, whatever the number of right-hand sides. */
+START_TEST(right_hand_sides_share_what_a_problem_costs_the_model) {
+  static const model_kind kinds[] = {{NULL, NULL, 0, 0, 0}, {"base_conv", "repeat", 6, 4, 0}};
+  lsqnet_solver *solver = solver_on(context, kinds[_i], NULL);
+  int64_t calls = 0;
+  for (int64_t k = 1; k <= 20; k++) {
+    batch s = batch_create(1, 30, 4, k, 0);
+    problem p = problem_normal(30, 4, k, 0, 5);
+    batch_put(&s, 0, &p);
+    ck_assert_int_eq(batch_solve(solver, &s, 0), LSQNET_OK);
+    if (k == 1) calls = s.reports[0].model_calls;
+    ck_assert_int_eq(s.reports[0].model_calls, calls);
+    for (int64_t l = 1; l < k; l++) ck_assert_int_eq(s.reports[l].model_calls, 0);
+    problem_free(&p);
+    batch_free(&s);
+  }
+  ck_assert_int_gt(calls, 0);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
 /* ---- bits ---- */
 
 typedef struct {
@@ -443,6 +464,7 @@ int main(void) {
   }
   tcase_add_loop_test(answers, every_problem_is_solved_to_the_last_digit_in_every_layout, 0, SHAPES);
   tcase_add_loop_test(answers, every_model_serves_batches, 0, 4);
+  tcase_add_loop_test(answers, right_hand_sides_share_what_a_problem_costs_the_model, 0, 2);
   tcase_add_loop_test(answers, every_kernel_level_solves_batches, 0,
                       LSQNET_KERNEL_X86_64_V4 - LSQNET_KERNEL_GENERIC + 1);
   tcase_add_loop_test(bits, a_problem_has_the_same_bits_alone_and_at_any_place_of_any_batch, 0, SETTINGS);

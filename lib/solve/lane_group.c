@@ -83,8 +83,7 @@ static void lay_out(const lsqnet_solver *solver, const lsq_problems *problems, c
   *g = (lsq_lane_group){.kernels = lsq_lane_kernels_of(solver->context->kernels_f64->level)};
   c->lanes = g->kernels->lanes;
   g->small = lsq_lanes_small(problems);
-  const int64_t times = (problems->k + LSQ_LANE_SIDES - 1) / LSQ_LANE_SIDES;
-  g->sequences = times * lsq_gram_sequences(solver, ridge > 0.0 ? m + n : m, n);
+  g->sequences = lsq_gram_sequences(solver, ridge > 0.0 ? m + n : m, n);
   const int64_t vectors = (m + c->lanes - 1) / c->lanes, rows = g->small ? m : lsq_smaller(vectors, PANEL);
   g->system = (lsq_lane_system){.m = ridge > 0.0 ? m + n : m,
                                 .n = n,
@@ -161,15 +160,18 @@ static void pack_problems(const lsq_lane_group *g, const lsq_problems *problems,
     pack(g, problems, &(lsq_pack_shape){columns, problems->m, column, stride, 1}, arrays, none, out);
 }
 
-/* The problem of each lane: those beyond `used` do the first one again. */
-static void pack_all(const lsq_lane_group *g, const lsq_problems *problems, int64_t first, int64_t used) {
+/* The problem of each lane: those beyond `used` do the first one again. Where right-hand sides take turns, A is there.
+ */
+static void pack_all(lsq_lane_group *g, const lsq_problems *problems, int64_t first, int64_t used) {
   const void *a[LSQ_LANES_MOST], *b[LSQ_LANES_MOST];
   for (int64_t l = 0; l < g->kernels->lanes; l++) {
     a[l] = lsq_problem_a(problems, first + (l < used ? l : 0));
     b[l] = lsq_problem_b(problems, first + (l < used ? l : 0));
   }
   double *right = g->packed.values + problems->n * g->packed.stride * g->kernels->lanes;
-  pack_problems(g, problems, problems->n, problems->a_row, problems->a_column, a, g->packed.values);
+  g->packed.kept = g->packed.summed;
+  if (g->packed.kept == 0)
+    pack_problems(g, problems, problems->n, problems->a_row, problems->a_column, a, g->packed.values);
   pack_problems(g, problems, problems->k, problems->b_row, problems->b_column, b, right);
   if (problems->weights == NULL) return;
   for (int64_t l = 0; l < g->kernels->lanes; l++) a[l] = lsq_problem_weights(problems, first + (l < used ? l : 0));
@@ -247,13 +249,16 @@ static void turn_to_panel(lsq_lane_group *g, const lsq_problems *problems, int64
   g->turned = next;
 }
 
-/* The rows from `begin` on of problem p, which is in lane l, as many as a panel takes. */
+/* The rows from `begin` on of problem p, which is in lane l, as many as a panel takes. Where right-hand sides take
+ * turns, those of A are there if panels are held. */
 static void pack_panel(lsq_lane_group *g, const lsq_problems *problems, int64_t p, int64_t l, int64_t begin) {
   const int64_t lanes = g->kernels->lanes;
   turn_to_panel(g, problems, l, begin);
   double *right = g->packed.values + problems->n * g->packed.stride * lanes;
-  pack_rows(g, problems, lsq_problem_a(problems, p), begin, g->packed.rows, problems->n, problems->a_row,
-            problems->a_column, g->packed.values);
+  g->packed.kept = g->held ? g->packed.summed : 0;
+  if (g->packed.kept == 0)
+    pack_rows(g, problems, lsq_problem_a(problems, p), begin, g->packed.rows, problems->n, problems->a_row,
+              problems->a_column, g->packed.values);
   pack_rows(g, problems, lsq_problem_b(problems, p), begin, g->packed.rows, problems->k, problems->b_row,
             problems->b_column, right);
   if (problems->weights == NULL) return;
@@ -280,28 +285,31 @@ static lsqnet_status look_at_limits(lsqnet_solver *solver, lsq_lane_group *g) {
   return lsq_limits_look(solver, g->thread) ? LSQNET_E_STOPPED : LSQNET_OK;
 }
 
+/* Those of columns that are not summed yet. */
 static lsqnet_status sum_moments(lsqnet_solver *solver, lsq_lane_group *g, const lsq_problems *problems, int64_t first,
                                  int64_t used) {
   lsqnet_status st = LSQNET_OK;
-  const int64_t lanes = g->kernels->lanes, entries = lsq_triangle(problems->n + problems->k);
+  const int64_t lanes = g->kernels->lanes, there = lsq_triangle(g->packed.summed);
+  const int64_t entries = lsq_triangle(problems->n + problems->k) - there;
+  double *moments = g->system.moments + there * lanes;
   if (g->small) {
     pack_all(g, problems, first, used);
     expect_problems(g, problems, first + used);
-    zero(g, entries, g->system.moments);
+    zero(g, entries, moments);
     g->kernels->moments(&g->packed, g->system.moments);
     return LSQNET_OK;
   }
   for (int64_t l = 0; l < used; l++) {
-    zero(g, entries, g->partial);
+    zero(g, entries, g->partial + there * lanes);
     for (int64_t begin = 0; begin < problems->m; begin += PANEL * lanes) {
       pack_panel(g, problems, first + l, l, begin);
       expect_panel(g, problems, first + l, begin);
       g->kernels->moments(&g->packed, g->partial);
       LSQ_TRY(look_at_limits(solver, g));
     }
-    g->kernels->add_lanes(entries, g->partial, g->reduced + l * entries);
+    g->kernels->add_lanes(entries, g->partial + there * lanes, g->reduced + l * entries);
   }
-  spread(g, used, entries, g->system.moments);
+  spread(g, used, entries, moments);
 done:
   return st;
 }
@@ -505,18 +513,20 @@ static int any_done(const lsq_lane_group *g, int64_t used) {
   return 0;
 }
 
-/* For as many right-hand sides as the system takes. */
+/* For as many right-hand sides as the system takes. What is of A alone is done for the first ones. */
 static lsqnet_status solve_sides(lsqnet_solver *solver, const lsq_problems *problems, int64_t first, int64_t used,
                                  lsq_lane_group *g) {
   lsqnet_status st = LSQNET_OK;
   lsq_lane_system *s = &g->system;
   LSQ_TRY(sum_moments(solver, g, problems, first, used));
-  g->kernels->scale(s);
-  if (solver->fold != NULL)
-    g->kernels->model(s, &solver->fold->plan);
-  else
-    LSQ_TRY(ask_about_all(solver, problems, first, used, g));
-  g->kernels->invert(s);
+  g->kernels->scale(s, g->packed.summed);
+  if (g->packed.summed == 0) {
+    if (solver->fold != NULL)
+      g->kernels->model(s, &solver->fold->plan);
+    else
+      LSQ_TRY(ask_about_all(solver, problems, first, used, g));
+    g->kernels->invert(s);
+  }
   for (int64_t side = 0; side < problems->k && any_done(g, used); side++)
     LSQ_TRY(solve_side(solver, g, problems, first, used, side));
 done:
@@ -532,6 +542,7 @@ lsqnet_status lsq_lane_group_solve(lsqnet_solver *solver, const lsq_problems *pr
     lsq_problems some = *problems;
     some.first_side = g->first_side = side;
     some.k = g->system.k = g->packed.k = sides_at_a_time(problems->k - side);
+    g->packed.summed = side > 0 ? problems->n : 0;
     LSQ_TRY(solve_sides(solver, &some, first, used, g));
     for (int64_t l = 0; l < used; l++)
       if (g->system.state[l] < all[l]) all[l] = (int8_t)g->system.state[l];

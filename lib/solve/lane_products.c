@@ -19,7 +19,7 @@ void LEVEL(lane_weigh)(const lsq_packed *packed) {
     const doubles up = choose(tame, 1 / down, choose(none, zero, every(NAN)));
     const doubles left = choose(tame, weight * down * down, every(1));
     put(packed->weights, row, left);
-    for (int64_t column = 0; column < packed->n + packed->k; column++) {
+    for (int64_t column = packed->kept; column < packed->n + packed->k; column++) {
       const int64_t at = column * packed->stride + row;
       const doubles value = get(packed->values, at) * up;
       put(packed->values, at, value);
@@ -100,10 +100,29 @@ static lines share_of(const lsq_packed *packed, int64_t index, int64_t count) {
   return ahead;
 }
 
+/* moment (i,j) of one pair of columns. */
+static void add_pair(const lsq_packed *packed, int64_t i, int64_t j, double *moments) {
+  const int64_t step = packed->stride * WIDE;
+  double *moment = moments + (lsq_triangle(j) + i) * WIDE;
+  add_tile(1, 1, 1, packed, packed->values + i * step, packed->weighted + j * step, (lines){NULL, 0}, &moment);
+}
+
+/* Those of right-hand sides j .. j+width-1 with the columns of A, and of each with itself. */
+static void add_sides(const lsq_packed *packed, int64_t j, int64_t width, double *moments) {
+  int64_t i = 0;
+  for (; i + TILE <= packed->n; i += TILE) add_tile_at(packed, i, j, width, (lines){NULL, 0}, moments);
+  for (int64_t side = j; side < j + width; side++) {
+    for (int64_t rest = i; rest < packed->n; rest++) add_pair(packed, rest, side, moments);
+    add_pair(packed, side, side, moments);
+  }
+}
+
 void LEVEL(lane_moments)(const lsq_packed *packed, double *moments) {
   const int64_t columns = packed->n + packed->k, tiles = lsq_triangle((columns + TILE - 1) / TILE);
   int64_t index = 0;
-  for (int64_t j = 0; j < columns; j += TILE)
+  for (int64_t j = packed->n; j < columns && packed->summed > 0; j += TILE)
+    add_sides(packed, j, columns - j < TILE ? columns - j : TILE, moments);
+  for (int64_t j = 0; j < columns && packed->summed == 0; j += TILE)
     for (int64_t i = 0; i <= j; i += TILE, index++) {
       const lines ahead = share_of(packed, index, tiles);
       if (i < packed->n || i == j) add_tile_at(packed, i, j, columns - j < TILE ? columns - j : TILE, ahead, moments);

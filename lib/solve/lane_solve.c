@@ -11,7 +11,7 @@
 
 #if LSQ_PRECISION == 64
 
-void LEVEL(lane_scale)(lsq_lane_system *s);
+void LEVEL(lane_scale)(lsq_lane_system *s, int64_t first);
 void LEVEL(lane_model)(lsq_lane_system *s, const lsq_plan *plan);
 void LEVEL(lane_invert)(lsq_lane_system *s);
 void LEVEL(lane_start)(lsq_lane_system *s, int64_t side);
@@ -110,17 +110,18 @@ static doubles scale_column(lsq_lane_system *s, doubles square, int is_side) {
   return choose(tame, scale_of(square / (double)s->m), every(1));
 }
 
-void LEVEL(lane_scale)(lsq_lane_system *s) {
+void LEVEL(lane_scale)(lsq_lane_system *s, int64_t first) {
   const int64_t n = s->n, columns = n + s->k;
-  change_state(s, ~(mask){0}, LSQ_LANE_GOING);
-  for (int64_t j = 0; j < columns; j++) {
+  if (first == 0) change_state(s, ~(mask){0}, LSQ_LANE_GOING);
+  for (int64_t j = first; j < columns; j++) {
     const int64_t diagonal = entry(j, j);
     if (j < n) put(s->moments, diagonal, get(s->moments, diagonal) + s->ridge);
     put(s->scale, j, scale_column(s, get(s->moments, diagonal), j >= n));
   }
-  for (int64_t j = 0; j < columns; j++)
+  for (int64_t j = first; j < columns; j++)
     for (int64_t i = 0; i <= j; i++)
       put(s->moments, entry(i, j), get(s->moments, entry(i, j)) * get(s->scale, i) * get(s->scale, j));
+  if (first > 0) return;
   doubles trace = {0};
   for (int64_t j = 0; j < n; j++) {
     const doubles square = get(s->moments, entry(j, j));

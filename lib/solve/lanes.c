@@ -17,7 +17,7 @@
   void lsq_lane_residual_##level##_f64(const lsq_packed *, int64_t, const double *, const double *, const double *, \
                                        double *, double *, double *);                                               \
   void lsq_lane_gradient_##level##_f64(const lsq_packed *, const double *, const double *, double *, double *);     \
-  void lsq_lane_scale_##level##_f64(lsq_lane_system *);                                                             \
+  void lsq_lane_scale_##level##_f64(lsq_lane_system *, int64_t);                                                    \
   void lsq_lane_model_##level##_f64(lsq_lane_system *, const lsq_plan *);                                           \
   void lsq_lane_invert_##level##_f64(lsq_lane_system *);                                                            \
   void lsq_lane_start_##level##_f64(lsq_lane_system *, int64_t);                                                    \

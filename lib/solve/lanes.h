@@ -21,6 +21,8 @@ static inline int64_t lsq_triangle(int64_t n) { return n * (n + 1) / 2; }
 typedef struct {
   int64_t rows, stride, n, k;
   double *values, *weighted, *weights; /* without weights `weighted` is `values`, `weights` NULL */
+  int64_t kept;      /* columns that are here, weighed, from before: 0, or n where right-hand sides take turns */
+  int64_t summed;    /* columns whose moments are there: 0 or n likewise */
   const char *ahead; /* what will be packed next: memory is asked for it while moments are summed up; may be NULL */
   int64_t ahead_bytes;
 } lsq_packed;
@@ -99,11 +101,12 @@ struct lsq_lane_kernels {
   void (*copy_f64)(const lsq_pack_shape *shape, int64_t rows, const double *source, double *out);
   void (*copy_f32)(const lsq_pack_shape *shape, int64_t rows, const float *source, double *out);
 
-  /* Weighs rows that have just been packed, as their weights have. A weight that is none, or near the end of the range,
-   * makes its row NaN. */
+  /* Weighs rows that have just been packed, but for columns kept, as their weights have. A weight that is none, or near
+   * the end of the range, makes its row NaN. */
   void (*weigh)(const lsq_packed *packed);
 
-  /* moments += those of packed; its off-diagonal products of right-hand sides are not all there. */
+  /* moments += those of packed, but for columns summed; its off-diagonal products of right-hand sides are not all
+   * there. */
   void (*moments)(const lsq_packed *packed, double *moments);
 
   /* r + r_low = b - A (x + x_low) for right-hand side `side`, x_low NULL for zero; *square += r^2. Then r is weighted,
@@ -127,10 +130,11 @@ struct lsq_lane_kernels {
   /* out_i = the sum of the lanes of entry i. */
   void (*add_lanes)(int64_t count, const double *in, double *out);
 
-  /* In this order: `scale` from moments to scaled ones; `model` the system by `plan` (or the caller writes it to
-   * `inverse`); `invert` its inverse, bound and condition; for each right-hand side `start`, a first answer, then,
+  /* In this order: `scale` from moments to scaled ones (where right-hand sides take turns, of the later ones' columns n
+   * and on, after which only `start` and what follows it is due); `model` the system by `plan` (or the caller writes it
+   * to `inverse`); `invert` its inverse, bound and condition; for each right-hand side `start`, a first answer, then,
    * while `advance` says that a lane is going or being checked, sum, sum_low and SQUARE at `point` and `advance`. */
-  void (*scale)(lsq_lane_system *system);
+  void (*scale)(lsq_lane_system *system, int64_t first);
   void (*model)(lsq_lane_system *system, const lsq_plan *plan);
   void (*invert)(lsq_lane_system *system);
   void (*start)(lsq_lane_system *system, int64_t side);

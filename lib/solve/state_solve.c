@@ -108,7 +108,7 @@ static lsqnet_status solve_moments(lsqnet_solver *solver, const lsqnet_state *s,
   g.system.terms = 1;
   g.sequences = lsq_gram_sequences(solver, g.system.m, s->options.n);
   fill_moments(s, &g);
-  g.kernels->scale(&g.system);
+  g.kernels->scale(&g.system, 0);
   g.kernels->model(&g.system, &solver->fold->plan);
   g.kernels->invert(&g.system);
   *done = g.system.state[0] == LSQ_LANE_GOING;
