@@ -5,7 +5,7 @@
  *   bench_solver MODEL [--gates MODEL] [--blas LIBRARY] [--check]
  *   bench_solver MODEL --roads [--blas LIBRARY]
  *
- * The second prints what problems take that do not go side by side in lanes, without bounds (solver_roads.c).
+ * With --check it fails where a bound is missed, or a peer is not there. The second prints what problems take that do not go side by side in lanes, without bounds (solver_roads.c).
  * MODEL is a file with a layer of linear attention, --gates one with a BaseConv; LIBRARY has dgels_ (libopenblas.so.0).
  */
 #include <lsqnet/lsqnet.h>
@@ -548,7 +548,9 @@ int main(int argc, char **argv) {
       usage(argv[0]);
   }
   if (model == NULL) usage(argv[0]);
-  if (!peers_open(blas)) printf("no %s here: dgels is left out\n", blas != NULL ? blas : "libopenblas.so.0");
+  const int all = peers_open(blas) && peer_shapes[0].llt != NULL;
+  if (peers_dgels == NULL) printf("no %s here: dgels is left out\n", blas != NULL ? blas : "libopenblas.so.0");
+  if (peer_shapes[0].llt == NULL) printf("built without Eigen: its rows are left out\n");
   if (roads) return bench_roads(model) > 0;
   for (int threads = 1; threads <= 2; threads++) {
     lsqnet_context_options options;
@@ -564,5 +566,5 @@ int main(int argc, char **argv) {
   wrong += bench_stream(&out, model);
   if (gates != NULL) wrong += bench_gates(&out, gates);
   for (int i = 0; i < 2; i++) lsqnet_context_destroy(contexts[i]);
-  return table_close(&out) || wrong > 0;
+  return table_close(&out) || wrong > 0 || (out.check && !all);
 }
