@@ -44,6 +44,7 @@ typedef struct {
 struct lsqnet_solver {
   lsqnet_context *context;
   lsq_users users;
+  uint64_t serial; /* no other solver of the context has it or has had it; a new one once memory has been trimmed */
   lsqnet_solver *leader; /* of another thread's: the solver whose model, fold and limits hold; else NULL */
   lsqnet_solver_options options;
   double precision;    /* unit of the answer's number type: DBL_EPSILON or FLT_EPSILON */

@@ -24,9 +24,9 @@ struct lsqnet_state {
   double *answer;                /* (n,k) */
   int changed;                   /* rows have been removed since moments were summed up anew */
   double fresh_drift;            /* when they were, lsq_state_drift just after */
-  double *factor; /* 2 (columns,columns), for answers that moments alone do not give, see state_solve.c */
-  const lsqnet_solver *served_by; /* the solver that has room for this state, and for how many rows kept */
-  int64_t served_rows;
+  double *factor;     /* 2 (columns,columns), for answers that moments alone do not give, see state_solve.c */
+  uint64_t served_by; /* serial of the solver, of our context, that has room for this state; 0: none */
+  int64_t served_rows, served_memory; /* kept_capacity when it made that, and how large its memory was then */
   /* rows kept: [a b] each, oldest first, and the number that `appended` was at each */
   double *kept;
   int64_t *numbers;

@@ -266,14 +266,18 @@ static lsqnet_status solve_rows(lsqnet_solver *solver, lsqnet_state *s, lsqnet_r
 static lsqnet_status make_room(lsqnet_solver *solver, lsqnet_state *s) {
   lsqnet_status st = LSQNET_OK;
   const lsq_problems factors = factor_problem(s);
-  if (s->served_by == solver && s->served_rows == s->kept_capacity) return LSQNET_OK;
+  const int known = solver->context == s->context && solver->serial == s->served_by;
+  const int served = known && s->served_rows == s->kept_capacity;
+  if (served && solver->memory_capacity >= s->served_memory && solver->reports_capacity >= s->options.k)
+    return LSQNET_OK;
   LSQ_TRY(lsq_make_room(solver, &factors, 0, 1));
   if (s->kept != NULL) {
     const lsq_problems rows = kept_problem(s, s->kept_capacity);
     LSQ_TRY(lsq_make_room(solver, &rows, 0, 1));
   }
-  s->served_by = solver;
+  s->served_by = solver->serial;
   s->served_rows = s->kept_capacity;
+  s->served_memory = solver->memory_capacity;
 done:
   return st;
 }
@@ -316,6 +320,9 @@ lsqnet_status lsq_state_solve(lsqnet_solver *solver, lsqnet_state *s, double *x,
   for (int64_t l = 0; l < k; l++)
     for (int64_t j = 0; j < n && answered && lsq_has_answer(&reports[l]); j++) x[j * ldx + l] = X[j * k + l];
 done:
-  if (st == LSQNET_E_MEMORY) solver->room = (lsq_room){0}; /* as in batch.c */
+  if (st == LSQNET_E_MEMORY) { /* as in batch.c */
+    solver->room = (lsq_room){0};
+    s->served_by = 0;
+  }
   return st;
 }
