@@ -38,7 +38,7 @@ typedef struct {
 /* What the last call has made room for, and how large solver->memory was then. */
 typedef struct {
   int64_t m, n, k, width, solvers, memory;
-  int weighted, a_pairs, b_pairs, in_lanes;
+  int weighted, a_pairs, b_pairs, in_lanes, ridge_within;
 } lsq_room;
 
 struct lsqnet_solver {

@@ -208,20 +208,17 @@ static lsq_problems factor_problem(const lsqnet_state *s) {
                         .a_low = R + P * P,
                         .b_low = R + P * P + n,
                         .derived = 1,
+                        .ridge_within = 1,
                         .x = s->answer};
 }
 
-/* With any model. The ridge goes into the factor, before what it makes independent could be taken for roundings, and is
- * not the solver's to add again. */
+/* With any model. The ridge goes into the factor, before what it makes independent could be taken for roundings. */
 static lsqnet_status solve_factor(lsqnet_solver *solver, lsqnet_state *s, lsqnet_report *reports) {
   const int64_t P = s->columns;
-  const double ridge = solver->options.ridge;
   const lsq_problems problems = factor_problem(s);
   memset(s->factor, 0, (size_t)(2 * P * P) * sizeof *s->factor);
-  factor(s, ridge, s->factor, s->factor + P * P);
-  solver->options.ridge = 0.0;
+  factor(s, solver->options.ridge, s->factor, s->factor + P * P);
   lsqnet_status st = lsq_solve_single(solver, &problems, 0, -1, LSQNET_WHY_CONDITION, reports);
-  solver->options.ridge = ridge;
   for (int64_t l = 0; l < s->options.k; l++) {
     reports[l].road = LSQNET_ROAD_STATE;
     admit_drift(solver, s, s->answer, l, &reports[l]);
