@@ -304,8 +304,12 @@ LSQNET_API lsqnet_status lsqnet_solver_remove_rows(lsqnet_solver *solver, lsqnet
  *           that of a column which has faded, too.
  *           Where rows are kept and are solved, all is as in lsqnet_solver_solve_f64.
  *           A residual below some 2^-50 (||A|| ||x|| + ||b||), or the root of the drift times that, cannot be seen, and
- *           is reported as that. Squares below 2^-1022 lose digits, which the drift tells, and
+ *           is reported as that; the backward error is told from above likewise, and is 1 where the drift of a column is
+ *           above 2^-20. Squares below 2^-1022 lose digits, which the drift tells, and
  *           are at last zero: columns of nothing else need keep_rows, or to be scaled.
+ *           Columns are taken to depend on each other (E_RANK, or an answer of least norm) where moments show that they do
+ *           to 2^-40 of themselves. Where drift may make up for more than that, it hides the rank: E_NOT_CONVERGED, digits
+ *           0, rank -1 and condition 0 (not known), and the message names the drift.
  *  Returns  as lsqnet_solver_solve_f64; E_RANK if there are fewer rows than unknowns, but for min_norm and ridge. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_state(lsqnet_solver *solver, lsqnet_state *state, double *x, int64_t ldx,
                                                    lsqnet_report *reports);
