@@ -217,7 +217,7 @@ START_TEST(a_stream_allocates_in_its_first_solve_only) {
       ck_assert_int_eq(lsqnet_solver_remove_rows(solver, state, 1, NULL, N, NULL, 1), LSQNET_OK);
     if (i < WINDOW) continue;
     (void)lsqnet_solver_solve_state(solver, state, x, 1, &report);
-    others += report.why == LSQNET_WHY_CONDITION;
+    others += report.why == LSQNET_WHY_CONDITION || report.status == LSQNET_E_NOT_CONVERGED;
     if (i == BEFORE) calls = allocator.calls; /* rows kept have found a place that is large enough */
   }
   ck_assert_int_eq(allocator.calls, calls);

@@ -102,9 +102,6 @@ static lsqnet_status solve_moments(lsqnet_solver *solver, lsqnet_state *s, lsqne
   const lsq_problems problems = shape_of(s);
   const int64_t size = lsq_lane_group_size(solver, &problems);
   lsq_lane_group g;
-  int32_t why = 0;
-  *done = 0;
-  if (s->options.k > LSQ_LANE_SIDES || !lanes_take(solver, s, &why)) return LSQNET_OK;
   *done = 1;
   LSQ_TRY(lsq_reserve(solver->context, &solver->memory, &solver->memory_capacity, size, sizeof(double)));
   LSQ_TRY(lsq_fold_plan(solver, s->options.n));
@@ -184,10 +181,26 @@ static lsqnet_status fail_rows(const lsqnet_state *s, lsqnet_report *reports) {
                   (long long)s->options.n);
 }
 
+/* What costs n^3. */
+static lsqnet_status solve_without_rows(lsqnet_solver *solver, lsqnet_state *s, lsqnet_report *reports, int32_t *why) {
+  lsqnet_status st = LSQNET_OK;
+  int done = 0;
+  s->drifted = 0;
+  if (lanes_take(solver, s, why)) LSQ_TRY(solve_moments(solver, s, reports, &done));
+  if (!done) st = lsq_state_solve_factor(solver, s, *why, reports);
+done:
+  return st;
+}
+
+/* Whether rows kept may do better. */
+static int is_open(lsqnet_status st) {
+  return st == LSQNET_E_NOT_CONVERGED || st == LSQNET_E_RANK || st == LSQNET_E_NOT_FINITE;
+}
+
 lsqnet_status lsq_state_solve(lsqnet_solver *solver, lsqnet_state *s, double *x, int64_t ldx, lsqnet_report *reports) {
   lsqnet_status st = LSQNET_OK;
   const int64_t n = s->options.n, k = s->options.k;
-  int done = 0;
+  int32_t why = LSQNET_WHY_NONE;
   lsq_limits_begin(solver);
   st = lsq_limits_check(solver);
   if (st != LSQNET_OK) report_all(s, st, solver->halted, reports);
@@ -195,15 +208,12 @@ lsqnet_status lsq_state_solve(lsqnet_solver *solver, lsqnet_state *s, double *x,
   if (s->rows < n && solver->options.ridge == 0.0 && !solver->options.min_norm) return fail_rows(s, reports);
   LSQ_TRY(make_room(solver, s));
   lsq_state_repair_drift(s);
-  LSQ_TRY(solve_moments(solver, s, reports, &done));
-  if (!done && s->options.keep_rows && s->changed) {
+  st = solve_without_rows(solver, s, reports, &why);
+  if (is_open(st) && s->drifted && s->changed && s->options.keep_rows) {
     lsq_state_repair(s);
-    LSQ_TRY(solve_moments(solver, s, reports, &done));
+    st = solve_without_rows(solver, s, reports, &why);
   }
-  if (!done && s->options.keep_rows && s->rows > 0)
-    st = solve_rows(solver, s, LSQNET_WHY_CONDITION, reports);
-  else if (!done)
-    st = lsq_state_solve_factor(solver, s, LSQNET_WHY_CONDITION, reports);
+  if (is_open(st) && s->options.keep_rows && s->rows > 0) st = solve_rows(solver, s, why, reports);
   const int answered = st == LSQNET_OK || st == LSQNET_E_NOT_CONVERGED || st == LSQNET_E_NOT_FINITE;
   for (int64_t l = 0; l < k; l++)
     for (int64_t j = 0; j < n && answered && lsq_has_answer(&reports[l]); j++) x[j * ldx + l] = s->answer[j * k + l];
