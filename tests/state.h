@@ -85,6 +85,16 @@ static inline problem part_of(const problem *p, int64_t begin, int64_t rows, dou
   return q;
 }
 
+/* Whatever the status: of residual and backward error a state says what moments show and what they cannot show. */
+static inline void check_from_above(const lsqnet_report *report, error_bounds bounds) {
+  const double least = fmin(bounds.simple, bounds.sharp);
+  if (report->road != LSQNET_ROAD_STATE) return;
+  ck_assert_msg(report->residual_norm >= (1 - 1e-6) * bounds.residual, "residual norm %g, below %g",
+                report->residual_norm, bounds.residual);
+  ck_assert_msg(report->backward_error >= (1 - 1e-6) * least, "backward error %g, below %g", report->backward_error,
+                least);
+}
+
 /* The answer in `from` against the oracle's, `units` in the last place where it is certified. */
 static inline void check_answer(const problem *from, problem *truth, const lsqnet_report *reports, double units) {
   for (int64_t j = 0; j < truth->n; j++)
@@ -92,9 +102,10 @@ static inline void check_answer(const problem *from, problem *truth, const lsqne
   for (int64_t l = 0; l < truth->k; l++) {
     const double right = right_digits(truth, l, DBL_EPSILON);
     ck_assert_msg(reports[l].digits <= right + 1, "%g digits reported, %g right", reports[l].digits, right);
+    const error_bounds bounds = error_bounds_of(truth, l);
+    check_from_above(&reports[l], bounds);
     if (reports[l].status != LSQNET_OK) continue;
     ck_assert_msg(column_error(truth, l, DBL_EPSILON) <= units, "%g units", column_error(truth, l, DBL_EPSILON));
-    const error_bounds bounds = error_bounds_of(truth, l);
     const double residual = bounds.residual, error = reports[l].backward_error;
     quad size = 0;
     for (int64_t i = 0; i < truth->m; i++) size += (quad)truth->b[i * truth->ldb + l] * truth->b[i * truth->ldb + l];

@@ -54,8 +54,11 @@ enum {
   LSQNET_WHY_NONE = 0,
   LSQNET_WHY_SMALL = 1,     /**< as many numbers as several problems may have in fast memory together: PROBLEMS */
   LSQNET_WHY_TALL = 2,      /**< more: ROWS */
-  LSQNET_WHY_WIDE = 3,      /**< more than 64 unknowns, or more than a model of one serves: ORTHOGONAL */
-  LSQNET_WHY_CONDITION = 4, /**< side by side no certificate was to be had, mostly for the condition: ORTHOGONAL */
+  LSQNET_WHY_WIDE = 3,      /**< more than 64 unknowns, or more than a model of one serves: ORTHOGONAL; of a lsqnet_state
+                                 the triangular factor: STATE */
+  LSQNET_WHY_CONDITION = 4, /**< side by side no certificate was to be had, mostly for the condition: ORTHOGONAL. Of a
+                                 lsqnet_state: not from its moments as they are, but from their factor (STATE); or not from
+                                 that either, and the rows that it keeps were solved (ORTHOGONAL) */
   LSQNET_WHY_OPTIONS = 5,   /**< the options or data (an iterative method, corrections below 2, pairs,
                                  least norm) need it */
   LSQNET_WHY_STATE = 6      /**< a lsqnet_state was asked */
@@ -292,7 +295,8 @@ LSQNET_API lsqnet_status lsqnet_solver_remove_rows(lsqnet_solver *solver, lsqnet
 /** Solves min ||A X - B|| (and a ridge: the solver's options count) for the rows that the state holds.
  *  Shapes   x (n,k), ldx >= k, and reports (k) as lsqnet_solver_solve_f64.
  *  Cost     of the order of n^3, whatever the number of rows: a folded model (and any other, by way of the triangular
- *           factor) answers from moments. With keep_rows the rows themselves are solved where moments do not reach.
+ *           factor) answers from moments. With keep_rows moments are summed up anew where that alone keeps an answer from
+ *           its certificate, and the rows themselves are solved where moments do not reach each component's last digit.
  *           The first solve of a state by a solver, and one for which rows kept have needed more room since, allocates
  *           what any later one may need: as a problem of n + k rows, or of the rows kept, would.
  *  Note     Moments carry some 2^-100 of themselves, times the drift: answers are right to the last digit up to a condition
@@ -304,8 +308,12 @@ LSQNET_API lsqnet_status lsqnet_solver_remove_rows(lsqnet_solver *solver, lsqnet
  *           that of a column which has faded, too.
  *           Where rows are kept and are solved, all is as in lsqnet_solver_solve_f64.
  *           A residual below some 2^-50 (||A|| ||x|| + ||b||), or the root of the drift times that, cannot be seen, and
- *           is reported as that. Squares below 2^-1022 lose digits, which the drift tells, and
+ *           is reported as that; the backward error is told from above likewise, and is 1 where the drift of a column is
+ *           above 2^-20. Squares below 2^-1022 lose digits, which the drift tells, and
  *           are at last zero: columns of nothing else need keep_rows, or to be scaled.
+ *           Columns are taken to depend on each other (E_RANK, or an answer of least norm) where moments show that they do
+ *           to 2^-40 of themselves. Where drift may make up for more than that, it hides the rank: E_NOT_CONVERGED, digits
+ *           0, rank -1 and condition 0 (not known), and the message names the drift.
  *  Returns  as lsqnet_solver_solve_f64; E_RANK if there are fewer rows than unknowns, but for min_norm and ridge. */
 LSQNET_API lsqnet_status lsqnet_solver_solve_state(lsqnet_solver *solver, lsqnet_state *state, double *x, int64_t ldx,
                                                    lsqnet_report *reports);

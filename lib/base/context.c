@@ -39,6 +39,7 @@ lsqnet_status lsq_context_create(lsqnet_context **out, const lsqnet_context_opti
   LSQ_TRY(lsq_alloc(&bootstrap, &context, 1, sizeof *context));
   context->options = options;
   atomic_init(&context->references, 1);
+  atomic_init(&context->serials, 0);
   LSQ_TRY(lsq_pool_create(&context->pool, context, options.threads));
   *out = context;
   context = NULL;

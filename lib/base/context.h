@@ -16,6 +16,7 @@ struct lsq_mixer_registry; /* layers/registry.h */
 
 struct lsqnet_context {
   atomic_int_fast64_t references;
+  atomic_uint_fast64_t serials;   /* given to solvers so far */
   lsqnet_context_options options; /* checked; allocate and release are never NULL */
   struct lsq_pool *pool;
   const struct lsq_kernels_f64 *kernels_f64;

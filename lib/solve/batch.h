@@ -25,7 +25,8 @@ struct lsq_problems {
   const void *a, *b, *weights, *x;                      /* weights may be NULL; x is written to */
   /* of one problem of doubles, laid out as a, b and weights; each may be NULL */
   const double *a_low, *b_low, *weights_low;
-  int derived; /* as in lsq_data */
+  int derived;      /* as in lsq_data */
+  int ridge_within; /* rows of a ridge are among them already */
 };
 
 const void *lsq_problem_a(const lsq_problems *problems, int64_t p);

@@ -7,6 +7,10 @@
 #include "solve/fold.h"
 #include "solve/shipped.h"
 
+static uint64_t next_serial(lsqnet_context *context) {
+  return atomic_fetch_add_explicit(&context->serials, 1, memory_order_relaxed) + 1;
+}
+
 static lsqnet_status check_step(lsqnet_solver *solver) {
   const lsqnet_model_step *step = &solver->step;
   if (step->output == LSQNET_OUTPUT_NONE || step->prompt == NULL)
@@ -70,6 +74,7 @@ lsqnet_status lsq_solver_create(lsqnet_solver **out, lsqnet_context *context, co
   LSQ_TRY(lsq_check_arithmetic());
   LSQ_TRY(lsq_alloc(context, &solver, 1, sizeof *solver));
   solver->context = lsq_context_hold(context);
+  solver->serial = next_serial(solver->context);
   solver->options = *options;
   if (model != NULL) {
     LSQ_TRY(take_model(solver, model));
@@ -116,6 +121,7 @@ void lsq_solver_trim(lsqnet_solver *solver) {
   solver->reports = NULL;
   solver->memory_capacity = solver->reports_capacity = 0;
   solver->room = (lsq_room){0};
+  solver->serial = next_serial(solver->context);
   if (solver->fold != NULL) lsq_fold_forget(solver);
 }
 

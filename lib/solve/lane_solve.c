@@ -338,15 +338,17 @@ static mask judge(lsq_lane_system *s, int64_t side, mask where, doubles left, do
   return where & ((stands & sharp) | nothing);
 }
 
-/* The certificate from ||r||^2 and g = A'r of the answer, for lanes `where`; g may be wrong by `open` of its norm. Work
- * of n for C g: r's part in the range of A has the squared norm g'C g. */
+/* The certificate from ||r||^2 and g = A'r of the answer, for lanes `where`; g may be wrong by `open` of its norm, and
+ * by what else is not known of it. Work of n for C g: r's part in the range of A has the squared norm g'C g. */
 static void certify(lsq_lane_system *s, int64_t side, mask where, doubles residual, const double *gradient, double open,
                     double *work) {
   const doubles size_A = root(number(s, LSQ_LANE_TRACE)), scale = side_scale(s, side);
-  const doubles r = root(larger(residual, every(0))), g = root(square_sum(gradient, s->n));
+  const doubles r = root(larger(residual, every(0))), other = number(s, LSQ_LANE_OPEN);
+  const doubles g = root(square_sum(gradient, s->n)) + other;
   const doubles x = root(square_sum(s->answer, s->n)), b = root(get(s->moments, entry(s->n + side, s->n + side)));
   multiply(s->n, s->inverse, gradient, work);
-  const doubles part = root(larger(-dot(work, gradient, s->n), every(0))) + open * number(s, LSQ_LANE_INVERSE) * g;
+  const doubles part =
+      root(larger(-dot(work, gradient, s->n), every(0))) + number(s, LSQ_LANE_INVERSE) * (open * g + other);
   const doubles exact_for = part * (1 + 2 * number(s, LSQ_LANE_BOUND)) / (size_A * x);
   const doubles small = r / fused(size_A, x, b), stationary = g / (size_A * r);
   const doubles least = choose(x > 0, smaller(exact_for, smaller(small, stationary)), smaller(small, stationary));

@@ -20,7 +20,7 @@ static int is_made(const lsqnet_solver *solver, const lsq_room *b) {
   if (solver->memory_capacity < a->memory || solver->reports_capacity < b->k) return 0;
   return a->m == b->m && a->n == b->n && a->k == b->k && a->width == b->width && a->solvers == b->solvers &&
          a->weighted == b->weighted && a->a_pairs == b->a_pairs && a->b_pairs == b->b_pairs &&
-         a->in_lanes == b->in_lanes;
+         a->in_lanes == b->in_lanes && a->ridge_within == b->ridge_within;
 }
 
 lsqnet_status lsq_make_room(lsqnet_solver *solver, const lsq_problems *problems, int in_lanes, int64_t solvers) {
@@ -33,7 +33,8 @@ lsqnet_status lsq_make_room(lsqnet_solver *solver, const lsq_problems *problems,
                    .weighted = problems->weights != NULL,
                    .a_pairs = problems->a_low != NULL,
                    .b_pairs = problems->b_low != NULL,
-                   .in_lanes = in_lanes};
+                   .in_lanes = in_lanes,
+                   .ridge_within = problems->ridge_within};
   if (!is_made(solver, &room)) {
     solver->room = (lsq_room){0};
     LSQ_TRY(make_room(solver, problems, in_lanes, solvers));

@@ -38,12 +38,13 @@ typedef struct {
 /* What the last call has made room for, and how large solver->memory was then. */
 typedef struct {
   int64_t m, n, k, width, solvers, memory;
-  int weighted, a_pairs, b_pairs, in_lanes;
+  int weighted, a_pairs, b_pairs, in_lanes, ridge_within;
 } lsq_room;
 
 struct lsqnet_solver {
   lsqnet_context *context;
   lsq_users users;
+  uint64_t serial; /* no other solver of the context has it or has had it; a new one once memory has been trimmed */
   lsqnet_solver *leader; /* of another thread's: the solver whose model, fold and limits hold; else NULL */
   lsqnet_solver_options options;
   double precision;    /* unit of the answer's number type: DBL_EPSILON or FLT_EPSILON */

@@ -27,6 +27,8 @@ lsqnet_status lsq_state_create(lsqnet_state **out, lsqnet_context *context, cons
   LSQ_TRY(lsq_alloc(context, &s->row, s->stride, sizeof(double)));
   LSQ_TRY(lsq_alloc(context, &s->left, s->stride, sizeof(double)));
   LSQ_TRY(lsq_alloc(context, &s->left_low, s->stride, sizeof(double)));
+  LSQ_TRY(lsq_alloc(context, &s->work, 4 * s->stride, sizeof(double)));
+  LSQ_TRY(lsq_alloc(context, &s->dropped, s->columns, sizeof(double)));
   LSQ_TRY(lsq_alloc(context, &s->answer, options->n * options->k, sizeof(double)));
   LSQ_TRY(lsq_reserve(context, &s->factor, &capacity, 2 * s->columns * s->columns, sizeof(double)));
   *out = s;
@@ -39,8 +41,8 @@ done:
 void lsq_state_destroy(lsqnet_state *s) {
   if (s == NULL) return;
   lsqnet_context *context = s->context;
-  double *const all[] = {s->high,     s->low,    s->drift,  s->row,     s->left,
-                         s->left_low, s->answer, s->factor, s->weights, s->kept};
+  double *const all[] = {s->high, s->low,     s->drift,  s->row,    s->left,    s->left_low,
+                         s->work, s->dropped, s->answer, s->factor, s->weights, s->kept};
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) lsq_free(context, all[i]);
   lsq_free(context, s->numbers);
   lsq_free(context, s);

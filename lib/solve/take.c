@@ -8,7 +8,7 @@
 #include "solve/batch.h"
 
 lsqnet_status lsq_describe(const lsqnet_solver *solver, const lsq_problems *problems, int64_t p, lsq_data *data) {
-  const int weighted = problems->weights != NULL, ridge = solver->options.ridge > 0.0;
+  const int weighted = problems->weights != NULL, ridge = solver->options.ridge > 0.0 && !problems->ridge_within;
   *data = (lsq_data){.problems = problems,
                      .p = p,
                      .m = problems->m,
