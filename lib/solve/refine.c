@@ -71,11 +71,12 @@ static int settled(const lsq_problem *p, const progress *now, double least, cons
   return 1;
 }
 
-/* Those that vanish beside the largest are waited for as long as corrections shrink: they may be made of roundings. */
+/* Those that vanish beside the largest are waited for as long as corrections shrink and are not next to nothing: they
+ * may be made of roundings, or be 0. */
 static int all_settled(const lsq_problem *p, const progress *now, const double *x, const double *d,
                        const double *last) {
   if (!settled(p, now, p->solver->precision, x, d, last)) return 0;
-  return settled(p, now, 0.0, x, d, last) || now->slow >= 2;
+  return settled(p, now, 0.0, x, d, last) || now->slow >= 2 || now->size <= 0x1p-300 * now->scale;
 }
 
 static void observe(const lsq_problem *p, progress *now, const double *x, const double *d) {

@@ -108,8 +108,9 @@ typedef struct lsqnet_report {
   double digits;          /**< estimate of the right decimal digits in the worst component of x, 0 .. 15.95 (7.2 in
                                float32): never meant to flatter. Each component counts, relative to itself, however small
                                beside the others: what sums in twice the precision may have lost in it is bounded row by
-                               row. One that they cannot tell from 0 is 0 where sums without roundings show that it is,
-                               and has no digits (0) where they do not */
+                               row, and what corrections leave in it is measured where that may matter. One that cannot
+                               be told from 0 is 0 where sums without roundings show that it is, and is as corrections
+                               left it and has no digits (0) where they do not */
   double residual_norm;   /**< ||b - A x||, weights and ridge included: the root of what is made least. Infinite where
                                that is beyond the largest number; may be where the answer is (E_NOT_FINITE) */
   int64_t rank;           /**< columns found independent; -1: not known */
@@ -145,8 +146,8 @@ LSQNET_API const char *lsqnet_solver_model_name(const lsqnet_solver *solver, int
  *           report has the status OK or E_NOT_CONVERGED, and untouched otherwise; reports (k) with reports[0].size set
  *           by the caller, or NULL.
  *  Returns  OK if all k answers met the tolerance, else the first other status of them: E_NOT_CONVERGED (best x is
- *           returned; also where a component of it is denormal and has lost digits to that, or underflows to 0), E_RANK
- *           (the message names the rank), E_NOT_FINITE (row and column of the first NaN or infinity,
+ *           returned; also where a component of it is denormal and has lost digits to that, or underflows to 0; OK for all
+ *           that if it vanishes beside the largest, and had no digits), E_RANK (the message names the rank), E_NOT_FINITE (row and column of the first NaN or infinity,
  *           which wherever it is refuses all columns; or a column's x is beyond the largest number),
  *           E_STOPPED (options.seconds or options.stop).
  *  Errors   E_ARGUMENT (NULL; x overlaps a or b), E_SHAPE (m, n, k below 1, leading dimensions, overflow), E_VERSION,
@@ -201,13 +202,15 @@ LSQNET_API lsqnet_status lsqnet_problems_init(lsqnet_problems *problems, uint32_
  *  Threads  Those of the context share the problems: those that go through vector lanes (roads PROBLEMS and ROWS) some
  *           at a time, and those on the other roads (more than 64 unknowns, least norm, conditions above about 10^6,
  *           iterations) one by one, if they have 2^15 numbers or more in all.
- *  Memory   On each thread, of which no more than problems are at work, at most twice what it has in flight (doubles: of
- *           problems of 2^17 numbers in all, or of as many as a vector has lanes, 2 to 8, if those are more), what passes
- *           through a model included; a byte a problem. A single large problem, and those on the other roads: twice their
- *           own numbers, three times with weights, a ridge or low parts (m < n: once, or twice, more), three numbers a row,
- *           a ridge's n rows being of the problem's, and 2 n^2, 3 n^2 more with min_norm and 2 n^2 with gd, chebyshev and
- *           cg; with lapack_fallback its numbers once more and what dgelsd asks for; and a map of moments for n unknowns,
- *           of some 2 n^2 numbers.
+ *  Memory   On each thread, of which no more than problems are at work, in doubles beside a byte a problem:
+ *           - roads PROBLEMS and ROWS: at most twice what it has in flight, that is problems of 2^17 numbers in all, or as
+ *             many as a vector has lanes, 2 to 8, if those are more; what passes through a model is included;
+ *           - a single large problem, and those on the other roads: twice their own numbers, a ridge's n rows included,
+ *             three times with weights, a ridge or low parts (m < n: once, or twice, more); three numbers a row; 2 n^2,
+ *             3 n^2 more with min_norm, 2 n^2 more with gd, chebyshev and cg; for a model without a map of moments 3 2^16
+ *             more, or what one of its sequences takes; with lapack_fallback the problem's numbers once more, and what
+ *             dgelsd asks for;
+ *           - in all, a map of moments for n unknowns, of some 2 n^2 numbers.
  *           The first call of a kind (shape, weights, low parts) asks for all that any problem of the kind may come to
  *           need, so that E_MEMORY comes at once if it does; the solver keeps it, and later calls for as many problems or
  *           fewer allocate nothing, whatever problems they bring. Pages that no problem needs are not written to. One
