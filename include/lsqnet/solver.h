@@ -147,9 +147,9 @@ LSQNET_API const char *lsqnet_solver_model_name(const lsqnet_solver *solver, int
  *           by the caller, or NULL.
  *  Returns  OK if all k answers met the tolerance, else the first other status of them: E_NOT_CONVERGED (best x is
  *           returned; also where a component of it is denormal and has lost digits to that, or underflows to 0; OK for all
- *           that if it vanishes beside the largest, and had no digits), E_RANK (the message names the rank), E_NOT_FINITE (row and column of the first NaN or infinity,
- *           which wherever it is refuses all columns; or a column's x is beyond the largest number),
- *           E_STOPPED (options.seconds or options.stop).
+ *           that if it vanishes beside the largest, and had no digits), E_RANK (the message names the rank), E_NOT_FINITE
+ *           (row and column of the first NaN or infinity, which wherever it is refuses all columns; or a column's x is
+ *           beyond the largest number), E_STOPPED (options.seconds or options.stop).
  *  Errors   E_ARGUMENT (NULL; x overlaps a or b), E_SHAPE (m, n, k below 1, leading dimensions, overflow), E_VERSION,
  *           E_MEMORY, E_UNSUPPORTED
  *           (rounding mode not to nearest, or denormals flushed). */
