@@ -159,6 +159,29 @@ START_TEST(whichever_thread_has_which_problem_nothing_is_allocated) {
 }
 END_TEST
 
+/* Rows that stay packed between passes for a few problems only if they do for many. */
+START_TEST(fewer_problems_allocate_nothing) {
+  static const int64_t sizes[][3] = {{131, 58, 1}, {221, 61, 1}, {141, 61, 12}, {256, 32, 1}, {20, 5, 1}};
+  const int64_t *size = sizes[_i % 5], most = 12;
+  counting_allocator allocator = {.refuse = 0};
+  lsqnet_context *counted = NULL;
+  ck_assert_int_eq(counting_context(&counted, &allocator, 1 + _i / 5), LSQNET_OK);
+  lsqnet_solver *solver = solver_on(counted, exact, NULL);
+  long long calls = 0;
+  for (int64_t count = most; count > 0; count--) {
+    batch s = batch_create(count, size[0], size[1], size[2], 0);
+    fill_weights(&s);
+    fill(&s, 1, 5);
+    (void)batch_solve(solver, &s, _i % 2);
+    if (count == most) calls = allocator.calls;
+    ck_assert_msg(allocator.calls == calls, "%d problems", (int)count);
+    batch_free(&s);
+  }
+  lsqnet_solver_destroy(solver);
+  lsqnet_context_destroy(counted);
+}
+END_TEST
+
 /* One after the other, and sizes that come again. */
 START_TEST(sizes_that_take_turns_allocate_in_the_first_round_only) {
   static const int64_t sizes[][3] = {{20, 5, 1},   {3000, 5, 1}, {300, 5, 1}, {20, 5, 8},
@@ -661,6 +684,7 @@ int main(void) {
   }
   tcase_add_loop_test(none, after_the_first_call_nothing_is_allocated, 0, 3 * OPTIONS);
   tcase_add_loop_test(none, whichever_thread_has_which_problem_nothing_is_allocated, 0, 2);
+  tcase_add_loop_test(none, fewer_problems_allocate_nothing, 0, 10);
   tcase_add_test(none, sizes_that_take_turns_allocate_in_the_first_round_only);
   tcase_add_loop_test(none, a_stream_allocates_in_its_first_solve_only, 0, 6);
   tcase_add_loop_test(none, a_stream_and_a_problem_of_its_size_do_not_share_their_room, 0, 2);

@@ -99,9 +99,9 @@ static void lay_out(const lsqnet_solver *solver, const lsq_problems *problems, c
   lay_out_system(n, k, c, &g->system);
   g->width = lsq_smaller(problems->count, c->lanes);
   g->panel = lay_out_packed(weighted, c, &g->packed);
-  const int64_t panels = g->small ? 1 : g->width * panels_of(g, m);
-  g->held = g->width > 1 && panels <= (HELD - problems->k * n * g->width) / g->panel;
-  if (g->held) (void)cut_numbers(c, (panels - 1) * g->panel);
+  const int64_t panels = g->small ? 1 : panels_of(g, m), room = (HELD - problems->k * n * c->lanes) / g->panel;
+  g->held = g->width > 1 && panels <= room / c->lanes; /* for fewer problems too: they are to take no more than many */
+  if (g->held) (void)cut_numbers(c, (g->width * panels - 1) * g->panel);
   g->r = cut(c, rows);
   g->r_low = cut(c, rows);
   g->partial = cut(c, lsq_triangle(n + k) + 1);
