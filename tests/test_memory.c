@@ -10,7 +10,8 @@ static const model_kind exact = {"attention", "split", 64, 16, 0};
 static const model_kind shipped = {NULL, NULL, 0, 0, 0};
 static const model_kind gates = {"base_conv", "repeat", 6, 4, 0}; /* without a map of moments */
 
-static int quick(void) { return getenv("LSQNET_TEST_QUICK") != NULL; }
+/* Sanitizers, and another compiler after the first. */
+static int quick(void) { return getenv("LSQNET_TEST_QUICK") != NULL || getenv("LSQNET_TEST_AGAIN") != NULL; }
 
 /* Two layers of BaseConv, trained: a pass through it takes thousands of numbers a row. */
 static lsqnet_solver *solver_on_trained_gates(lsqnet_context *context) {
