@@ -77,9 +77,12 @@ int lsq_exact_gradient(const lsq_problem *p, const double *b, const double *b_lo
   if (!sum_gradient(p, b, b_low, x, x_low)) return 0;
   for (int64_t j = 0; j < p->n; j++) {
     const sum s = column_sum(p, j);
-    double rest = 0.0;
-    for (int t = 0; t + 1 < s.count; t++) rest += s.term[t];
-    g[j] = lsq_fast_two_sum(s.count > 0 ? s.term[s.count - 1] : 0.0, rest, &g_low[j]);
+    double high = 0.0, rest = 0.0, error = 0.0;
+    for (int t = s.count - 1; t >= 0; t--) { /* the second may be nearly as large as the first */
+      high = lsq_two_sum(high, s.term[t], &error);
+      rest += error;
+    }
+    g[j] = lsq_fast_two_sum(high, rest, &g_low[j]);
   }
   return 1;
 }

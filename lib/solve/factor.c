@@ -391,15 +391,37 @@ void lsq_factor_solve(const lsq_factor *f, const double *g, const double *g_low,
   lsq_factor_solve_plain(f, y, d);
 }
 
-/* |R^-1| |R| sizes at most, by what a solution with R adds up; zeros of R keep components apart. */
-void lsq_factor_roundings(const lsq_factor *f, const double *sizes, double *roundings) {
-  const int64_t n = f->n;
-  double *sum = f->work;
-  for (int64_t i = n - 1; i >= 0; i--) {
-    const double *row = f->R + i * n;
-    sum[i] = fabs(row[i]) * sizes[f->order[i]];
-    for (int64_t j = i + 1; j < n; j++) sum[i] += fabs(row[j]) * (sizes[f->order[j]] + sum[j]);
-    sum[i] /= fabs(row[i]);
+/* y = |R^-1| y at most, by what a solution with R adds up; zeros of R keep components apart. */
+static void bound_upper(const lsq_factor *f, double *y) {
+  for (int64_t i = f->n - 1; i >= 0; i--) {
+    const double *row = f->R + i * f->n;
+    for (int64_t j = i + 1; j < f->n; j++) y[i] += fabs(row[j]) * y[j];
+    y[i] /= fabs(row[i]);
   }
-  for (int64_t i = 0; i < n; i++) roundings[f->order[i]] = (double)n * DBL_EPSILON * sum[i];
+}
+
+/* The same with R'. */
+static void bound_upper_transposed(const lsq_factor *f, double *y) {
+  for (int64_t i = 0; i < f->n; i++) {
+    const double *row = f->R + i * f->n;
+    y[i] /= fabs(row[i]);
+    for (int64_t j = i + 1; j < f->n; j++) y[j] += fabs(row[j]) * y[i];
+  }
+}
+
+/* Those of the solution with R, and of g = R'R d, which pairs hold. */
+void lsq_factor_roundings(const lsq_factor *f, const double *sizes, double *roundings) {
+  static const double PAIR = 0x1p-104;
+  const int64_t n = f->n;
+  double *y = f->work, *g = y + n;
+  memset(g, 0, (size_t)n * sizeof *g);
+  for (int64_t i = 0; i < n; i++) {
+    y[i] = 0.0;
+    for (int64_t j = i; j < n; j++) y[i] += fabs(f->R[i * n + j]) * sizes[f->order[j]];
+    for (int64_t j = i; j < n; j++) g[j] += PAIR * fabs(f->R[i * n + j]) * y[i];
+  }
+  bound_upper_transposed(f, g);
+  for (int64_t i = 0; i < n; i++) y[i] = g[i] + (double)n * DBL_EPSILON * y[i];
+  bound_upper(f, y);
+  for (int64_t i = 0; i < n; i++) roundings[f->order[i]] = y[i];
 }

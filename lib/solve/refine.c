@@ -42,6 +42,7 @@ typedef struct {
   double scale;        /* largest component of x */
   int64_t seen;        /* number of ratios */
   double halved;       /* size of the last correction that was at most half of the one noted here before */
+  double recent;       /* the largest since that one */
   int64_t slow;        /* corrections since that one */
 } progress;
 
@@ -92,8 +93,9 @@ static void observe(const lsq_problem *p, progress *now, const double *x, const 
     now->ratios[0] = ratio;
   }
   now->slow++;
+  now->recent = fmax(now->recent, now->size);
   if (now->halved == 0.0 || now->size <= 0.5 * now->halved) {
-    now->halved = now->size;
+    now->halved = now->recent = now->size;
     now->slow = 0;
   }
 }
@@ -241,11 +243,12 @@ done:
 }
 
 /* Adds to uncertain (n), which holds what roundings of sums leave, what is still to come. A settled answer changes by
- * its last correction at most, whatever the rate, and by those roundings. Returns whether shares were measured. */
+ * its last correction at most, whatever the rate, and by those roundings, and one that is not by the last ones at
+ * least. Returns whether shares were measured. */
 static int add_remaining(const lsq_problem *p, const progress *now, int converged, const double *x, const scratch *v) {
   const double moved = fmax(now->size, largest(p->n, v->uncertain));
   const double later = fmax(remaining(now), lsq_left_by_correction(p) * moved);
-  const double left = converged ? fmin(later, moved) : later;
+  const double left = converged ? fmin(later, moved) : fmax(later, fmax(moved, now->recent));
   const int measured = converged && measure_shares(p, left, x, v);
   for (int64_t j = 0; j < p->n; j++) v->uncertain[j] += measured ? v->shares[j] : left;
   return measured;
@@ -278,9 +281,10 @@ lsqnet_status lsq_refine(const lsq_problem *p, const double *b, const double *b_
     if (is_zero(p, j)) uncertain[j] = 0.0;
   if (open) LSQ_TRY(correct_exactly(p, b, b_low, &now, x, &v, report, &exactly));
   if (open) report->stopped = exactly ? LSQNET_STOP_CONVERGED : LSQNET_STOP_STAGNATED;
+  const int zeros = !dependent && lsq_settle_zeros(p, b, b_low, x, candidate, uncertain);
+  if (zeros && largest(p->n, uncertain) == 0.0) report->stopped = LSQNET_STOP_CONVERGED; /* x is the answer itself */
   const int converged = report->stopped == LSQNET_STOP_CONVERGED;
-  if ((!dependent && lsq_settle_zeros(p, b, b_low, x, candidate, uncertain)) || exactly || measured)
-    lsq_certify(p, b, b_low, x, r, r_low, vectors, report);
+  if (zeros || exactly || measured) lsq_certify(p, b, b_low, x, r, r_low, vectors, report);
   if (converged) lsq_sharpen_backward_error(p, x, vectors, candidate, report);
   if (report->stopped != LSQNET_STOP_MODEL) report->digits = lsq_right_digits(p, x, uncertain);
   report->status = converged ? LSQNET_OK : LSQNET_E_NOT_CONVERGED;

@@ -134,15 +134,21 @@ static double backward_error(const sizes *z, const lsqnet_report *report) {
   return fmin(error, part / (z->A * z->x) + rest);
 }
 
-/* The largest component over the smallest that is not 0, with columns at norm 1. */
-static double spread_of(const lsqnet_state *s, const double *x) {
+/* With columns at norm 1, what is known of moments with b, its norm or the largest component, over the largest
+ * component and over the smallest, which may be 0. */
+typedef struct {
+  double largest, smallest;
+} spread;
+
+static spread spread_of(const lsqnet_state *s, int64_t side, const double *x) {
   double most = 0.0, least = INFINITY;
   for (int64_t j = 0; j < s->options.n; j++) {
     const double size = fabs(x[j]) * sqrt(moment(s, j));
     most = fmax(most, size);
-    if (size > 0.0) least = fmin(least, size);
+    least = fmin(least, size);
   }
-  return most > 0.0 ? most / least : 1.0;
+  const double known = fmax(most, sqrt(moment(s, s->options.n + side)));
+  return known > 0.0 ? (spread){known / most, known / least} : (spread){1.0, 1.0};
 }
 
 static void withdraw(lsqnet_report *report) {
@@ -151,13 +157,16 @@ static void withdraw(lsqnet_report *report) {
   report->stopped = LSQNET_STOP_STAGNATED;
 }
 
-/* What the moments' own roundings may have made of a unique answer: cond^2 times their drift, relative to the largest
- * component; those that vanish beside it need not be known that well (refine.c), unless rows kept know them. */
-static void admit_drift(const lsqnet_solver *solver, lsqnet_state *s, const double *x, lsqnet_report *report) {
-  const double n = (double)s->options.n, condition = fmax(report->condition, 1.0), spread = spread_of(s, x);
-  const double weight = n * condition * condition, wide = s->options.keep_rows ? spread : fmin(spread, 0x1p20);
+/* What the moments' own roundings may have made of a unique answer: cond^2 times their drift, relative to b or to the
+ * largest component; those that vanish beside it need not be known that well (refine.c), unless rows kept know them. */
+static void admit_drift(const lsqnet_solver *solver, lsqnet_state *s, int64_t side, const double *x,
+                        lsqnet_report *report) {
+  const double n = (double)s->options.n, condition = fmax(report->condition, 1.0);
+  const spread over = spread_of(s, side, x);
+  const double weight = n * condition * condition;
+  const double wide = s->options.keep_rows ? over.smallest : fmin(over.smallest, 0x1p20 * over.largest);
   const double drift = weight * fmax(lsq_state_drift(s), LSQ_STATE_ROUNDING);
-  const double tolerance = fmax(solver->options.tolerance, DBL_EPSILON), error = drift * spread;
+  const double tolerance = fmax(solver->options.tolerance, DBL_EPSILON), error = drift * over.smallest;
   if (error > 0.5 * DBL_EPSILON) report->digits = fmin(report->digits, fmax(-log10(error), 0.0));
   if (report->rank != s->options.n || drift * wide <= tolerance) return;
   if (report->status == LSQNET_OK && 2.0 * weight * lsq_state_fresh_drift(s) * wide <= tolerance) s->drifted = 1;
@@ -182,7 +191,7 @@ void lsq_state_certify(const lsqnet_solver *solver, lsqnet_state *s, int64_t sid
   if (s->hidden) report->condition = 0.0;
   report->residual_norm = z.residual;
   report->backward_error = backward_error(&z, report);
-  admit_drift(solver, s, x, report);
+  admit_drift(solver, s, side, x, report);
   judge_least_norm(solver, s, report);
   if (!s->hidden) return;
   withdraw(report);
