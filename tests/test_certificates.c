@@ -401,6 +401,105 @@ START_TEST(right_hand_sides_that_nearly_cancel_never_flatter) {
 }
 END_TEST
 
+/* Problems with components that vanish beside others, and their answers by rational arithmetic. Each was once reported
+ * to have digits that it had not. */
+static const struct {
+  const char *name;
+  int64_t m, n;
+  double a[15], b[5], x[3];
+} flattered[] = {
+    {"an exact gradient of two large terms",
+     5,
+     3,
+     {0x1.36a8403e7938ap+1, 0x1.36a8403e7938ap+1, 0x1.36a8403e7938ap+1, -0x1.26c8d6178646cp-1, -0x1.26c8d6178646cp-1,
+      -0x1.26c8d6178646cp-1, -0x1.48f5456f80f03p+0, -0x1.48f5456f80f03p+0, -0x1.48f5456f80f03p+0, 0,
+      0x1.0664097e4a353p-25, 0x1.06640bb49b78fp-25, 0, 0x1.a3bee26db875dp-24, 0x1.a3bed3b75c37ap-24},
+     {0x1.300016b275bf7p+1, -0x1.2077bf1642fa2p-1, -0x1.41e8b76cc1fccp+0, -0x1.c7a7fb8ee7f15p-99,
+      -0x1.6c74b1f187725p-97},
+     {0x1.f5075694a490ep-1, -0x1.bc8ee9c546a57p-74, 0x1.41a8d8731366cp-107}},
+    {"a gradient that pairs round",
+     5,
+     3,
+     {0x1.c310472e75ab5p-4, 0x1.c310472e75ab5p-4, 0x1.c310472e75ab5p-4, -0x1.acd8b50a04964p-5, -0x1.acd8b50a04964p-5,
+      -0x1.acd8b50a04964p-5, 0, -0x1.11390b7918227p-25, -0x1.11390d0e377c6p-25, 0x1.346d833078724p-92,
+      -0x1.37a77099fb17ep-25, -0x1.37a770d949b3dp-25, 0x1.2b11bbd37a773p-91, -0x1.d9b1cb44d3fedp-27,
+      -0x1.d9b1cbeb29a47p-27},
+     {0x1.578b4034695b2p-5, -0x1.469f6bd9aa52cp-6, -0x1.f57e324fc732ep-95, 0x1.6f999d6161a0cp-95,
+      0x1.91384ecc6de93p-93},
+     {0x1.85f47b0173fc8p-2, 0x1.d5e1842fabc51p-70, 0x1.2524a5ff9e796p-98}},
+    {"an answer that does not settle",
+     3,
+     3,
+     {0x1.bb559effd2373p+23, -0x1.467238ecaf50ap+22, 0x1.2858167caf456p+23, 0x1.c314eb12a088cp+15,
+      0x1.dc34fdb1ad949p+16, -0x1.f54a5f247b73cp+17, -0x1.bf3781c8dbf19p-26, -0x1.3c2a7fe49eb94p-26,
+      -0x1.e0d91e3ac4209p-24},
+     {0x1.8648f5eba6fd2p+23, -0x1.57f4cbe3d7832p+16, -0x1.2174023b3d771p-24},
+     {0x1.21bff260225b6p-1, -0x1.4abc2d90bd9e1p-56, 0x1.e1ab3798a42a7p-2}},
+    {"a column that is orthogonal but for roundings",
+     2,
+     2,
+     {1, 0, 0x1.999999999999ap-4, 0x1.8cccccccccccdp+1},
+     {0x1.039d66589688p-103, 0x1.6666666666666p-1},
+     {0x1.039d665896880p-103, 0x1.ce739ce739ce6p-3}},
+};
+enum { FLATTERED = sizeof flattered / sizeof flattered[0] };
+
+START_TEST(no_digit_is_certified_that_is_not_there) {
+  lsqnet_solver *solver = solver_with(0, 0, 0);
+  for (int k = 0; k < FLATTERED; k++) {
+    const int64_t m = flattered[k].m, n = flattered[k].n;
+    lsqnet_report report = {.size = sizeof report};
+    double x[3], worst = 0.5 * DBL_EPSILON;
+    const lsqnet_status st =
+        lsqnet_solver_solve_f64(solver, m, n, 1, flattered[k].a, n, flattered[k].b, 1, x, 1, &report);
+    ck_assert_msg(st == LSQNET_OK || st == LSQNET_E_NOT_CONVERGED, "%s", lsqnet_last_message());
+    for (int64_t j = 0; j < n; j++) worst = fmax(worst, fabs(x[j] - flattered[k].x[j]) / fabs(flattered[k].x[j]));
+    ck_assert_msg(report.digits <= fmax(-log10(worst), 0) + 1, "%s: %g digits, an error of %g", flattered[k].name,
+                  report.digits, worst);
+  }
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+/* The residual of an earlier fit, whose answer is 0 but for roundings, and all zeros can be proven. */
+START_TEST(an_answer_that_is_proven_exact_is_ok) {
+  static const double a[] = {1, 0, 0, 0, -1, -1, -1, 1, 1, 0, 1, 0, 0, 1, 1};
+  static const double b[] = {0x1.0e965bc6e9a93p-9, -0x1.65ec9e6b29df8p-3, 0x1.0e965bc6e9a93p-9, 0,
+                             -0x1.6a26f7da45863p-3};
+  lsqnet_solver *solver = solver_with(0, 0, 0);
+  lsqnet_report report = {.size = sizeof report};
+  double x[3];
+  ck_assert_int_eq(lsqnet_solver_solve_f64(solver, 5, 3, 1, a, 3, b, 1, x, 1, &report), LSQNET_OK);
+  ck_assert_msg(report.digits > 15, "%g digits", report.digits);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
+/* b is next to orthogonal to the column: what moments hold of A'b is known beside b, not beside itself. */
+START_TEST(moments_know_small_answers_less_well) {
+  static const double a[] = {-0x1.128b4b7f8fe21p+1, 0x1.5de547a770134p-1, -0x1.e0821e36ee622p+0, 0x1.d4ed88efc4062p-2};
+  static const double b[] = {0x1.87f79608e9c3fp-1, -0x1.f752701af346ap-2, -0x1.be32c68b8af7fp-2, 0x1.4440ab938f3fdp+1};
+  lsqnet_solver *solver = solver_with(0, 0, 0);
+  lsqnet_state_options options;
+  lsqnet_state *state = NULL;
+  lsqnet_report report = {.size = sizeof report}, rows = {.size = sizeof rows};
+  double x = 0, right = 0;
+  ck_assert_int_eq(lsqnet_solver_solve_f64(solver, 4, 1, 1, a, 1, b, 1, &right, 1, &rows), LSQNET_OK);
+  ck_assert(rows.digits > 15);
+  ck_assert_int_eq(lsqnet_state_options_init(&options, sizeof options), LSQNET_OK);
+  options.n = 1;
+  options.keep_rows = _i;
+  ck_assert_int_eq(lsqnet_state_create(&state, context, &options), LSQNET_OK);
+  ck_assert_int_eq(lsqnet_solver_append_rows(solver, state, 4, a, 1, b, 1), LSQNET_OK);
+  ck_assert_int_eq(lsqnet_solver_solve_state(solver, state, &x, 1, &report), _i ? LSQNET_OK : LSQNET_E_NOT_CONVERGED);
+  const double error = fmax(fabs(x - right) / fabs(right), 0.5 * DBL_EPSILON);
+  ck_assert_msg(report.digits <= -log10(error) + 1, "%g digits, an error of %g", report.digits, error);
+  ck_assert_msg(report.digits > (_i ? 15 : 12), "%g digits", report.digits);
+  lsqnet_state_destroy(state);
+  lsqnet_solver_destroy(solver);
+}
+END_TEST
+
 /* A column of zeros has no part in the answer of least norm, and costs the other components no digit. */
 START_TEST(a_zero_column_costs_the_least_norm_no_digits) {
   lsqnet_solver *solver = solver_with(0, 1, 0);
@@ -473,6 +572,9 @@ int main(void) {
   tcase_add_test(edges, what_nearly_cancels_is_right_to_its_last_digit);
   tcase_add_test(edges, right_hand_sides_that_nearly_cancel_never_flatter);
   tcase_add_test(edges, a_zero_column_costs_the_least_norm_no_digits);
+  tcase_add_test(edges, no_digit_is_certified_that_is_not_there);
+  tcase_add_test(edges, an_answer_that_is_proven_exact_is_ok);
+  tcase_add_loop_test(edges, moments_know_small_answers_less_well, 0, 2);
   tcase_add_test(edges, the_fallback_does_not_replace_a_better_answer);
   tcase_add_test(edges, an_answer_may_not_lie_where_its_problem_does);
   SRunner *runner = srunner_create(suite);

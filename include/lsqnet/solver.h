@@ -304,8 +304,9 @@ LSQNET_API lsqnet_status lsqnet_solver_remove_rows(lsqnet_solver *solver, lsqnet
  *           what any later one may need: as a problem of n + k rows, or of the rows kept, would.
  *  Note     Moments carry some 2^-100 of themselves, times the drift: answers are right to the last digit up to a condition
  *           of about 10^6, and up to 10^14 lose twice the digits that the condition has beyond that; reports say how
- *           many are left. That is said of the components that are large, with columns of A at norm 1: one that is f
- *           times smaller than the largest loses the digits of f besides, and is certain only as far as that leaves any.
+ *           many are left. That is said of the components that are large, with columns of A at norm 1, and as large as b:
+ *           one that is f times smaller than the largest, or than b, loses the digits of f besides, and is certain only
+ *           as far as that leaves any.
  *           `digits` is of the worst component all the same, relative to itself; E_NOT_CONVERGED comes of those down to
  *           2^-20 of the largest, so that OK may go with few digits, or none, where a component is smaller than that: as
  *           that of a column which has faded, too.
