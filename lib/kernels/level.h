@@ -20,6 +20,13 @@
 #define LSQ_VECTOR_BYTES 16
 #endif
 
+/* Products of level 2 are the generic ones: it has vectors of the same length, and nothing more that they would use. */
+#if LSQ_LEVEL_NUMBER == 2
+#define PRODUCT(name) LSQ_PASTE(name, generic, REAL())
+#else
+#define PRODUCT(name) LEVEL(name)
+#endif
+
 typedef real vector __attribute__((vector_size(LSQ_VECTOR_BYTES)));
 enum { LANES = LSQ_VECTOR_BYTES / (int)sizeof(real) };
 
@@ -33,15 +40,15 @@ static inline vector load(const real *p) {
 static inline void store(real *p, vector v) { memcpy(p, &v, sizeof v); }
 
 /* product.c, where contraction is on */
-void LEVEL(product_nt)(int64_t M, int64_t N, int64_t K, const real *A, int64_t lda, const real *B, int64_t ldb,
-                       const real *bias, real *C, int64_t ldc, int accumulate);
-void LEVEL(product_nn)(int64_t M, int64_t N, int64_t K, const real *A, int64_t lda, const real *B, int64_t ldb, real *C,
-                       int64_t ldc, int accumulate);
-void LEVEL(product_tn)(int64_t M, int64_t N, int64_t K, const real *A, int64_t lda, const real *B, int64_t ldb, real *C,
-                       int64_t ldc, int accumulate);
-void LEVEL(pack)(int64_t K, int64_t N, const real *A, int64_t lda, real *left, real *right);
-void LEVEL(product_packed)(int64_t M, int64_t N, int64_t K, const real *left, const real *right, real *C, int64_t ldc,
-                           int accumulate, int lower);
+void PRODUCT(product_nt)(int64_t M, int64_t N, int64_t K, const real *A, int64_t lda, const real *B, int64_t ldb,
+                         const real *bias, real *C, int64_t ldc, int accumulate);
+void PRODUCT(product_nn)(int64_t M, int64_t N, int64_t K, const real *A, int64_t lda, const real *B, int64_t ldb,
+                         real *C, int64_t ldc, int accumulate);
+void PRODUCT(product_tn)(int64_t M, int64_t N, int64_t K, const real *A, int64_t lda, const real *B, int64_t ldb,
+                         real *C, int64_t ldc, int accumulate);
+void PRODUCT(pack)(int64_t K, int64_t N, const real *A, int64_t lda, real *left, real *right);
+void PRODUCT(product_packed)(int64_t M, int64_t N, int64_t K, const real *left, const real *right, real *C, int64_t ldc,
+                             int accumulate, int lower);
 /* toeplitz.c */
 void LEVEL(toeplitz)(int64_t T, int64_t D, int64_t lo, int64_t hi, int64_t first, int64_t count, const real *F,
                      const real *bias, const real *u, real *y);

@@ -4,11 +4,11 @@ extern const struct REAL(lsq_kernels) LEVEL(kernels);
 
 const struct REAL(lsq_kernels) LEVEL(kernels) = {
     .level = LSQ_LEVEL_NUMBER,
-    .product_nt = LEVEL(product_nt),
-    .product_nn = LEVEL(product_nn),
-    .product_tn = LEVEL(product_tn),
-    .pack = LEVEL(pack),
-    .product_packed = LEVEL(product_packed),
+    .product_nt = PRODUCT(product_nt),
+    .product_nn = PRODUCT(product_nn),
+    .product_tn = PRODUCT(product_tn),
+    .pack = PRODUCT(pack),
+    .product_packed = PRODUCT(product_packed),
     .toeplitz = LEVEL(toeplitz),
     .toeplitz_input = LEVEL(toeplitz_input),
     .toeplitz_filter = LEVEL(toeplitz_filter),
