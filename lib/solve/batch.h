@@ -130,13 +130,13 @@ lsqnet_status lsq_solve_single(lsqnet_solver *solver, const lsq_problems *proble
  * for what not. */
 lsqnet_status lsq_single_reserve(lsqnet_solver *solver, const lsq_problems *problems, int in_lanes);
 
+/* The report of side `side` in lane l. */
+lsqnet_report lsq_lane_report(const lsq_lane_group *group, int64_t l, int64_t side);
+
 /* ---- room.c ---- */
 
 /* Makes a call's room for so many solvers, of which all but the caller's are made here and take on the options that
  * hold. */
 lsqnet_status lsq_make_room(lsqnet_solver *solver, const lsq_problems *problems, int in_lanes, int64_t solvers);
-
-/* The report of side `side` in lane l. */
-lsqnet_report lsq_lane_report(const lsq_lane_group *group, int64_t l, int64_t side);
 
 #endif

@@ -34,7 +34,7 @@ double lsq_left_by_correction(const lsq_problem *p) {
   return fmax(iterated, (double)p->n * DBL_EPSILON * condition);
 }
 
-/* What each probe leaves may be 0 by luck. */
+/* What each probe leaves may be 0 by luck, and errors may add up in a way that none of them shows. */
 void lsq_correction_shares(const lsq_problem *p, const double *x, double *r, double *r_low, double *vectors,
                            double *shares) {
   enum { PROBES = 3, ROOM = 16 };

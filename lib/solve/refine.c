@@ -186,7 +186,7 @@ static int at_rest(const lsq_problem *p, const double *x, const double *d, doubl
  * orthogonal to the columns but for little. */
 static int stagnates_by_roundings(const lsq_problem *p, const lsqnet_report *report, const double *d,
                                   const double *uncertain) {
-  if (report->stopped != LSQNET_STOP_STAGNATED && report->stopped != LSQNET_STOP_ITERATIONS) return 0;
+  if (report->stopped != LSQNET_STOP_STAGNATED) return 0;
   for (int64_t j = 0; j < p->n; j++)
     if (!(fabs(d[j]) <= 2.0 * uncertain[j])) return 0;
   return 1;
